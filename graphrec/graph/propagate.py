@@ -1,0 +1,74 @@
+"""One hop as an autograd operation, whole or for some rows.
+
+The gradient of Â·X is Âᵀ·G; nothing else is kept for the backward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphrec.graph.bipartite import Adjacency
+from graphrec.graph.products import product_rows, spmm
+from graphrec.graph.row_sparse import RowSparse
+
+__all__ = ["propagate", "propagate_rows"]
+
+
+class _Propagate(torch.autograd.Function):
+    """One hop; the gradient is one hop over the transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, adjacency: Adjacency, backend: str | None) -> Tensor:
+        ctx.adjacency, ctx.backend = adjacency, backend
+        return spmm(adjacency, x, backend)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return spmm(ctx.adjacency.t, gradient, ctx.backend), None, None
+
+
+def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Tensor:
+    """One hop Â·X, differentiable in X.
+
+    Parameters and result as in :func:`spmm`; the values of Â are constants.
+    """
+    result: Tensor = _Propagate.apply(x, adjacency, backend)
+    return result
+
+
+class _PropagateRows(torch.autograd.Function):
+    """Some rows of one hop; the gradient reaches the neighbours of those rows only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, adjacency: Adjacency, rows: Tensor) -> Tensor:
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(rows)
+        return product_rows(adjacency, x, rows)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (rows,) = ctx.saved_tensors
+        return RowSparse(rows, gradient, ctx.adjacency.n_nodes).product(ctx.adjacency.t), None, None
+
+
+def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
+    """The rows (Â·X)[rows], differentiable in X.
+
+    Parameters
+    ----------
+    adjacency : Adjacency, n × n
+    x : Tensor, shape (n, d)
+    rows : Tensor of int64, shape (b,)
+        Nodes, repeated ones allowed.
+
+    Returns
+    -------
+    Tensor, shape (b, d)
+    """
+    result: Tensor = _PropagateRows.apply(x, adjacency, rows)
+    return result

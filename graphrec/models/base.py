@@ -1,0 +1,211 @@
+"""The contract of a model: an encoder of users and items, and how two of its rows are scored."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+
+__all__ = ["ClosedForm", "Encoding", "Gathered", "Model", "Rows", "Table"]
+
+
+class Rows(Protocol):
+    """A look-up of representations; computing a row may be put off until it is asked for."""
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Rows of an index tensor (n,), shape (n, d)."""
+        ...
+
+    def full(self) -> Tensor:
+        """All rows, shape (N, d)."""
+        ...
+
+
+class Table:
+    """Rows that lie ready in a matrix: an embedding table is its own encoding.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (N, d)
+    sparse : bool
+        Whether the gradient of :meth:`rows` is a sparse tensor.
+    """
+
+    def __init__(self, weight: Tensor, sparse: bool = False) -> None:
+        self.weight = weight
+        self.sparse = sparse
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Rows of an index tensor of any shape; the result has one more axis, d."""
+        # F.embedding and not weight[index]: the backward of fancy indexing is several times slower.
+        return F.embedding(index, self.weight, sparse=self.sparse)
+
+    def full(self) -> Tensor:
+        """The matrix itself, shape (N, d)."""
+        return self.weight
+
+
+class Gathered(NamedTuple):
+    """The rows one training step looks at, and the parameters (ego embeddings) they came from."""
+
+    users: Tensor
+    items: Tensor
+    ego_users: Tensor
+    ego_items: Tensor
+
+
+class Encoding:
+    """What a model makes of all users and items: two look-ups.
+
+    Parameters
+    ----------
+    users, items : Rows
+    ego_users, ego_items : Rows, optional
+        The embeddings before propagation, for penalties on them; the encoding itself unless given.
+    """
+
+    def __init__(self, users: Rows, items: Rows, ego_users: Rows | None = None, ego_items: Rows | None = None) -> None:
+        self.users = users
+        self.items = items
+        self._ego_users = ego_users
+        self._ego_items = ego_items
+
+    def gather(self, users: Tensor, items: Tensor) -> Gathered:
+        """Both sides of a training step in one call, so that a model can share the work between them.
+
+        Parameters
+        ----------
+        users : Tensor of int64, shape (b,)
+        items : Tensor of int64, shape (m,)
+
+        Returns
+        -------
+        Gathered
+            Rows (b, d) and (m, d), before and after propagation.
+        """
+        u, i = self.users.rows(users), self.items.rows(items)
+        return Gathered(
+            u,
+            i,
+            u if self._ego_users is None else self._ego_users.rows(users),
+            i if self._ego_items is None else self._ego_items.rows(items),
+        )
+
+
+class Model(nn.Module):
+    """Base of all models. A new model needs a constructor and :meth:`encode`.
+
+    Parameters
+    ----------
+    train : Interactions
+        What the model is built for; it fixes the id space and, for graph models, the graph.
+
+    Attributes
+    ----------
+    defaults : dict
+        Options of ``Recommender.fit`` that suit this model, used where the caller names none.
+    l2_on : {"ego", "propagated"}
+        Which rows :meth:`penalty` looks at.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {}
+    needs_training: ClassVar[bool] = True
+    l2_on: str = "ego"
+
+    def __init__(self, train: Interactions) -> None:
+        super().__init__()
+        if not len(train):
+            raise InputError(f"{type(self).__name__} cannot be built from an empty table of interactions.")
+        self.n_users = train.n_users
+        self.n_items = train.n_items
+
+    def encode(self) -> Encoding:
+        """Representations of all users and items; called once per training step and once per ranking."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode()")
+
+    def score(self, u: Tensor, v: Tensor) -> Tensor:
+        """Scores of paired rows.
+
+        Parameters
+        ----------
+        u, v : Tensor, shapes (..., d)
+            Rows of users and of items; leading axes broadcast.
+
+        Returns
+        -------
+        Tensor, shape (...)
+        """
+        return (u * v).sum(-1)
+
+    def score_all(self, u: Tensor, items: Tensor) -> Tensor:
+        """Scores of every user row with every item row.
+
+        Parameters
+        ----------
+        u : Tensor, shape (b, d)
+        items : Tensor, shape (m, d)
+
+        Returns
+        -------
+        Tensor, shape (b, m)
+        """
+        return u @ items.T
+
+    def penalty(self, rows: Gathered) -> Tensor:
+        """Half the squared norm of the looked-at rows, per example: ½‖·‖² / b (LightGCN, eq. 15).
+
+        Parameters
+        ----------
+        rows : Gathered
+            One training step's rows; with b users and (1 + k)·b items every row counts once.
+
+        Returns
+        -------
+        Tensor, scalar
+        """
+        u, i = (rows.ego_users, rows.ego_items) if self.l2_on == "ego" else (rows.users, rows.items)
+        return (u.square().sum() + i.square().sum()) / (2 * len(u))
+
+    def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
+        """A further loss term of the step (contrastive views and the like), or None."""
+        return None
+
+    def item_similarity(self, index: Tensor) -> Tensor:
+        """Similarity of some items to all: cosine of their rows unless a model knows better.
+
+        Parameters
+        ----------
+        index : Tensor of int64, shape (b,)
+
+        Returns
+        -------
+        Tensor, shape (b, n_items)
+        """
+        rows = F.normalize(self.encode().items.full(), dim=1)
+        return rows[index] @ rows.T
+
+
+class ClosedForm(Model):
+    """A model that is computed from the training data instead of being trained step by step.
+
+    Subclasses register buffers in the constructor (so that they can be saved) and fill them in
+    :meth:`solve`; they are ranked by the same evaluator as every other model.
+    """
+
+    needs_training: ClassVar[bool] = False
+
+    def solve(self) -> None:
+        """Compute the buffers from the training data."""
+        raise NotImplementedError(f"{type(self).__name__} must define solve()")
+
+
+def embedding(count: int, dim: int, std: float) -> nn.Parameter:
+    """An embedding table drawn from N(0, std²) with torch's current generator, shape (count, dim)."""
+    if dim < 1:
+        raise InputError(f"dim must be at least 1, got {dim}.")
+    return nn.Parameter(torch.randn(count, dim) * std)
