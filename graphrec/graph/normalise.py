@@ -34,7 +34,9 @@ def _power(degree: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.f
     return result
 
 
-def _none(degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+def _none(
+    degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float64]:
     return np.ones(len(row))
 
 
@@ -45,7 +47,9 @@ def _symmetric(
     return scale[row] * scale[column]
 
 
-def _row(degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+def _row(
+    degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float64]:
     return _power(degree, -1.0)[row]
 
 

@@ -28,7 +28,9 @@ class NGCFTransform(nn.Module):
         Of LeakyReLU for negative arguments: 0.2 in TensorFlow and so in the official code, 0.01 in PyTorch ports.
     """
 
-    def __init__(self, width_in: int, width_out: int, form: Literal["paper", "official"] = "official", slope: float = 0.2) -> None:
+    def __init__(
+        self, width_in: int, width_out: int, form: Literal["paper", "official"] = "official", slope: float = 0.2
+    ) -> None:
         super().__init__()
         if width_out < 1:
             raise InputError(f"every entry of layers must be at least 1, got {width_out}.")

@@ -111,11 +111,14 @@ class Model(nn.Module):
         Options of ``Recommender.fit`` that suit this model, used where the caller names none.
     l2_on : {"ego", "propagated"}
         Which rows :meth:`penalty` looks at.
+    sparse_gradients : bool
+        Whether look-ups give sparse gradients, which dense optimisers refuse.
     """
 
     defaults: ClassVar[dict[str, Any]] = {}
     needs_training: ClassVar[bool] = True
     l2_on: str = "ego"
+    sparse_gradients: bool = False
 
     def __init__(self, train: Interactions) -> None:
         super().__init__()

@@ -55,23 +55,25 @@ class MF(Model):
         self.users = embedding(self.n_users, dim, init_std)
         self.items = embedding(self.n_items, dim, init_std)
         self.rating_range = rating_range
-        self.sparse = sparse
+        self.sparse_gradients = sparse
         self.dropout = nn.Dropout(dropout)
         self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1)) if bias else None
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1)) if bias else None
         # A range centres the score by itself; without one the mean rating is where a prediction starts.
         centred = bias and train.ratings is not None and rating_range is None
-        self.register_buffer("mean", torch.tensor(float(train.ratings.mean()) if centred and train.ratings is not None else 0.0))
+        self.register_buffer(
+            "mean", torch.tensor(float(train.ratings.mean()) if centred and train.ratings is not None else 0.0)
+        )
         self.mean: Tensor
 
     def encode(self) -> Encoding:
         """The tables themselves; biases ride along as two more columns of the dot product."""
-        users, items = Table(self.users, self.sparse), Table(self.items, self.sparse)
+        users, items = Table(self.users, self.sparse_gradients), Table(self.items, self.sparse_gradients)
         if self.user_bias is None or self.item_bias is None:
             return Encoding(_Dropped(users, self.dropout), _Dropped(items, self.dropout), users, items)
         return Encoding(
-            _WithBias(_Dropped(users, self.dropout), Table(self.user_bias, self.sparse), self.mean, bias_first=True),
-            _WithBias(_Dropped(items, self.dropout), Table(self.item_bias, self.sparse), None, bias_first=False),
+            _WithBias(_Dropped(users, self.dropout), Table(self.user_bias, self.sparse_gradients), self.mean, bias_first=True),
+            _WithBias(_Dropped(items, self.dropout), Table(self.item_bias, self.sparse_gradients), None, bias_first=False),
             users,
             items,
         )

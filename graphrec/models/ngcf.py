@@ -99,9 +99,7 @@ class NGCF(Model):
         tables = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (self.n_users, self.n_items)]
         self.embedding = nn.Parameter(torch.cat(tables))
         widths = [dim, *layers]
-        self.transforms = nn.ModuleList(
-            NGCFTransform(a, b, form, slope) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.transforms = nn.ModuleList(NGCFTransform(a, b, form, slope) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.graph_dropout = GraphDropout(node_dropout, dropout_kind)
         self.message_dropout = nn.Dropout(message_dropout)
 

@@ -1,0 +1,165 @@
+"""Graph, products and gradients against dense matrices."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import graphrec as gr
+from graphrec.graph import products
+from graphrec.graph.buffers import BufferPool
+from graphrec.graph.hop_mean import HopMean
+from graphrec.graph.propagate import propagate, propagate_rows
+
+NAMES = ["none", "sym", "row", "sym+self", "ngcf", "sym,self"]
+
+
+def dense_definition(inter, name):
+    """The matrices of the table in graphrec.graph.normalise, written down in float64."""
+    r = torch.tensor(inter.to_csr("ones").toarray(), dtype=torch.float64)
+    n = r.shape[0] + r.shape[1]
+    a = torch.zeros(n, n, dtype=torch.float64)
+    a[: r.shape[0], r.shape[0] :], a[r.shape[0] :, : r.shape[0]] = r, r.T
+    eye = torch.eye(n, dtype=torch.float64)
+    if name in ("sym+self", "ngcf"):
+        a = a + eye
+    degree = a.sum(1)
+    inverse = torch.where(degree > 0, 1 / degree, 0.0)
+    if name == "none":
+        return a
+    if name in ("row", "ngcf"):
+        return inverse[:, None] * a
+    scaled = inverse.sqrt()[:, None] * a * inverse.sqrt()
+    return scaled + eye if name == "sym,self" else scaled
+
+
+@pytest.fixture
+def isolated():
+    """Users 2 and 5 and item 3 have no edge; a pair is repeated."""
+    users, items = [0, 0, 1, 3, 4, 4, 4, 0], [0, 1, 1, 2, 0, 1, 4, 1]
+    return gr.Interactions.from_indices(users, items, n_users=6, n_items=5, duplicates="keep")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("which", ["interactions", "isolated"])
+def test_normalisations_are_their_definitions(request, which, name):
+    inter = request.getfixturevalue(which)
+    got = gr.BipartiteGraph(inter).adjacency(name)
+    want = dense_definition(inter, name)
+    assert torch.allclose(got.to_dense().double(), want, atol=1e-7)
+    assert torch.allclose(got.t.to_dense().double(), want.T, atol=1e-7)
+    assert got.symmetric == torch.equal(want, want.T)
+
+
+def test_adjacencies_are_made_once_with_int32_indices(interactions):
+    graph = gr.BipartiteGraph(interactions)
+    assert graph.adjacency("sym") is graph.adjacency("sym")
+    assert graph.adjacency("sym").pattern is graph.adjacency("row").pattern
+    assert graph.pattern.indices.dtype == np.int32
+    assert graph.adjacency("sym").csr.col_indices().dtype == torch.int32
+
+
+def test_unknown_normalisation_offers_the_nearest(interactions):
+    with pytest.raises(ValueError, match=r"unknown normalisation 'symm'; did you mean 'sym'"):
+        gr.BipartiteGraph(interactions).adjacency("symm")
+
+
+def backend_or_skip(name):
+    if name == "torch-sparse":
+        pytest.importorskip("torch_sparse", reason="the extra 'sparse' is not installed")
+    return name
+
+
+@pytest.mark.parametrize("backend", sorted(products.BACKENDS))
+@pytest.mark.parametrize("name", ["sym", "ngcf"])
+@pytest.mark.parametrize("width", [1, 7, 64])
+def test_back_ends_and_their_gradients_are_equal(interactions, name, backend, width):
+    adjacency = gr.BipartiteGraph(interactions).adjacency(name)
+    dense = dense_definition(interactions, name)
+    x = torch.randn(adjacency.n_nodes, width, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    weight = torch.randn(adjacency.n_nodes, width, generator=torch.Generator().manual_seed(2))
+    out = propagate(adjacency, x, backend=backend_or_skip(backend))
+    (out * weight).sum().backward()
+    assert torch.allclose(out.double(), dense @ x.double(), atol=1e-5)
+    assert torch.allclose(x.grad.double(), dense.T @ weight.double(), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["sym", "ngcf"])
+def test_some_rows_of_a_hop(interactions, name, dtype):
+    adjacency = gr.BipartiteGraph(interactions).adjacency(name)
+    adjacency = adjacency.with_values(adjacency.values.to(dtype), adjacency.symmetric)
+    dense = dense_definition(interactions, name)
+    x = torch.randn(adjacency.n_nodes, 5, dtype=dtype, requires_grad=True)
+    rows = torch.tensor([3, 70, 3, 0, 104])
+    weight = torch.randn(5, 5, dtype=dtype)
+    out = propagate_rows(adjacency, x, rows)
+    (out * weight).sum().backward()
+    spread = torch.zeros(adjacency.n_nodes, 5, dtype=torch.float64).index_add_(0, rows, weight.double())
+    assert torch.allclose(out.double(), dense[rows] @ x.double(), atol=1e-6)
+    assert torch.allclose(x.grad.double(), dense.T @ spread, atol=1e-6)
+
+
+@pytest.mark.parametrize("hops", [1, 2, 3])
+@pytest.mark.parametrize("name", ["sym", "row"])
+def test_hop_mean_and_its_gradient_against_dense_autograd(interactions, name, hops):
+    adjacency = gr.BipartiteGraph(interactions).adjacency(name)
+    dense = dense_definition(interactions, name)
+    x = torch.randn(adjacency.n_nodes, 6, requires_grad=True)
+    rows = torch.tensor([1, 64, 1, 99, 0, 64])
+    weights = torch.randn(2, len(rows), 6)
+    mean, ego = HopMean(adjacency, x, hops, BufferPool()).rows(rows)
+    (mean * weights[0] + ego * weights[1]).sum().backward()
+    y = x.detach().double().requires_grad_()
+    total, layer = y, y
+    for _ in range(hops):
+        layer = dense @ layer
+        total = total + layer
+    want = total[rows] / (hops + 1)
+    (want * weights[0] + y[rows] * weights[1]).sum().backward()
+    assert torch.allclose(mean.double(), want, atol=1e-6)
+    # Relative to the largest entry: gradients are small, and an absolute bound would let anything through.
+    assert (x.grad - y.grad).abs().max() / y.grad.abs().max() < 1e-6
+
+
+def test_gradient_of_the_whole_hop_mean(interactions):
+    adjacency = gr.BipartiteGraph(interactions).adjacency("sym")
+    x = torch.randn(adjacency.n_nodes, 4, requires_grad=True)
+    weight = torch.randn(adjacency.n_nodes, 4)
+    (HopMean(adjacency, x, 2, BufferPool()).full() * weight).sum().backward()
+    a = dense_definition(interactions, "sym")
+    want = (weight.double() + a @ weight.double() + a @ (a @ weight.double())) / 3
+    assert torch.allclose(x.grad.double(), want, atol=1e-6)
+
+
+def test_gradients_add_up_over_steps_without_zeroing(interactions):
+    """The gradient lives in a lent buffer; a second backward pass must not write over the first."""
+    adjacency = gr.BipartiteGraph(interactions).adjacency("sym")
+    x, pool = torch.randn(adjacency.n_nodes, 4, requires_grad=True), BufferPool()
+    single = []
+    for rows in (torch.tensor([0, 70]), torch.tensor([5, 80, 80])):
+        x.grad = None
+        HopMean(adjacency, x, 3, pool).rows(rows)[0].sum().backward()
+        single.append(x.grad.clone())
+    x.grad = None
+    for rows in (torch.tensor([0, 70]), torch.tensor([5, 80, 80])):
+        HopMean(adjacency, x, 3, pool).rows(rows)[0].sum().backward()
+    assert torch.allclose(x.grad, single[0] + single[1], atol=1e-7)
+
+
+def test_a_lent_buffer_is_not_lent_twice():
+    pool = BufferPool()
+    first = pool.take(3, 4).fill_(1.0)
+    view = first[1:]
+    address = first.data_ptr()
+    del first
+    assert pool.take(3, 4).data_ptr() != address, "a view of it is still alive"
+    del view
+    assert pool.take(3, 4).data_ptr() == address
+
+
+def test_an_adjacency_is_shared_by_copies_of_a_model(interactions):
+    adjacency = gr.BipartiteGraph(interactions).adjacency("sym")
+    adjacency.csr  # noqa: B018 - torch cannot copy a sparse CSR tensor
+    assert copy.deepcopy(adjacency) is adjacency
