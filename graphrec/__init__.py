@@ -1,8 +1,41 @@
 """Graph-based recommendation: NGCF, LightGCN and their zero-hop relatives under one trainer and one evaluator."""
 
-from graphrec import models
-from graphrec._version import __version__
-from graphrec.data.interactions import Interactions
-from graphrec.graph.bipartite import BipartiteGraph
+import os as _os
 
-__all__ = ["BipartiteGraph", "Interactions", "__version__", "models"]
+# OpenMP threads that wait by spinning take the cores away from this library's own threads; torch reads this
+# when it is first imported. A value that is already set is respected.
+_os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from graphrec import losses, models
+from graphrec._version import __version__
+from graphrec.data import split
+from graphrec.data.datasets import load_dataset
+from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
+from graphrec.data.interactions import Interactions
+from graphrec.data.split import Split
+from graphrec.evaluation.report import Report
+from graphrec.evaluation.significance import compare
+from graphrec.graph.bipartite import BipartiteGraph
+from graphrec.presets import preset
+from graphrec.recommender import Recommender, evaluate, evaluate_ratings, load
+
+__all__ = [
+    "BipartiteGraph",
+    "Interactions",
+    "Recommender",
+    "Report",
+    "Split",
+    "__version__",
+    "compare",
+    "evaluate",
+    "evaluate_ratings",
+    "load",
+    "load_dataset",
+    "losses",
+    "models",
+    "preset",
+    "read_csv",
+    "read_lightgcn",
+    "split",
+    "write_lightgcn",
+]

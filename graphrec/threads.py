@@ -7,6 +7,7 @@ sequential loops over rows ``lo:hi`` that release the GIL, and this module runs 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -52,7 +53,7 @@ def run_ranges(work: Callable[[int, int], object], bounds: Sequence[int]) -> Non
     bounds : sequence of int
         Increasing; ``len(bounds) - 1`` calls are made. More ranges than threads even out the load.
     """
-    ranges = list(zip(bounds[:-1], bounds[1:], strict=True))
+    ranges = list(itertools.pairwise(bounds))
     threads = min(thread_count(), len(ranges))
     if threads <= 1:
         for lo, hi in ranges:

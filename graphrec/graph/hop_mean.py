@@ -10,7 +10,7 @@ from torch import Tensor
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.products import hop_into, product_rows, runs_on_kernels, spmm
-from graphrec.graph.row_sparse import RowSparse
+from graphrec.graph.row_sparse import NodeIndex, RowSparse
 
 __all__ = ["HopMean"]
 
@@ -47,12 +47,12 @@ class HopMean:
 
     def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the mean and of X itself for some nodes: two tensors (b, d), differentiable in X."""
-        mean, ego = _HopMeanRows.apply(self.x, self, nodes)
+        mean, ego = _HopMeanRows.apply(self.x, self, nodes)  # type: ignore[no-untyped-call]
         return mean, ego
 
     def full(self) -> Tensor:
         """The mean for all nodes, shape (n, d), differentiable in X."""
-        result: Tensor = _HopMeanFull.apply(self.x, self)
+        result: Tensor = _HopMeanFull.apply(self.x, self)  # type: ignore[no-untyped-call]
         return result
 
     def backward_of(self, g: RowSparse) -> Tensor:
@@ -60,8 +60,8 @@ class HopMean:
         transposed = self.adjacency.t
         width = g.values.shape[1]
         if not g.on_kernels:
-            return self.backward_of_dense(g.add_to(g.values.new_zeros(g.n, width)))
-        total = g.add_to(g.product(transposed, out=self.pool.take(g.n, width)))
+            return self.backward_of_dense(g.add_to(g.values.new_zeros(g.index.n, width)))
+        total = g.add_to(g.product(transposed, out=self.pool.take(g.index.n, width)))
         for _ in range(self.hops - 1):
             total = g.add_to(self._hop(transposed, total))
         return total
@@ -79,27 +79,26 @@ class _HopMeanRows(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, hops: HopMean, nodes: Tensor) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
         ctx.hops = hops
-        ctx.save_for_backward(nodes)
-        mean = product_rows(hops.adjacency, hops.layers[-1], nodes)
-        ego = hops.layers[0][nodes]
+        ctx.index = index = NodeIndex(nodes, hops.adjacency.n_nodes)
+        # Popular items are the dearest rows and the ones that a batch repeats: each is computed once.
+        mean = product_rows(hops.adjacency, hops.layers[-1], index.distinct)
+        ego = hops.layers[0][index.distinct]
         mean += ego
         for layer in hops.layers[1:]:
-            mean += layer[nodes]
+            mean += layer[index.distinct]
         mean /= hops.hops + 1
-        return mean, ego
+        return mean[index.position], ego[index.position]
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_mean: Tensor | None, of_ego: Tensor | None) -> tuple[Tensor, None, None]:
         hops: HopMean = ctx.hops
-        (nodes,) = ctx.saved_tensors
-        n = hops.adjacency.n_nodes
         if of_mean is None:  # only the ego rows were used
             total = torch.zeros_like(hops.x)
         else:
-            total = hops.backward_of(RowSparse(nodes, of_mean / (hops.hops + 1), n))
+            total = hops.backward_of(RowSparse(ctx.index, of_mean / (hops.hops + 1)))
         if of_ego is not None:
-            RowSparse(nodes, of_ego, n).add_to(total)
+            RowSparse(ctx.index, of_ego).add_to(total)
         return total, None, None
 
 
@@ -114,7 +113,7 @@ class _HopMeanFull(torch.autograd.Function):
         return total
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         hops: HopMean = ctx.hops
         return hops.backward_of_dense(gradient / (hops.hops + 1)), None

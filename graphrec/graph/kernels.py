@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_slots", "hop", "hop_from_marked", "hop_rows", "sum_into_slots"]
+__all__ = ["add_rows", "hop", "hop_from_marked", "hop_rows", "index_rows", "sum_rows"]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
 
@@ -52,11 +52,11 @@ def hop_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-
 
 
 @_compile
-def sum_into_slots(rows, x, slot, out):  # type: ignore[no-untyped-def]
-    """Add up the rows of `x` that belong to the same node.
+def index_rows(rows, slot, position, distinct):  # type: ignore[no-untyped-def]
+    """Number the distinct nodes among `rows` in order of appearance; returns how many there are.
 
-    `slot` holds -1 for every node on entry, and for each node in `rows` its row of `out` on return.
-    Returns the number of distinct nodes; `out` must have room for len(rows).
+    `slot` holds -1 for every node on entry, and the number of each node in `rows` on return;
+    ``distinct[slot]`` is the node, and ``position[r]`` is the slot of ``rows[r]``.
     """
     used = 0
     for r in range(len(rows)):
@@ -64,13 +64,27 @@ def sum_into_slots(rows, x, slot, out):  # type: ignore[no-untyped-def]
         if s < 0:
             s = used
             slot[rows[r]] = s
+            distinct[s] = rows[r]
             used += 1
-            for k in range(out.shape[1]):
-                out[s, k] = x[r, k]
-        else:
-            for k in range(out.shape[1]):
-                out[s, k] += x[r, k]
+        position[r] = s
     return used
+
+
+@_compile
+def sum_rows(position, x, out):  # type: ignore[no-untyped-def]
+    """out[position[r]] += x[r], after setting `out` to zero."""
+    out[:] = 0.0
+    for r in range(len(position)):
+        for k in range(out.shape[1]):
+            out[position[r], k] += x[r, k]
+
+
+@_compile
+def add_rows(rows, x, scale, out):  # type: ignore[no-untyped-def]
+    """out[rows[r]] += scale · x[r]."""
+    for r in range(len(rows)):
+        for k in range(out.shape[1]):
+            out[rows[r], k] += scale * x[r, k]
 
 
 @_compile
@@ -95,15 +109,3 @@ def hop_from_marked(lo, hi, indptr, indices, values, slot, x, out):  # type: ign
             weights[found] = values[e]
             found += s >= 0
         _accumulate(i, 0, found, columns, weights, x, out)
-
-
-@_compile
-def add_slots(slot, rows, x, scale, out):  # type: ignore[no-untyped-def]
-    """out[i] += scale · x[slot[i]] once for each distinct node i in `rows`."""
-    done = np.zeros(len(x), np.bool_)
-    for r in range(len(rows)):
-        s = slot[rows[r]]
-        if not done[s]:
-            done[s] = True
-            for k in range(out.shape[1]):
-                out[rows[r], k] += scale * x[s, k]

@@ -44,13 +44,15 @@ def _symmetric(
     degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.float64]:
     scale = _power(degree, -0.5)
-    return scale[row] * scale[column]
+    values: npt.NDArray[np.float64] = scale[row] * scale[column]
+    return values
 
 
 def _row(
     degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.float64]:
-    return _power(degree, -1.0)[row]
+    values: npt.NDArray[np.float64] = _power(degree, -1.0)[row]
+    return values
 
 
 def _symmetric_then_self(

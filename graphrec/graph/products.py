@@ -29,7 +29,8 @@ def hop_into(adjacency: Adjacency, x: Tensor, out: Tensor | None = None) -> Tens
 
 def _torch_reduce(adjacency: Adjacency, x: Tensor) -> Tensor:
     """torch's reduce kernel for CSR (CPU), also behind PyG's ``spmm``."""
-    return torch.sparse.mm(adjacency.csr, x, "sum")
+    product: Tensor = torch.sparse.mm(adjacency.csr, x, "sum")
+    return product
 
 
 def _torch_csr(adjacency: Adjacency, x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.products import product_rows, spmm
-from graphrec.graph.row_sparse import RowSparse
+from graphrec.graph.row_sparse import NodeIndex, RowSparse
 
 __all__ = ["propagate", "propagate_rows"]
 
@@ -26,7 +26,7 @@ class _Propagate(torch.autograd.Function):
         return spmm(adjacency, x, backend)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return spmm(ctx.adjacency.t, gradient, ctx.backend), None, None
 
@@ -36,7 +36,7 @@ def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Te
 
     Parameters and result as in :func:`spmm`; the values of Â are constants.
     """
-    result: Tensor = _Propagate.apply(x, adjacency, backend)
+    result: Tensor = _Propagate.apply(x, adjacency, backend)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -46,14 +46,13 @@ class _PropagateRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency, rows: Tensor) -> Tensor:
         ctx.adjacency = adjacency
-        ctx.save_for_backward(rows)
-        return product_rows(adjacency, x, rows)
+        ctx.index = NodeIndex(rows, adjacency.n_nodes)
+        return product_rows(adjacency, x, ctx.index.distinct)[ctx.index.position]
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (rows,) = ctx.saved_tensors
-        return RowSparse(rows, gradient, ctx.adjacency.n_nodes).product(ctx.adjacency.t), None, None
+        return RowSparse(ctx.index, gradient).product(ctx.adjacency.t), None, None
 
 
 def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
@@ -70,5 +69,5 @@ def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
     -------
     Tensor, shape (b, d)
     """
-    result: Tensor = _PropagateRows.apply(x, adjacency, rows)
+    result: Tensor = _PropagateRows.apply(x, adjacency, rows)  # type: ignore[no-untyped-call]
     return result

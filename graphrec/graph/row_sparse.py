@@ -1,4 +1,4 @@
-"""Gradients that are non-zero in a batch's rows only."""
+"""Matrices that are non-zero in a batch's rows only, such as the gradient of a row look-up."""
 
 from __future__ import annotations
 
@@ -10,42 +10,73 @@ from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.products import row_bounds, runs_on_kernels, spmm
 from graphrec.threads import run_ranges
 
-__all__ = ["RowSparse"]
+__all__ = ["NodeIndex", "RowSparse"]
 
 
-class RowSparse:
-    """A matrix of n rows of which only a batch's are non-zero, such as the gradient of a row look-up.
+class NodeIndex:
+    """The distinct nodes among those a batch names.
 
     Parameters
     ----------
-    rows : Tensor of int64, shape (b,)
-        Repeated rows add up.
-    values : Tensor, shape (b, d)
+    nodes : Tensor of int64, shape (b,)
+        Repeated ones allowed.
     n : int
+        Number of all nodes.
+
+    Attributes
+    ----------
+    distinct : Tensor of int64, shape (u,)
+    position : Tensor of int64, shape (b,)
+        ``distinct[position] == nodes``.
+    slot : ndarray of int32, shape (n,), or None
+        Position of each node in `distinct`, -1 for the others; on the CPU only.
     """
 
-    def __init__(self, rows: Tensor, values: Tensor, n: int) -> None:
-        self.rows = rows
+    def __init__(self, nodes: Tensor, n: int) -> None:
         self.n = n
-        self.on_kernels = runs_on_kernels(values)
-        if not self.on_kernels:
-            self.values = values
+        if nodes.device.type != "cpu":
+            self.distinct, self.position = torch.unique(nodes, return_inverse=True)
+            self.slot = None
             return
         from graphrec.graph import kernels
 
         self.slot = np.full(n, -1, np.int32)
-        summed = np.empty(tuple(values.shape), np.float32)
-        used = kernels.sum_into_slots(rows.numpy(), values.contiguous().numpy(), self.slot, summed)
-        self.values = torch.from_numpy(summed[:used])
+        position, distinct = np.empty(len(nodes), np.int64), np.empty(len(nodes), np.int64)
+        used = kernels.index_rows(nodes.numpy(), self.slot, position, distinct)
+        self.distinct, self.position = torch.from_numpy(distinct[:used]), torch.from_numpy(position)
 
-    def product(self, adjacency: Adjacency, out: Tensor | None = None) -> Tensor:
-        """Â times this matrix, shape (n, d)."""
+
+class RowSparse:
+    """A matrix of n rows that is zero but for the rows of some distinct nodes.
+
+    Parameters
+    ----------
+    index : NodeIndex
+    values : Tensor, shape (b, d)
+        A row for each node of the batch; those of a repeated node add up.
+    """
+
+    def __init__(self, index: NodeIndex, values: Tensor) -> None:
+        self.index = index
+        self.on_kernels = runs_on_kernels(values)
+        shape = (len(index.distinct), values.shape[1])
         if not self.on_kernels:
-            return spmm(adjacency, self.add_to(self.values.new_zeros(self.n, self.values.shape[1])))
+            self.values = values.new_zeros(shape).index_add_(0, index.position, values)
+            return
         from graphrec.graph import kernels
 
-        out = torch.empty(self.n, self.values.shape[1]) if out is None else out
-        indptr, indices, slot = adjacency.pattern.indptr, adjacency.pattern.indices, self.slot
+        self.values = torch.empty(shape)
+        kernels.sum_rows(index.position.numpy(), values.contiguous().numpy(), self.values.numpy())
+
+    def product(self, adjacency: Adjacency, out: Tensor | None = None) -> Tensor:
+        """Â times this matrix, shape (n, d); written to `out` where given."""
+        width = self.values.shape[1]
+        if not self.on_kernels:
+            return spmm(adjacency, self.add_to(self.values.new_zeros(self.index.n, width)))
+        from graphrec.graph import kernels
+
+        out = torch.empty(self.index.n, width) if out is None else out
+        indptr, indices, slot = adjacency.pattern.indptr, adjacency.pattern.indices, self.index.slot
         weights, source, target = adjacency.values.numpy(), self.values.numpy(), out.numpy()
         run_ranges(
             lambda lo, hi: kernels.hop_from_marked(lo, hi, indptr, indices, weights, slot, source, target),
@@ -53,11 +84,11 @@ class RowSparse:
         )
         return out
 
-    def add_to(self, dense: Tensor, scale: float = 1.0) -> Tensor:
+    def add_to(self, dense: Tensor) -> Tensor:
         """Add this matrix to a dense one (n, d), in place."""
         if not self.on_kernels:
-            return dense.index_add_(0, self.rows, self.values, alpha=scale)
+            return dense.index_add_(0, self.index.distinct, self.values)
         from graphrec.graph import kernels
 
-        kernels.add_slots(self.slot, self.rows.numpy(), self.values.numpy(), np.float32(scale), dense.numpy())
+        kernels.add_rows(self.index.distinct.numpy(), self.values.numpy(), np.float32(1.0), dense.numpy())
         return dense

@@ -113,12 +113,18 @@ class Model(nn.Module):
         Which rows :meth:`penalty` looks at.
     sparse_gradients : bool
         Whether look-ups give sparse gradients, which dense optimisers refuse.
+    personalised : bool
+        Whether a user without any interaction cannot be served.
+    scores_whole_rows : bool
+        Whether scoring all items at once costs less than scoring them in blocks.
     """
 
     defaults: ClassVar[dict[str, Any]] = {}
     needs_training: ClassVar[bool] = True
     l2_on: str = "ego"
     sparse_gradients: bool = False
+    personalised: ClassVar[bool] = True
+    scores_whole_rows: ClassVar[bool] = False
 
     def __init__(self, train: Interactions) -> None:
         super().__init__()

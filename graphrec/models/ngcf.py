@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +15,7 @@ from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate, propagate_rows
+from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
 from graphrec.models.base import Encoding, Gathered, Model
 
@@ -99,7 +101,7 @@ class NGCF(Model):
         tables = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (self.n_users, self.n_items)]
         self.embedding = nn.Parameter(torch.cat(tables))
         widths = [dim, *layers]
-        self.transforms = nn.ModuleList(NGCFTransform(a, b, form, slope) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.transforms = nn.ModuleList(NGCFTransform(a, b, form, slope) for a, b in itertools.pairwise(widths))
         self.graph_dropout = GraphDropout(node_dropout, dropout_kind)
         self.message_dropout = nn.Dropout(message_dropout)
 
@@ -128,11 +130,11 @@ class _LayeredEncoding(Encoding):
 
     def nodes(self, index: Tensor) -> Tensor:
         """Encoded rows of some nodes: (b,) to (b, width)."""
-        distinct, position = torch.unique(index, return_inverse=True)
+        nodes = NodeIndex(index, self.adjacency.n_nodes)
         model, e = self.model, self.layers[-1]
-        before = [F.embedding(distinct, layer) for layer in self.layers]
-        last = model.transforms[-1](before[-1], propagate_rows(self.adjacency, e, distinct))
-        return F.embedding(position, self._join([*before, model.message_dropout(last)]))
+        before = [F.embedding(nodes.distinct, layer) for layer in self.layers]
+        last = model.transforms[-1](before[-1], propagate_rows(self.adjacency, e, nodes.distinct))
+        return F.embedding(nodes.position, self._join([*before, model.message_dropout(last)]))
 
     def full(self) -> Tensor:
         """Encoded rows of all nodes."""

@@ -46,8 +46,8 @@ class FitOptions:
         ``"adam"``, ``"adamw"``, ``"adagrad"``, ``"rmsprop"``, ``"sgd"`` or ``"sparse_adam"``.
     parameter_groups : dict
         Learning options of parameters whose name contains the key: ``{"bias": {"optimizer": "sgd", "lr": 0.1}}``.
-    schedule : str or Schedule or None
-        Learning-rate schedule, see :mod:`graphrec.training.schedules`.
+    schedule : str, dict, Schedule or None
+        Learning-rate schedule by name, with its options as a table, or as an object; see :mod:`graphrec.training.schedules`.
     seed : int
         Of the initial weights, the batches and dropout.
     eval_every : int
@@ -78,7 +78,7 @@ class FitOptions:
     weight_decay: float = 0.0
     optimizer: str = "adam"
     parameter_groups: dict[str, dict[str, Any]] = field(default_factory=dict)
-    schedule: str | Schedule | None = None
+    schedule: str | dict[str, Any] | Schedule | None = None
     seed: int = 0
     eval_every: int = 1
     metric: str = "ndcg@20"

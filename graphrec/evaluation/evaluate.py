@@ -1,0 +1,125 @@
+"""Ranking a test part with a model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.evaluation.metrics import Metric, at_k, parse
+from graphrec.evaluation.report import Report
+from graphrec.evaluation.topk import BUDGET, ranks_of, top_k
+from graphrec.models.base import Model
+
+__all__ = ["STANDARD", "check_parts", "evaluate_model"]
+
+STANDARD = ("recall", "ndcg", "precision", "hit_rate", "map", "mrr")
+
+
+def evaluate_model(
+    model: Model,
+    seen: Interactions,
+    test: Interactions,
+    k: int | Sequence[int] = 20,
+    metrics: Sequence[str] | None = None,
+    budget: int = BUDGET,
+    warn_cold: bool = True,
+) -> Report:
+    """Rank all items that a user has not seen, for every user with a test item.
+
+    Parameters
+    ----------
+    model : Model
+    seen : Interactions
+        Pairs that are not ranked: train, and valid where there is one.
+    test : Interactions
+    k : int or sequence of int
+        Lengths of the list for the standard metrics.
+    metrics : sequence of str, optional
+        Names as in :mod:`graphrec.evaluation.metrics`; the standard ones at `k` unless given.
+    budget : int
+        Bytes for scores; the result does not depend on it.
+    warn_cold : bool
+        Warn when test users have nothing in train.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        An unknown metric, a k beyond the catalogue, another id space, or test pairs that are in train.
+    """
+    ks = [k] if isinstance(k, int) else list(k)
+    chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
+    check_parts(seen, test, [m.k for m in chosen if m.k is not None] + ks)
+    indptr, items = test.structure
+    users = np.flatnonzero(np.diff(indptr) > 0)
+    relevant = np.diff(indptr)[users]
+    values: dict[str, object] = {"user_id": test.user_ids[users]}
+    depth = min(max(m.depth for m in chosen), test.n_items)
+    if depth:
+        best, _ = top_k(model, users, depth, seen=seen, budget=budget)
+        _check_filled(best, seen, users)
+        hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
+        values |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
+    if whole := [m for m in chosen if m.k is None]:
+        values |= _whole_ranking(whole, model, seen, test, budget)
+    n_cold = int((np.diff(seen.structure[0])[users] == 0).sum())
+    if n_cold and warn_cold:
+        warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
+    frame = pd.DataFrame({"user_id": values.pop("user_id"), **{str(m): values[str(m)] for m in chosen}})
+    return Report(frame, "All items ranked, but for those in training (and validation); ties go to the lower item index.", n_cold)
+
+
+def check_parts(seen: Interactions, test: Interactions, ks: Sequence[int]) -> None:
+    """Refuse what cannot be ranked: another id space, pairs already seen, a k beyond the catalogue."""
+    if not seen.shares_ids_with(test):
+        raise InputError(
+            f"test has another id space ({test.n_users} users, {test.n_items} items) than the model was trained in "
+            f"({seen.n_users}, {seen.n_items}); make both from one table with graphrec.split."
+        )
+    for k in ks:
+        if not 1 <= k <= test.n_items:
+            raise InputError(f"k must be between 1 and the catalogue's {test.n_items} items, got {k}.")
+    again = seen.has_keys(test.keys)
+    if again.any():
+        row = int(again.argmax())
+        raise InputError(
+            f"{again.sum():,} test pairs are in train (or validation), first at row {row}: user "
+            f"{test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. Evaluate on held-out pairs."
+        )
+
+
+def _check_filled(best: np.ndarray, seen: Interactions, users: np.ndarray) -> None:  # type: ignore[type-arg]
+    """A list shorter than the items that are left means scores that cannot be ordered."""
+    left = seen.n_items - np.diff(seen.structure[0])[users]
+    short = (best >= 0).sum(1) < np.minimum(left, best.shape[1])
+    if short.any():
+        user = seen.user_ids[users[short.argmax()]]
+        raise InputError(f"the model gives scores that are not finite numbers for {short.sum():,} users, first user {user!s}.")
+
+
+def _whole_ranking(
+    chosen: Sequence[Metric], model: Model, seen: Interactions, test: Interactions, budget: int
+) -> dict[str, object]:
+    ranks = ranks_of(model, test, seen, budget)
+    indptr, _ = test.structure
+    users = np.flatnonzero(np.diff(indptr) > 0)
+    starts, relevant = indptr[users], np.diff(indptr)[users]
+    left = test.n_items - np.diff(seen.structure[0])[users]
+    result: dict[str, object] = {}
+    for metric in chosen:
+        if metric.name == "mrr":
+            result["mrr"] = 1.0 / np.minimum.reduceat(ranks.above + ranks.ties_before + 1, starts)
+        else:
+            # Of the items above a test item, those that are test items themselves are no mistake.
+            wrong = np.add.reduceat(ranks.above + ranks.ties / 2, starts) - relevant * (relevant - 1) / 2
+            others = left - relevant
+            result["auc"] = 1 - np.divide(wrong, relevant * others, out=np.zeros(len(users)), where=others > 0)
+    return result

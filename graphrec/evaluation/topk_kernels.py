@@ -1,0 +1,114 @@
+"""Compiled scans of a block of scores, for the users ``lo:hi`` of the block."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+__all__ = ["count_above", "scan"]
+
+_compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
+_GROUP = 64
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
+def _highest(row, start, end):  # type: ignore[no-untyped-def]
+    best = row[start]
+    for j in range(start + 1, end):
+        best = max(best, row[j])
+    return best
+
+
+@_compile
+def _is_in(sorted_items, lo, hi, item):  # type: ignore[no-untyped-def]
+    end = hi
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if sorted_items[middle] < item:
+            lo = middle + 1
+        else:
+            hi = middle
+    return lo < end and sorted_items[lo] == item
+
+
+@_compile
+def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores):  # type: ignore[no-untyped-def]
+    """Carry the best k of each user over one more block of items.
+
+    Groups of 64 scores are looked into only when their maximum beats the user's k-th best so far. Items
+    come in ascending order and must be strictly better to enter, so of equal scores the lower index wins.
+
+    Parameters
+    ----------
+    scores : float32 (b, m)
+    first : int
+        Position in `labels` of the block's first column.
+    labels : int64 (n,)
+        Item index of each position, ascending.
+    indptr, indices
+        Items to leave out, as compressed rows by user; ``users[r]`` is the row of block row r.
+    best, best_scores : int32 and float32 (b, k)
+        Sorted by falling score; -1 and -inf where nothing is found yet.
+    """
+    k = best.shape[1]
+    width = scores.shape[1]
+    for r in range(lo, hi):
+        row = scores[r]
+        threshold = best_scores[r, k - 1]
+        start_seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
+        for start in range(0, width, _GROUP):
+            end = min(start + _GROUP, width)
+            if not _highest(row, start, end) > threshold:
+                continue
+            for j in range(start, end):
+                s = row[j]
+                if not s > threshold:
+                    continue
+                item = labels[first + j]
+                if _is_in(indices, start_seen, end_seen, item):
+                    continue
+                place = k - 1
+                while place > 0 and best_scores[r, place - 1] < s:
+                    best_scores[r, place] = best_scores[r, place - 1]
+                    best[r, place] = best[r, place - 1]
+                    place -= 1
+                best_scores[r, place] = s
+                best[r, place] = item
+                threshold = best_scores[r, k - 1]
+
+
+@_compile
+def count_above(lo, hi, scores, indptr, indices, users, test_indptr, test_items, above, ties, first_ties):  # type: ignore[no-untyped-def]
+    """For each test item of the block's users, count the other ranked items above it and level with it.
+
+    Parameters
+    ----------
+    scores : float32 (b, n_items)
+        Whole rows.
+    indptr, indices
+        Items that are not ranked, by user.
+    test_indptr, test_items
+        Test items by user, sorted; `above`, `ties` and `first_ties` have one entry for each: how many ranked
+        items score higher, equal, and equal at a lower index.
+    """
+    for r in range(lo, hi):
+        row = scores[r]
+        user = users[r]
+        for e in range(test_indptr[user], test_indptr[user + 1]):
+            own = test_items[e]
+            s = row[own]
+            higher = level = before = 0
+            for j in range(len(row)):
+                higher += row[j] > s
+            for j in range(own):
+                before += row[j] == s
+            for j in range(len(row)):
+                level += row[j] == s
+            for x in range(indptr[user], indptr[user + 1]):
+                t = row[indices[x]]
+                higher -= t > s
+                level -= t == s
+                before -= (t == s) and (indices[x] < own)
+            above[e] = higher
+            ties[e] = level - 1
+            first_ties[e] = before

@@ -1,0 +1,49 @@
+"""Losses as pure functions of scores: means over the batch, finite for every finite score.
+
+The tuples of names say what a loss eats: :data:`PAIRWISE` ``(pos (n,), neg (n, k))``, :data:`POINTWISE`
+``(prediction (n,), target (n,))``, :data:`ROWWISE` ``(scores (b, n_items), observed (b, n_items))``,
+:data:`SHARED` ``(pos (nnz,), owner (nnz,), neg (b, m))`` and :data:`EMBEDDING` ``(users (n, d), items (n, d))``.
+"""
+
+from __future__ import annotations
+
+from graphrec.losses.alignment import directau, mawu, uniformity
+from graphrec.losses.credit import metadata_credit, partial_credit
+from graphrec.losses.pairwise import adaptive_hinge, bce, bpr, ccl, hinge, warp
+from graphrec.losses.pointwise import bce_labels, mse
+from graphrec.losses.rowwise import gaussian_kl, masked_mse, multinomial
+from graphrec.losses.sampled_softmax import bsl, shared_bsl, shared_softmax, softmax
+
+__all__ = [
+    "EMBEDDING",
+    "PAIRWISE",
+    "POINTWISE",
+    "ROWWISE",
+    "SHARED",
+    "adaptive_hinge",
+    "bce",
+    "bce_labels",
+    "bpr",
+    "bsl",
+    "ccl",
+    "directau",
+    "gaussian_kl",
+    "hinge",
+    "masked_mse",
+    "mawu",
+    "metadata_credit",
+    "mse",
+    "multinomial",
+    "partial_credit",
+    "shared_bsl",
+    "shared_softmax",
+    "softmax",
+    "uniformity",
+    "warp",
+]
+
+PAIRWISE = ("bpr", "bce", "hinge", "adaptive_hinge", "warp", "softmax", "bsl", "ccl")
+POINTWISE = ("mse", "bce_labels")
+ROWWISE = ("multinomial", "masked_mse")
+SHARED = ("shared_softmax", "shared_bsl")
+EMBEDDING = ("directau", "mawu")

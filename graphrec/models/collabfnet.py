@@ -1,0 +1,83 @@
+"""CollabFNet: a small perceptron over rectified embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.models.base import Encoding, Model, Table, embedding
+from graphrec.models.checks import check_at_least
+from graphrec.models.pair_network import PairNetwork
+from graphrec.models.rating_range import RatingRange
+
+__all__ = ["CollabFNet"]
+
+
+class CollabFNet(Model):
+    """Ratings from w · ReLU(W · dropout(ReLU([p_u; q_i])) + b) + c.
+
+    Parameters
+    ----------
+    train : Interactions
+    dim : int
+        Width of each embedding.
+    hidden : sequence of int
+        Width of each hidden layer.
+    dropout : float
+        Probability of dropping an entry of the rectified embeddings.
+    rating_range : (float, float), optional
+        Squash scores into this range with a sigmoid.
+    init_range : (float, float), optional
+        Embeddings start uniformly from this range, such as (0, .05); from N(0, 1) unless given.
+
+    Notes
+    -----
+    A negative entry of an embedding has no gradient through the ReLU. Starting from (0, .05) leaves none
+    dead at the beginning. The output starts from the mean rating.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 1e-3}
+
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        dim: int = 100,
+        hidden: Sequence[int] = (10,),
+        dropout: float = 0.1,
+        rating_range: tuple[float, float] | None = None,
+        init_range: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__(train)
+        check_at_least("dim", dim, 1)
+        self.squash = RatingRange(rating_range)
+        self.users = _start(self.n_users, dim, init_range)
+        self.items = _start(self.n_items, dim, init_range)
+        self.network = PairNetwork(dim, dim, hidden, input_dropout=dropout)
+        nn.init.constant_(self.network.out.bias, self.squash.start(train))
+
+    def encode(self) -> Encoding:
+        """The two embedding tables."""
+        return Encoding(Table(self.users), Table(self.items))
+
+    def score(self, u: Tensor, v: Tensor) -> Tensor:
+        """Ratings of paired rows (..., dim), shape (...)."""
+        return self.squash(self.network(u.relu(), v.relu()))
+
+    def score_all(self, u: Tensor, items: Tensor) -> Tensor:
+        """Ratings of u (b, dim) with all of items (m, dim), shape (b, m), in blocks of bounded memory."""
+        return self.squash(self.network.all_pairs(u.relu(), items.relu()))
+
+
+def _start(count: int, dim: int, init_range: tuple[float, float] | None) -> nn.Parameter:
+    if init_range is None:
+        return embedding(count, dim, 1.0)
+    low, high = init_range
+    if not low < high:
+        raise InputError(f"init_range must be (low, high) with low < high, got {tuple(init_range)}.")
+    return nn.Parameter(torch.empty(count, dim).uniform_(low, high))

@@ -1,0 +1,102 @@
+"""ItemKNN: an item is recommended by its nearest neighbours among what the user has met."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError, unknown_name
+from graphrec.models.checks import check_at_least
+from graphrec.models.cooccurrence import Ratio, cooccurrence, over_product, over_sum
+from graphrec.models.item_similarity import ItemSimilarity
+
+__all__ = ["ItemKNN"]
+
+Similarity = Literal["cosine", "asymmetric", "jaccard", "dice"]
+_SIMILARITIES = ("cosine", "asymmetric", "jaccard", "dice")
+_WEIGHTINGS = ("none", "idf", "degree")
+
+
+class ItemKNN(ItemSimilarity):
+    """Item-based nearest neighbours (Sarwar et al., WWW 2001; Deshpande and Karypis, TOIS 2004).
+
+    s_uj = Σ_{i ∈ u ∩ N_k(j)} s_ij, where N_k(j) are the k items most similar to j. With c_ij = Σ ω_u over the users
+    who have met both, and n_i = c_ii:
+
+    ============  =====================================================================
+    similarity    s_ij
+    ============  =====================================================================
+    cosine        c_ij / (√(n_i n_j) + shrink)
+    asymmetric    c_ij / (n_i^a n_j^(1-a) + shrink), Aiolli, RecSys 2013
+    jaccard       c_ij / (n_i + n_j − c_ij + shrink)
+    dice          2 c_ij / (n_i + n_j + shrink)
+    ============  =====================================================================
+
+    Parameters
+    ----------
+    train : Interactions
+        Ratings are not looked at and a repeated pair counts once.
+    neighbours : int
+        k.
+    similarity : {"cosine", "asymmetric", "jaccard", "dice"}
+    shrink : float
+        Pulls similarities that rest on few users towards zero.
+    weighting : {"none", "idf", "degree"}
+        ω_u, how much a user says: 1; idf_u² with idf_u = ln(n_items / d_u), which is the cosine of tf-idf vectors
+        (BM25's further factor belongs to the item and cancels in the cosine); or 1 / d_u, Deshpande and
+        Karypis' rows of unit sum.
+    asymmetry : float
+        a of the asymmetric cosine, between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        neighbours: int = 100,
+        similarity: Similarity = "cosine",
+        shrink: float = 0.0,
+        weighting: Literal["none", "idf", "degree"] = "none",
+        asymmetry: float = 0.5,
+    ) -> None:
+        check_at_least("neighbours", neighbours, 1)
+        check_at_least("shrink", shrink, 0)
+        if similarity not in _SIMILARITIES:
+            raise unknown_name("similarity", similarity, _SIMILARITIES)
+        if weighting not in _WEIGHTINGS:
+            raise unknown_name("weighting", weighting, _WEIGHTINGS)
+        if not 0 <= asymmetry <= 1:
+            raise InputError(f"asymmetry must lie between 0 and 1, got {asymmetry!r}.")
+        super().__init__(train)
+        self.neighbours = neighbours
+        self.similarity_name = similarity
+        self.shrink = shrink
+        self.weighting = weighting
+        self.asymmetry = asymmetry
+
+    def solve(self) -> None:
+        """Find the neighbours of each item j, and turn them into rows of what each item i says."""
+        matrix = self.matrix()
+        weight = self._weights()
+        nearest = cooccurrence(matrix, weight, self._ratio(matrix.T @ weight), neighbours=self.neighbours)
+        self.store(nearest.T.tocsr())
+
+    def _weights(self) -> npt.NDArray[np.float64]:
+        degree, _ = self.degrees()
+        if self.weighting == "idf":
+            weights: npt.NDArray[np.float64] = np.log(self.n_items / degree) ** 2
+            return weights
+        return 1 / degree if self.weighting == "degree" else np.ones(self.n_users)
+
+    def _ratio(self, n: npt.NDArray[np.float64]) -> Ratio:
+        match self.similarity_name:
+            case "jaccard":
+                return over_sum(n + self.shrink, n, overlap=1.0)
+            case "dice":
+                return over_sum((n + self.shrink) / 2, n / 2)
+        # Rows are the items j whose neighbours are sought, so the left side is the one that is recommended.
+        share = self.asymmetry if self.similarity_name == "asymmetric" else 0.5
+        return over_product(n ** (1 - share), n**share, shrink=self.shrink)

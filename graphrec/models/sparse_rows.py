@@ -1,0 +1,69 @@
+"""A constant sparse matrix inside a model, and its product with a weight for the rows that are asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["SparseRows"]
+
+
+class SparseRows(nn.Module):
+    """Input vectors that are mostly zero: interaction histories, one-hot features.
+
+    A layer on such an input costs one row of its weight per stored entry, not per column.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_matrix, shape (n, m)
+        Held in buffers that move with the model but are not part of its state: a model is rebuilt from its
+        training data before its state is loaded.
+    """
+
+    def __init__(self, matrix: sparse.csr_matrix) -> None:
+        super().__init__()
+        self.shape: tuple[int, int] = (int(matrix.shape[0]), int(matrix.shape[1]))
+        arrays = {
+            "indptr": matrix.indptr.astype(np.int64),
+            "indices": matrix.indices.astype(np.int64),
+            "values": matrix.data.astype(np.float32),
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+        self.indptr: Tensor
+        self.indices: Tensor
+        self.values: Tensor
+
+    def matmul(self, weight: Tensor, index: Tensor | None = None, dropout: nn.Dropout | None = None) -> Tensor:
+        """Rows of the matrix times a weight.
+
+        Parameters
+        ----------
+        weight : Tensor, shape (m, h)
+        index : Tensor of int64, shape (b,), optional
+            Which rows; all of them unless given.
+        dropout : nn.Dropout, optional
+            Applied to the stored entries, which is dropout on the dense vector: zeros stay zeros.
+
+        Returns
+        -------
+        Tensor, shape (b, h) or (n, h)
+        """
+        columns, offsets, values = self._select(index)
+        if dropout is not None:
+            values = dropout(values)
+        return F.embedding_bag(columns, weight, offsets, mode="sum", per_sample_weights=values, include_last_offset=True)
+
+    def _select(self, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if index is None:
+            return self.indices, self.indptr, self.values
+        starts = self.indptr[index]
+        lengths = self.indptr[index + 1] - starts
+        offsets = F.pad(lengths.cumsum(0), (1, 0))
+        # Position p of row r's entries: its start in the matrix plus how far p lies into the row.
+        total = int(offsets[-1])
+        positions = torch.arange(total, device=index.device) + (starts - offsets[:-1]).repeat_interleave(lengths)
+        return self.indices[positions], offsets, self.values[positions]

@@ -1,0 +1,418 @@
+"""What a user of the library holds: a model, what it was fitted on, and the questions it answers."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from graphrec import artefact
+from graphrec.data.interactions import Interactions
+from graphrec.data.split import Split
+from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.evaluate import evaluate_model
+from graphrec.evaluation.ratings import rating_errors
+from graphrec.evaluation.report import Report
+from graphrec.evaluation.sampled import evaluate_sampled
+from graphrec.evaluation.topk import top_k
+from graphrec.models import MODELS, Model
+from graphrec.training.options import FitOptions
+from graphrec.training.trainer import Trainer
+
+__all__ = ["Recommender", "evaluate", "evaluate_ratings", "load"]
+
+Ids = Sequence[Any] | npt.NDArray[Any]
+
+
+class Recommender:
+    """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
+
+    Parameters
+    ----------
+    model : str or type
+        A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`.
+    **hyper
+        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name.
+
+    Attributes
+    ----------
+    model : Model
+        After :meth:`fit`.
+    history : DataFrame
+        A row per epoch: loss, learning rate, seconds and, where it was looked at, validation metrics.
+    best_epoch : int or None
+        The epoch whose weights are kept; None when there was no validation part.
+    """
+
+    def __init__(self, model: str | type[Model], **hyper: Any) -> None:
+        if isinstance(model, str):
+            if model not in MODELS:
+                raise unknown_name("model", model, MODELS)
+            self.name, self.kind = model, MODELS[model]
+        else:
+            self.name, self.kind = f"{model.__module__}:{model.__qualname__}", model
+        known = [name for name in inspect.signature(self.kind.__init__).parameters if name not in ("self", "train")]
+        for option in hyper:
+            if option not in known:
+                raise unknown_name(f"option of model {self.name}", option, known)
+        self.hyper = hyper
+        self.fit_defaults: dict[str, Any] = {}
+        self.options: FitOptions | None = None
+        self.best_epoch: int | None = None
+        self.valid: Interactions | None = None
+        self._model: Model | None = None
+        self._train: Interactions | None = None
+        self._history: list[dict[str, Any]] = []
+
+    def __repr__(self) -> str:
+        hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
+        fitted = f"fitted on {self._train!r}" if self._train is not None else "not fitted"
+        return f"Recommender({self.name!r}{hyper}): {fitted}"
+
+    # ---- training -----------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Interactions,
+        valid: Interactions | None = None,
+        *,
+        callbacks: Sequence[object] = (),
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        refit: bool = False,
+        **options: Any,
+    ) -> Recommender:
+        """Train, or solve in closed form.
+
+        Parameters
+        ----------
+        train : Interactions
+        valid : Interactions, optional
+            Held-out pairs in the same id space. The epoch that is best on them is kept, and they count as
+            seen when recommending.
+        callbacks : sequence
+            Objects with any of the methods of :class:`graphrec.training.callbacks.Callback`.
+        checkpoint : path, optional
+            Folder to which the whole training state is written after each epoch.
+        resume : bool
+            Go on from the state in `checkpoint`, bit for bit as if training had not stopped.
+        refit : bool
+            Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs.
+        **options
+            See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
+            defaults. Models in closed form take none.
+
+        Returns
+        -------
+        Recommender
+            This object.
+
+        Raises
+        ------
+        InputError
+            An unknown or impossible option, or `valid` in another id space.
+        FloatingPointError
+            The loss became NaN or infinite; the message says in which epoch and step.
+        """
+        if valid is not None and not train.shares_ids_with(valid):
+            raise InputError(
+                f"valid has another id space ({valid.n_users} users, {valid.n_items} items) than train "
+                f"({train.n_users}, {train.n_items}); make both from one table with graphrec.split."
+            )
+        if refit and valid is None:
+            raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
+        if not self.kind.needs_training:
+            self._solve(train, valid, options)
+            return self
+        chosen = FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options)
+        folder = None if checkpoint is None else Path(checkpoint)
+        state = self._train_once(chosen, train, valid, callbacks, folder, resume)
+        self._history, self.best_epoch = state.history, state.best_epoch
+        if refit and valid is not None and not state.interrupted:
+            again = FitOptions.of({}, {**_fields(chosen), "epochs": state.best_epoch or chosen.epochs})
+            self._train_once(again, _joined(train, valid), None, callbacks, None, False)
+        self._train, self.valid, self.options = train, valid, chosen
+        return self
+
+    def _train_once(
+        self,
+        options: FitOptions,
+        train: Interactions,
+        valid: Interactions | None,
+        callbacks: Sequence[object],
+        checkpoint: Path | None,
+        resume: bool,
+    ) -> Any:
+        # The model draws its initial weights from torch's default generator: seeded here, restored after.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            model = self.kind(train, **self.hyper)
+
+        def look(model: Model, held_out: Interactions) -> dict[str, float]:
+            if options.metric in ("rmse", "mae"):
+                return rating_errors(model, held_out)
+            return evaluate_model(model, train, held_out, metrics=[options.metric], warn_cold=False).mean
+
+        trainer = Trainer(model, options, look, callbacks)
+        state = trainer.fit(train, valid, checkpoint, resume)
+        self._model = model.eval()
+        return state
+
+    def _solve(self, train: Interactions, valid: Interactions | None, options: dict[str, Any]) -> None:
+        for option in options:
+            if option not in ("seed", "progress"):
+                raise InputError(f"model {self.name!r} is solved in closed form; fit has no option {option!r} for it.")
+        model = self.kind(train, **self.hyper)
+        model.solve()  # type: ignore[operator]
+        self._model = model.eval()
+        self._train, self.valid, self._history = train, valid, []
+
+    @property
+    def model(self) -> Model:
+        """The fitted model."""
+        if self._model is None:
+            raise InputError("this recommender is not fitted yet; call fit first.")
+        return self._model
+
+    @property
+    def train(self) -> Interactions:
+        """What the model was fitted on."""
+        self.model  # noqa: B018 - raises when there is none
+        assert self._train is not None
+        return self._train
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch."""
+        return pd.DataFrame(self._history)
+
+    def seen(self) -> Interactions:
+        """Training and validation pairs together: what is not recommended again."""
+        return self.train if self.valid is None else _joined(self.train, self.valid)
+
+    # ---- questions ----------------------------------------------------------------------------
+
+    def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
+        """Scores of paired users and items, shape (n,)."""
+        if len(users) != len(items):
+            raise InputError(f"score takes pairs: there are {len(users)} users and {len(items)} items.")
+        u = torch.tensor(self.train.user_index(users), dtype=torch.int64)
+        i = torch.tensor(self.train.item_index(items), dtype=torch.int64)
+        with torch.no_grad():
+            z = self.model.encode()
+            return self.model.score(z.users.rows(u), z.items.rows(i)).numpy()
+
+    def recommend(
+        self,
+        users: Ids,
+        k: int = 10,
+        filter_seen: bool = True,
+        candidates: Ids | None = None,
+        exclude: Ids | None = None,
+    ) -> pd.DataFrame:
+        """The items with the highest scores.
+
+        Parameters
+        ----------
+        users : sequence
+            Ids as in the training table.
+        k : int
+            Items per user; a user with fewer left gets fewer.
+        filter_seen : bool
+            Leave out what the user has in training or validation.
+        candidates, exclude : sequence, optional
+            Items to choose from, and items to leave out, for every user.
+
+        Returns
+        -------
+        DataFrame
+            user_id, item_id, score, rank (from 1); users in the order asked, best item first.
+
+        Raises
+        ------
+        InputError
+            An unknown id, a user without any training interaction (for models that need one), or `k`
+            outside 1 … n_items.
+        """
+        self._check_k(k)
+        index = self.train.user_index(users)
+        if self.kind.personalised:
+            degree = np.diff(self.train.structure[0])
+            cold = np.flatnonzero(degree[index] == 0)
+            if len(cold):
+                raise InputError(f"user {self.train.user_ids[index[cold[0]]]!s} has no training interaction to recommend from.")
+        items = np.arange(self.train.n_items) if candidates is None else np.unique(self.train.item_index(candidates))
+        if exclude is not None:
+            items = np.setdiff1d(items, self.train.item_index(exclude))
+        best, scores = top_k(self.model, index, k, seen=self.seen() if filter_seen else None, items=items)
+        row, column = np.nonzero(best >= 0)
+        return pd.DataFrame(
+            {
+                "user_id": self.train.user_ids[index[row]],
+                "item_id": self.train.item_ids[best[row, column]],
+                "score": scores[row, column],
+                "rank": column + 1,
+            }
+        )
+
+    def similar_items(self, items: Ids, k: int = 10) -> pd.DataFrame:
+        """The items most like given ones, by cosine of their representations or the model's own measure.
+
+        Parameters
+        ----------
+        items : sequence
+            Ids as in the training table.
+        k : int
+
+        Returns
+        -------
+        DataFrame
+            item_id, similar_id, score, rank (from 1).
+        """
+        self._check_k(k)
+        index = torch.tensor(self.train.item_index(items), dtype=torch.int64)
+        with torch.no_grad():
+            scores = self.model.item_similarity(index)
+        scores[torch.arange(len(index)), index] = -torch.inf
+        k = min(k, self.train.n_items - 1)
+        ordered, best = (part[:, :k] for part in scores.sort(dim=1, descending=True, stable=True))
+        return pd.DataFrame(
+            {
+                "item_id": np.repeat(self.train.item_ids[index.numpy()], k),
+                "similar_id": self.train.item_ids[best.numpy().reshape(-1)],
+                "score": ordered.numpy().reshape(-1),
+                "rank": np.tile(np.arange(1, k + 1), len(index)),
+            }
+        )
+
+    def _check_k(self, k: int) -> None:
+        if not 1 <= k <= self.train.n_items:
+            raise InputError(f"k must be between 1 and the catalogue's {self.train.n_items} items, got {k}.")
+
+    # ---- on disk ------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the recommender to a folder, complete: :func:`load` needs no data set and runs no code."""
+        artefact.write(
+            Path(path),
+            artefact.Artefact(
+                model=self.name,
+                hyper=self.hyper,
+                state=dict(self.model.state_dict()),
+                train=self.train,
+                valid=self.valid,
+                fit={} if self.options is None else self.options.to_dict(),
+                history=self._history,
+                best_epoch=self.best_epoch,
+            ),
+        )
+
+
+def load(path: str | Path, model: type[Model] | None = None) -> Recommender:
+    """Read a recommender that :meth:`Recommender.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    model : type, optional
+        The class, for a model that is not in the library's table. It is never imported by name.
+
+    Returns
+    -------
+    Recommender
+
+    Raises
+    ------
+    InputError
+        The folder is missing, damaged, or holds a class that was not passed.
+    """
+    saved = artefact.read(Path(path))
+    if model is None and saved.model not in MODELS:
+        raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
+    recommender = Recommender(saved.model if model is None else model, **saved.hyper)
+    built = recommender.kind(saved.train, **saved.hyper)
+    try:
+        built.load_state_dict(saved.state)
+    except RuntimeError as error:
+        raise InputError(f"{path} does not fit the model {saved.model}: {str(error).splitlines()[-1].strip()}") from None
+    recommender._model, recommender._train, recommender.valid = built.eval(), saved.train, saved.valid
+    recommender._history, recommender.best_epoch = saved.history, saved.best_epoch
+    return recommender
+
+
+def _fields(options: FitOptions) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in FitOptions.names()}
+
+
+def _joined(train: Interactions, valid: Interactions) -> Interactions:
+    return Split(train=train, valid=valid).train_and_valid
+
+
+def evaluate(
+    recommender: Recommender,
+    test: Interactions,
+    k: int | Sequence[int] = 20,
+    negatives: int | None = None,
+    seed: int = 0,
+    metrics: Sequence[str] | None = None,
+) -> Report:
+    """Rank held-out pairs.
+
+    Parameters
+    ----------
+    recommender : Recommender
+        Fitted. What it has seen in training and validation is not ranked.
+    test : Interactions
+        In the id space of training.
+    k : int or sequence of int
+        Length of the list.
+    negatives : int, optional
+        Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
+        comparable with the others and have other names: ``hit_rate@10/99``.
+    seed : int
+        Of the drawn negatives.
+    metrics : sequence of str, optional
+        Names as in :mod:`graphrec.evaluation.metrics`; recall, ndcg, precision, hit_rate, map and mrr at `k`
+        unless given.
+
+    Returns
+    -------
+    Report
+        ``report.mean["recall@20"]``, ``report.per_user``, ``report.interval()``.
+
+    Warns
+    -----
+    UserWarning
+        The test pairs were the validation part, on which the model was selected.
+    """
+    seen = recommender.train
+    valid = recommender.valid
+    if valid is not None and valid.shares_ids_with(test):
+        shared = test.has_keys(valid.keys)
+        if shared.any():
+            warnings.warn(
+                f"{shared.sum():,} of these pairs were the validation part on which the model was selected; "
+                "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
+                stacklevel=2,
+            )
+            valid = valid.select(~shared)
+    if valid is not None and len(valid):
+        seen = _joined(seen, valid)
+    if negatives is None:
+        return evaluate_model(recommender.model, seen, test, k, metrics)
+    if metrics is not None or not isinstance(k, int):
+        raise InputError("the sampled protocol (negatives=…) takes one k and no metrics.")
+    return evaluate_sampled(recommender.model, seen, test, k, negatives, seed)
+
+
+def evaluate_ratings(recommender: Recommender, test: Interactions) -> dict[str, float]:
+    """Errors of predicted ratings on held-out ones: ``{"rmse": …, "mae": …}``."""
+    return rating_errors(recommender.model, test)

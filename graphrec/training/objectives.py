@@ -1,0 +1,186 @@
+"""From a batch to the number that is minimised: which rows a loss looks at, and how they are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from graphrec import losses
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError, unknown_name
+from graphrec.models.base import Encoding, Gathered, Model
+from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
+from graphrec.training.options import FitOptions
+
+__all__ = ["Objective", "objective"]
+
+Batch = PairBatch | UserBatch
+
+
+class Objective(Protocol):
+    """How one loss is trained: the batches it wants and what it makes of them."""
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> Iterable[Any]:
+        """Batches of one epoch, anew at each iteration."""
+        ...
+
+    def __call__(self, model: Model, batch: Any) -> Tensor:
+        """The scalar to be minimised."""
+        ...
+
+
+def objective(options: FitOptions) -> Objective:
+    """The objective that an option ``loss`` names; a callable counts as a pairwise loss."""
+    if callable(options.loss):
+        return Pairwise(options, options.loss)
+    name = options.loss
+    for kind, names in _KINDS.items():
+        if name in names:
+            return kind(options, getattr(losses, name))
+    raise unknown_name("loss", name, [name for names in _KINDS.values() for name in names])
+
+
+class _Objective:
+    """What all objectives share: the bound loss, and the terms beside it."""
+
+    def __init__(self, options: FitOptions, loss: Callable[..., Tensor]) -> None:
+        self.options = options
+        self.loss = loss
+
+    def _loss(self, *scores: Tensor) -> Tensor:
+        try:
+            return self.loss(*scores, **self.options.loss_options)
+        except TypeError as error:
+            if "argument" not in str(error):
+                raise
+            raise InputError(
+                f"loss_options {self.options.loss_options} do not suit the loss {self.loss.__name__}: {error}."
+            ) from None
+
+    def _with_extras(self, value: Tensor, model: Model, encoding: Encoding, rows: Gathered | None, batch: Any) -> Tensor:
+        if rows is not None and self.options.l2:
+            value = value + self.options.l2 * model.penalty(rows)
+        extra = model.auxiliary(encoding, batch.users, batch.items)
+        return value if extra is None else value + extra
+
+    def _rows(self, rows: Gathered) -> tuple[Tensor, Tensor]:
+        if self.options.similarity == "cosine":
+            return F.normalize(rows.users, dim=-1), F.normalize(rows.items, dim=-1)
+        return rows.users, rows.items
+
+
+class Pairwise(_Objective):
+    """A positive against negatives: ``loss(pos (b,), neg (b, k))``."""
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
+        o = self.options
+        return PairSampler(
+            train,
+            o.batch_size,
+            pairs=o.pairs,
+            negatives=None if o.negatives == "in-batch" else o.negatives,
+            n_negatives=o.n_negatives,
+            saturated=o.saturated,
+            generator=generator,
+        )
+
+    def __call__(self, model: Model, batch: PairBatch) -> Tensor:
+        encoding = model.encode()
+        b = len(batch.users)
+        items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
+        rows = encoding.gather(batch.users, items)
+        u, v = self._rows(rows)
+        pos = model.score(u, v[:b])
+        if batch.negatives is None:
+            neg = _others_of_batch(model.score_all(u, v), batch.items)
+        elif batch.negatives.ndim == 1:
+            neg = model.score_all(u, v[b:])
+        else:
+            neg = model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+        if self.options.negatives == "hardest":
+            neg = neg.max(dim=1, keepdim=True).values
+        return self._with_extras(self._loss(pos, neg), model, encoding, rows, batch)
+
+
+def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
+    """Scores (b, b) with every occurrence of a row's own positive made harmless."""
+    return scores.masked_fill(items[:, None] == items[None, :], torch.finfo(scores.dtype).min)
+
+
+class Rating(_Objective):
+    """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``."""
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
+        if train.ratings is None:
+            raise InputError(f"the loss {self.loss.__name__!r} needs ratings, and the training table has none.")
+        return PairSampler(
+            train, self.options.batch_size, pairs="interaction", negatives=None, with_ratings=True, generator=generator
+        )
+
+    def __call__(self, model: Model, batch: PairBatch) -> Tensor:
+        encoding = model.encode()
+        rows = encoding.gather(batch.users, batch.items)
+        assert batch.ratings is not None
+        return self._with_extras(self._loss(model.score(*self._rows(rows)), batch.ratings), model, encoding, rows, batch)
+
+
+class Rowwise(_Objective):
+    """Whole rows of scores against the observed entries: ``loss(scores (b, n_items), observed (b, n_items))``.
+
+    Observed entries hold the ratings where there are any, else ones; the others hold zero.
+    """
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
+        return UserSampler(train, self.options.batch_size, negatives=None, generator=generator)
+
+    def __call__(self, model: Model, batch: UserBatch) -> Tensor:
+        encoding = model.encode()
+        scores = model.score_all(encoding.users.rows(batch.users), encoding.items.full())
+        observed = torch.zeros_like(scores)
+        observed[batch.owner, batch.items] = 1.0 if batch.ratings is None else batch.ratings
+        return self._with_extras(self._loss(scores, observed), model, encoding, None, batch)
+
+
+class SharedNegatives(_Objective):
+    """All items of a batch of users against negatives that the batch shares.
+
+    ``loss(pos (nnz,), owner (nnz,), neg (b, m))``.
+    """
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
+        o = self.options
+        return UserSampler(train, o.batch_size, n_negatives=o.n_negatives, negatives=o.negatives, generator=generator)
+
+    def __call__(self, model: Model, batch: UserBatch) -> Tensor:
+        encoding = model.encode()
+        assert batch.negatives is not None
+        rows = encoding.gather(batch.users, torch.cat([batch.items, batch.negatives]))
+        u, v = self._rows(rows)
+        pos = model.score(F.embedding(batch.owner, u), v[: len(batch.items)])
+        neg = model.score_all(u, v[len(batch.items) :])
+        return self._with_extras(self._loss(pos, batch.owner, neg), model, encoding, rows, batch)
+
+
+class Alignment(_Objective):
+    """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``."""
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
+        return PairSampler(train, self.options.batch_size, pairs=self.options.pairs, negatives=None, generator=generator)
+
+    def __call__(self, model: Model, batch: PairBatch) -> Tensor:
+        encoding = model.encode()
+        rows = encoding.gather(batch.users, batch.items)
+        return self._with_extras(self._loss(*self._rows(rows)), model, encoding, rows, batch)
+
+
+_KINDS: dict[Callable[[FitOptions, Callable[..., Tensor]], Objective], tuple[str, ...]] = {
+    Pairwise: losses.PAIRWISE,
+    Rating: losses.POINTWISE,
+    Rowwise: losses.ROWWISE,
+    SharedNegatives: losses.SHARED,
+    Alignment: losses.EMBEDDING,
+}

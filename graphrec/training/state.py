@@ -1,0 +1,59 @@
+"""Where a training stands: what callbacks are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["TrainingState"]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands. Callbacks may read all of it and set `stop`.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+    epochs : int
+        Epochs asked for.
+    epoch : int
+        Epochs finished.
+    step : int
+        Steps taken since the beginning.
+    loss : float or None
+        Of the latest step.
+    row : dict of str to float
+        The latest epoch's line of the history: epoch, loss, lr, seconds, and what validation gave.
+    history : list of dict
+        All lines so far, those before a resumption included.
+    best_epoch : int or None
+        The best on validation, counted from 1.
+    stop : bool
+        Set it to end the training after the current epoch.
+    interrupted : bool
+        The user stopped the training with Ctrl-C.
+    optimizer : object or None
+        What takes the steps.
+    """
+
+    model: nn.Module
+    epochs: int
+    epoch: int = 0
+    step: int = 0
+    loss: float | None = None
+    row: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int | None = None
+    stop: bool = False
+    interrupted: bool = False
+    optimizer: Any = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters are."""
+        parameter = next(self.model.parameters(), None)
+        return torch.device("cpu") if parameter is None else parameter.device

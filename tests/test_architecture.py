@@ -1,0 +1,71 @@
+"""The house rules that a machine can check: data walks in one direction, names say something."""
+
+import ast
+from pathlib import Path
+
+import graphrec
+
+ROOT = Path(graphrec.__file__).parent
+# Each room may import from its own line and the lines above it.
+ROOMS = [
+    {"errors", "threads", "_version"},
+    {"data"},
+    {"graph"},
+    {"losses", "sampling"},
+    {"models"},
+    {"evaluation"},
+    {"training"},
+    {"artefact"},
+    {"recommender"},
+    {"presets"},
+    {"report", "serve"},
+    {"runs", "demo"},
+    {"cli"},
+    {"__init__", "__main__"},
+]
+LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
+
+
+def room(module: Path) -> str:
+    return module.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.Module) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "graphrec":
+            parts = node.module.split(".")
+            names = [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+            found += [(node.lineno, name) for name in names]
+        elif isinstance(node, ast.Import):
+            found += [(node.lineno, a.name.split(".")[1]) for a in node.names if a.name.startswith("graphrec.")]
+    return found
+
+
+def test_every_file_has_a_room():
+    assert {room(path) for path in ROOT.rglob("*.py")} <= set(LEVEL)
+
+
+def test_no_import_goes_back():
+    back = []
+    for path in ROOT.rglob("*.py"):
+        here = LEVEL[room(path)]
+        for line, name in imports(ast.parse(path.read_text())):
+            if name in LEVEL and LEVEL[name] > here:
+                back.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not back
+
+
+def test_no_file_is_called_utils():
+    vague = {"utils", "util", "common", "helpers", "misc"}
+    assert not [path for path in ROOT.rglob("*") if path.stem in vague]
+
+
+def test_public_things_have_docstrings():
+    bare = []
+    for path in ROOT.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert not bare
