@@ -125,6 +125,7 @@ def test_presets_carry_the_papers_settings(split):
         (lambda s: gr.Recommender("mf").fit(s.train, negatives="unform"), "did you mean 'uniform'"),
         (lambda s: gr.Recommender("mf").fit(s.train, optimizer="adamm"), "unknown optimizer 'adamm'; did you mean 'adam'"),
         (lambda s: gr.Recommender("mf").fit(s.train, loss_options={"temp": 1}), "loss_options .* do not suit the loss bpr"),
+        (lambda s: gr.Recommender("mf").fit(s.train, schedule="plateau"), "follows the validation metric; fit needs valid"),
         (lambda s: gr.Recommender("mf").fit(s.train, refit=True), "refit=True needs valid"),
         (lambda s: gr.Recommender("mf").fit(s.train, resume=True), "resume=True needs checkpoint"),
         (lambda s: gr.Recommender("mf").fit(s.train, valid=s.valid.compact()), "valid has another id space"),

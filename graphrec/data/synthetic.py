@@ -84,8 +84,8 @@ AGE_GROUPS = ("18-24", "25-34", "35-44", "45-54", "55+")
 
 GENRES = tuple(SHELVES)
 NOUNS = tuple(tuple(words.split()) for shelves in SHELVES.values() for words in shelves)
-N_SHELVES = len(NOUNS)
-GENRE_OF = np.repeat(np.arange(len(GENRES)), [len(shelves) for shelves in SHELVES.values()])
+N_SHELVES, SHELVES_PER_GENRE = len(NOUNS), 4
+GENRE_OF = np.repeat(np.arange(len(GENRES)), SHELVES_PER_GENRE)
 FRAMES = tuple(
     [f"The {word} {{}}" for word in ADJECTIVES.split()]
     + [f"{word} {{}}" for word in OWNERS.split(",")]
@@ -94,27 +94,27 @@ FRAMES = tuple(
 )
 
 # How people choose. An item's weight for a person: their liking of its shelf × its popularity.
-SAME_GENRE = 0.15  # liking carried over to the other shelves of a genre
+SAME_GENRE = 0.1  # liking carried over to the other shelves of a genre
 ANY_GENRE = 0.003  # and to every other shelf
 SECOND_SHELF = 0.25  # share of items at home on two shelves, on the second with weight:
 SECOND_WEIGHT = 0.6
 HEARSAY = 0.05  # share of choices that follow popularity alone
 POPULARITY_EXPONENT = 0.6  # popularity of the r-th item ~ r^-0.6
-MIN_ROWS, ACTIVITY_EXPONENT = 6, 1.4  # P(a person has at least n rows) = (n / 6)^-1.4
+MIN_ROWS, ACTIVITY_EXPONENT = 5, 1.4  # P(a person has at least n rows) = (n / 5)^-1.4
 RATING_SHARES = (0.05, 0.10, 0.25, 0.37, 0.23)  # of the ratings 1 to 5
 FIRST_DAY, DAYS = 1_640_995_200, 1000  # 2022-01-01, in seconds, and how long the log runs
 _DAY = 86_400
-_BLOCK = 2048  # people drawn at a time; bounds memory and changes no result
+_BLOCK = 512  # people drawn at a time; bounds memory and changes no result
 
 
 def synthetic(n_users: int = 1200, n_items: int = 900, seed: int = 0) -> tuple[Interactions, pd.DataFrame, pd.DataFrame]:
     """Make the data set. The same arguments give the same data everywhere.
 
-    Every item has a home shelf in a genre (some have two). Every person has two favourite shelves, often of one
-    genre and depending on their age group, and sees films with a probability that grows with their liking of
-    the shelf and with the popularity of the film, none twice. How much people see and how popular films are
-    follow power laws. Ratings grow with liking, a film's quality and a person's mildness, with noise. A person's
-    films come in random order: there is no drift.
+    Every film has a home shelf in a genre (a quarter have two). Every person has up to two favourite shelves, often of
+    one genre and depending on their age group, and sees films with a probability that grows with their liking
+    of the shelf and with the popularity of the film, none twice. How much people see and how popular films
+    are follow power laws. Ratings grow with liking, a film's quality and a person's mildness, with noise. A
+    person's films come in random order: there is no drift.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def synthetic(n_users: int = 1200, n_items: int = 900, seed: int = 0) -> tuple[I
     second = np.where(rng.random(n_items) < SECOND_SHELF, _choose(shelf_size, rng.random(n_items)), home)
     rank = np.argsort(rng.random(n_items), kind="stable")
     popularity = (rank + 3.0) ** -POPULARITY_EXPONENT
-    age, taste = _people(rng, n_users, shelf_size)
-    users, items, liking = _choices(rng, taste, _shelf_weights(home, second), popularity / popularity.sum())
+    age, favourites, share = _people(rng, n_users, shelf_size)
+    users, items, liking = _choices(rng, favourites, share, _shelf_weights(home, second), popularity / popularity.sum())
     ratings = _ratings(rng, users, items, liking, n_users, n_items)
     joined = rng.random(n_users) * 0.6 * DAYS * _DAY
     stay = (0.1 + 0.3 * rng.random(n_users)) * DAYS * _DAY
@@ -178,50 +178,48 @@ def _choose(weights: FloatArray, draws: FloatArray) -> IndexArray:
     return np.searchsorted(bounds[:-1], draws, side="right").astype(np.int64)
 
 
-def _people(rng: np.random.Generator, n_users: int, shelf_size: FloatArray) -> tuple[IndexArray, FloatArray]:
-    """Age groups, shape (n_users,), and liking of each shelf, shape (n_users, N_SHELVES), rows adding up to 1."""
+def _people(rng: np.random.Generator, n_users: int, shelf_size: FloatArray) -> tuple[IndexArray, IndexArray, FloatArray]:
+    """Age groups (n_users,), the two favourite shelves (2, n_users), and the share of liking for the first (n_users,)."""
     age = _choose(np.array([0.2, 0.3, 0.22, 0.16, 0.12]), rng.random(n_users))
     leaning = 0.3 + 1.4 * rng.random((len(AGE_GROUPS), len(GENRES)))  # how much an age group likes a genre
     draws = rng.random((4, n_users))
-    first, other, near = np.empty((3, n_users), np.int64)
+    first, other = np.empty((2, n_users), np.int64)
     for group in range(len(AGE_GROUPS)):
         here = age == group
         weights = shelf_size * leaning[group, GENRE_OF]
         first[here], other[here] = _choose(weights, draws[0, here]), _choose(weights, draws[1, here])
-    near = 4 * GENRE_OF[first] + np.floor(4 * draws[2]).astype(np.int64)
+    near = SHELVES_PER_GENRE * GENRE_OF[first] + np.floor(SHELVES_PER_GENRE * draws[2]).astype(np.int64)
     second = np.where(draws[3] < 0.5, near, other)
-    taste = np.zeros((n_users, N_SHELVES))
-    rows = np.arange(n_users)
-    taste[rows, first] += 0.5 + rng.random(n_users)
-    taste[rows, second] += 0.5 * (0.5 + rng.random(n_users))
-    return age, taste / taste.sum(axis=1, keepdims=True)
+    strong, weak = 0.5 + rng.random(n_users), 0.25 + 0.5 * rng.random(n_users)
+    return age, np.stack([first, second]), strong / (strong + weak)
 
 
 def _shelf_weights(home: IndexArray, second: IndexArray) -> FloatArray:
-    """How much an item counts for a liking of each shelf, shape (n_items, N_SHELVES)."""
-    weights = np.full((len(home), N_SHELVES), ANY_GENRE)
-    rows = np.arange(len(home))
+    """How much an item counts for a liking of each shelf, shape (N_SHELVES, n_items)."""
+    weights = np.full((N_SHELVES, len(home)), ANY_GENRE)
+    columns = np.arange(len(home))
     for shelf, weight in ((home, 1.0), (second, SECOND_WEIGHT)):
-        same_genre = GENRE_OF[shelf][:, None] == GENRE_OF
+        same_genre = GENRE_OF[:, None] == GENRE_OF[shelf]
         np.maximum(weights, weight * SAME_GENRE * same_genre, out=weights)
-        weights[rows, shelf] = np.maximum(weights[rows, shelf], weight)
+        weights[shelf, columns] = np.maximum(weights[shelf, columns], weight)
     return weights
 
 
 def _choices(
-    rng: np.random.Generator, taste: FloatArray, shelf_weights: FloatArray, popularity: FloatArray
+    rng: np.random.Generator, favourites: IndexArray, share: FloatArray, shelf_weights: FloatArray, popularity: FloatArray
 ) -> tuple[IndexArray, IndexArray, FloatArray]:
-    """Who sees what, and how much they like its shelf: three arrays, shape (n,).
+    """Who sees what, and how much they like it: three arrays, shape (n,).
 
     Adding Gumbel noise to log-weights and taking the largest draws without replacement.
     """
-    n_users, n_items = len(taste), len(popularity)
+    n_users, n_items = len(share), len(popularity)
     drawn = MIN_ROWS * (1 - rng.random(n_users)) ** (-1 / ACTIVITY_EXPONENT)
     activity = np.minimum(drawn, n_items // 8).astype(np.int64)
     found: list[tuple[IndexArray, IndexArray, FloatArray]] = []
     for start in range(0, n_users, _BLOCK):
         mine = slice(start, min(start + _BLOCK, n_users))
-        liking = taste[mine] @ shelf_weights.T
+        liking = share[mine, None] * shelf_weights[favourites[0, mine]]
+        liking += (1 - share[mine, None]) * shelf_weights[favourites[1, mine]]
         weights = liking * popularity
         weights *= (1 - HEARSAY) / weights.sum(axis=1, keepdims=True)
         weights += HEARSAY * popularity

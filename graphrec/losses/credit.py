@@ -24,7 +24,9 @@ def partial_credit(loss: PairwiseLoss, credit: Tensor) -> PairwiseLoss:
     :func:`~graphrec.losses.bpr` the term becomes log(1 + (1 − c) e^{neg − pos}); and a
     :func:`~graphrec.losses.hinge` asks for a smaller lead, margin + log(1 − c). A credit of 0 changes nothing, a
     credit of 1 takes the negative out of the loss, and between the two the loss and the negative's gradient
-    fall as the credit grows. Every pairwise loss that rises with `neg` can be wrapped.
+    fall as the credit grows. Every pairwise loss that rises with `neg` can be wrapped; :func:`~graphrec.losses.bsl`
+    alone compares a row's negatives only with each other, so that equal credit for all of them shifts its value but
+    not its gradient.
 
     Parameters
     ----------

@@ -67,7 +67,3 @@ class EASE(ItemFilter):
         if len(self.weights) != self.n_items:
             raise InputError("this EASE has no weights yet: call solve() or load a state first.")
         return histories.matmul(self.weights, index)
-
-    def item_similarity(self, index: Tensor) -> Tensor:
-        """Rows of B, shape (b, n_items)."""
-        return self.weights[index]

@@ -31,8 +31,8 @@ class GFCF(ItemSimilarity):
         Weight of the ideal low-pass filter; 0.3 in the authors' code. 0 leaves the linear filter alone.
     rank : int
         Number of frequencies that pass, 256 in the authors' code; as many as there are if that is less.
-    iterations : int
-        Effort of the randomised decomposition.
+    effort : int
+        Of the decomposition; see :func:`graphrec.models.truncated_svd.truncated_svd`.
 
     Attributes
     ----------
@@ -40,14 +40,14 @@ class GFCF(ItemSimilarity):
         √α D_I^-½ V and √α D_I^½ V. Empty before :meth:`solve`.
     """
 
-    def __init__(self, train: Interactions, *, alpha: float = 0.3, rank: int = 256, iterations: int = 6) -> None:
+    def __init__(self, train: Interactions, *, alpha: float = 0.3, rank: int = 256, effort: int = 4) -> None:
         check_at_least("alpha", alpha, 0)
         check_at_least("rank", rank, 1)
-        check_at_least("iterations", iterations, 0)
+        check_at_least("effort", effort, 2)
         super().__init__(train)
         self.alpha = alpha
         self.rank = min(rank, self.n_users, self.n_items)
-        self.iterations = iterations
+        self.effort = effort
         self.register_buffer("first", torch.zeros(0, 0))
         self.register_buffer("second", torch.zeros(0, 0))
         self.first: Tensor
@@ -60,7 +60,7 @@ class GFCF(ItemSimilarity):
         root = items**0.5
         self.store(cooccurrence(matrix, 1 / users, over_product(root, root), diagonal=True))
         normalised = (sparse.diags_array(users**-0.5) @ matrix @ sparse.diags_array(1 / root)).astype("float32").tocsr()
-        _, _, v = truncated_svd(normalised, self.rank, iterations=self.iterations)
+        _, _, v = truncated_svd(normalised, self.rank, effort=self.effort)
         v = v.to(self.first.device) * self.alpha**0.5
         scale = torch.from_numpy(root).to(v).unsqueeze(1)
         self.first, self.second = v / scale, v * scale
@@ -68,7 +68,3 @@ class GFCF(ItemSimilarity):
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Both filters together, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         return super().filter(histories, index).addmm_(histories.matmul(self.first, index), self.second.T)
-
-    def item_similarity(self, index: Tensor) -> Tensor:
-        """Rows of the joint filter, shape (b, n_items)."""
-        return super().item_similarity(index).addmm_(self.first[index], self.second.T)

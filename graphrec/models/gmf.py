@@ -31,10 +31,12 @@ class GMF(Model):
 
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "bce",
-        "negatives": "uniform",
         "n_negatives": 4,
+        "pairs": "interaction",
+        "epochs": 20,
         "batch_size": 1024,
         "lr": 5e-3,
+        "l2": 0.0,
     }
 
     def __init__(self, train: Interactions, *, dim: int = 32, init_std: float = 0.01) -> None:

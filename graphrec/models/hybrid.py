@@ -64,8 +64,9 @@ class Hybrid(Model):
     """A trained model's score plus what a network makes of its rows and the metadata.
 
     score(u, i) = base(u, i) + w · LeakyReLU(W [p_u; q_i; m(x_i)] + b), where p and q are the base model's
-    rows, x_i the features of the item and m the metadata layer (features of users likewise). Train it first
-    with the base model frozen, then call :meth:`unfreeze` and train on with a small learning rate.
+    rows, x_i the features of the item and m the metadata layer (features of users likewise). Train it in two
+    stages: first with the base model frozen, then all of it with a small learning rate. The second stage is
+    a hybrid with ``start=`` the first and ``frozen=False``, or the same one after :meth:`unfreeze`.
 
     Parameters
     ----------
@@ -81,9 +82,12 @@ class Hybrid(Model):
     dropout : float
         Probability of dropping a unit of any of these layers.
     residual : bool
-        Add the base model's own score. Without it the network has to learn a dot product anew.
+        Add the base model's own score; the network then starts from zero, so that training begins at the
+        base model's ranking. Without it the network has to learn a dot product anew.
     frozen : bool
         Whether training starts with the base model fixed.
+    start : Hybrid, optional
+        A trained hybrid of the same sizes whose weights, the base model's included, are the start.
 
     Raises
     ------
@@ -91,7 +95,7 @@ class Hybrid(Model):
         No features, or `base` or the features belong to other users or items than `train`.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-2}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "epochs": 10, "l2": 0.0}
 
     def __init__(
         self,
@@ -102,9 +106,10 @@ class Hybrid(Model):
         user_features: Features | None = None,
         metadata_hidden: Sequence[int] = (8,),
         hidden: Sequence[int] = (16,),
-        dropout: float = 0.0,
+        dropout: float = 0.3,
         residual: bool = True,
         frozen: bool = True,
+        start: Hybrid | None = None,
     ) -> None:
         super().__init__(train)
         _check_ids(train, base, item_features, user_features)
@@ -123,8 +128,15 @@ class Hybrid(Model):
         )
         self.network = PairNetwork(user_width, item_width, hidden, dropout=dropout, activation="leaky_relu")
         self.residual = residual
+        if residual:
+            nn.init.zeros_(self.network.out.weight)
         self.frozen = frozen
         (self.freeze if frozen else self.unfreeze)()
+        if start is not None:
+            try:
+                self.load_state_dict(start.state_dict())
+            except RuntimeError as error:
+                raise InputError(f"start is a hybrid of other sizes: {str(error).splitlines()[-1].strip()}") from None
 
     def freeze(self) -> Hybrid:
         """Fix the base model: no gradients, and none of its dropout while the rest is training."""

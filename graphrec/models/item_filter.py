@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +32,16 @@ class ItemFilter(ClosedForm):
     are computed once. Because a user is nothing but his items, new users need no training
     (:meth:`fold_in`).
 
-    A row has n_items numbers, so rows should be asked for some hundred users at a time.
+    A row has n_items numbers, so rows should be asked for some hundred users at a time. On the CPU they lie in
+    memory that is lent again once nobody holds it.
 
     Parameters
     ----------
     train : Interactions
         Ratings are not looked at and a repeated pair counts once.
     """
+
+    scores_whole_rows: ClassVar[bool] = True
 
     def __init__(self, train: Interactions) -> None:
         super().__init__(train)
@@ -119,6 +122,14 @@ class ItemFilter(ClosedForm):
         pattern = sparse.csr_matrix(histories, dtype=np.float32, copy=True)
         pattern.data[:] = 1.0
         return self.filter(SparseRows(pattern).to(self.histories.indptr.device), None)
+
+    def item_similarity(self, index: Tensor) -> Tensor:
+        """Rows of B, shape (b, n_items): how a person would be served who has met that one item.
+
+        Those of a user's items add up to his row.
+        """
+        alone = (np.ones(len(index), np.float32), index.cpu().numpy(), np.arange(len(index) + 1))
+        return self.fold_in(sparse.csr_matrix(alone, shape=(len(index), self.n_items)))
 
     def matrix(self) -> sparse.csr_matrix:
         """The training data as scipy.sparse.csr_matrix of float32 ones, shape (n_users, n_items)."""

@@ -68,11 +68,6 @@ class ItemSimilarity(ItemFilter):
         run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, *users, *similar, target), bounds)
         return out.to(self.values.device)
 
-    def item_similarity(self, index: Tensor) -> Tensor:
-        """Rows of S, dense, shape (b, n_items)."""
-        chosen = self.similarity()[index.cpu().numpy()]
-        return torch.from_numpy(chosen.toarray()).to(index.device)
-
     def _require_solution(self) -> None:
         if len(self.indptr) != self.n_items + 1:
             raise InputError(f"this {type(self).__name__} has no similarities yet: call solve() or load a state first.")

@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
@@ -83,6 +85,11 @@ class ItemKNN(ItemSimilarity):
         weight = self._weights()
         nearest = cooccurrence(matrix, weight, self._ratio(matrix.T @ weight), neighbours=self.neighbours)
         self.store(nearest.T.tocsr())
+
+    def item_similarity(self, index: Tensor) -> Tensor:
+        """Similarities of each item's own neighbours, zero for all others, shape (b, n_items)."""
+        nearest = self.similarity().T.tocsr()[index.cpu().numpy()]
+        return torch.from_numpy(nearest.toarray()).to(index.device)
 
     def _weights(self) -> npt.NDArray[np.float64]:
         degree, _ = self.degrees()

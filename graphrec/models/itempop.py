@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from scipy import sparse
 from torch import Tensor
@@ -25,6 +27,8 @@ class ItemPop(ClosedForm):
     counts : Tensor of float32, shape (n_items, 1)
         Number of users of each item; zeros before :meth:`solve`.
     """
+
+    personalised: ClassVar[bool] = False
 
     def __init__(self, train: Interactions) -> None:
         super().__init__(train)

@@ -34,10 +34,12 @@ class MLP(Model):
 
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "bce",
-        "negatives": "uniform",
         "n_negatives": 4,
+        "pairs": "interaction",
+        "epochs": 20,
         "batch_size": 1024,
         "lr": 5e-3,
+        "l2": 0.0,
     }
 
     def __init__(

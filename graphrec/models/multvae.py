@@ -12,6 +12,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
+from graphrec.losses import gaussian_kl
 from graphrec.models.base import Encoding
 from graphrec.models.checks import check_at_least, check_dropout, check_widths
 from graphrec.models.vector_model import VectorModel, VectorRows
@@ -37,7 +38,7 @@ class MultDAE(VectorModel):
         Probability of dropping an item from the input.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 3e-3}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 2e-3, "epochs": 60}
     _codes = 1  # the encoder ends in the code itself
 
     def __init__(self, train: Interactions, *, dim: int = 200, hidden: Sequence[int] = (), dropout: float = 0.5) -> None:
@@ -92,7 +93,7 @@ class MultVAE(MultDAE):
         Training steps so far; part of the state, so that training resumes under the same weight.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 3e-3}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 2e-3, "epochs": 60}
     _codes = 2  # mean and log-variance
 
     def __init__(
@@ -114,23 +115,22 @@ class MultVAE(MultDAE):
         self.steps: Tensor
 
     def hidden(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The last hidden layer of the decoder (b, last) and the divergence of each row's code (b,)."""
+        """The last hidden layer of the decoder (b, last); mean and log-variance of the code (b, 2 · dim)."""
         for layer in self.encoder:
             x = layer(x.tanh())
         mean, log_variance = x.chunk(2, dim=-1)
-        divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
         code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else mean
-        return self._decode(code), divergence
+        return self._decode(code), x
 
     def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
         """β(step) times the mean divergence of the batch's users, a scalar; counts the step."""
         assert isinstance(encoding.users, VectorRows)
-        _, divergence = encoding.users.distinct(users)
-        assert divergence is not None
+        _, moments = encoding.users.distinct(users)
+        assert moments is not None
         if self.training:
             self.steps += 1
         share = min(1.0, int(self.steps) / self.anneal_steps) if self.anneal_steps else 1.0
-        return self.beta * share * divergence.mean()
+        return self.beta * share * gaussian_kl(*moments.chunk(2, dim=-1))
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:

@@ -14,7 +14,7 @@ class NCF(MLP):
     """Neural collaborative filtering in its simplest form: embeddings of 8 and an MLP 64-32-1.
 
     This is :class:`MLP` (He et al., WWW 2017) under the settings that are usual where the method is first
-    taught: small embeddings that start from N(0, 1) and two hidden layers that are wider than they are.
+    taught: small embeddings and two hidden layers that are wider than they are.
 
     Parameters
     ----------
@@ -30,6 +30,6 @@ class NCF(MLP):
         dim: int = 8,
         hidden: Sequence[int] = (64, 32),
         dropout: float = 0.0,
-        init_std: float = 1.0,
+        init_std: float = 0.01,
     ) -> None:
         super().__init__(train, dim=dim, hidden=hidden, dropout=dropout, init_std=init_std)

@@ -49,10 +49,12 @@ class NeuMF(Model):
 
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "bce",
-        "negatives": "uniform",
         "n_negatives": 4,
+        "pairs": "interaction",
+        "epochs": 10,
         "batch_size": 1024,
         "lr": 5e-3,
+        "l2": 0.0,
     }
 
     def __init__(

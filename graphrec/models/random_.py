@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,8 @@ class Random(ClosedForm):
     users, items : Tensor of float32, shapes (n_users, dim) and (n_items, dim)
         Zeros before :meth:`solve`.
     """
+
+    personalised: ClassVar[bool] = False
 
     def __init__(self, train: Interactions, *, seed: int = 0, dim: int = 32) -> None:
         check_at_least("seed", seed, 0)

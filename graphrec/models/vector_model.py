@@ -64,8 +64,8 @@ class VectorModel(Model):
         Returns
         -------
         Tensor, shape (b, last)
-        Tensor of shape (b,) or None
-            A cost of each row beside the reconstruction.
+        Tensor of shape (b, …) or None
+            What else :meth:`auxiliary` needs of each row.
         """
         raise NotImplementedError(f"{type(self).__name__} must define hidden()")
 
@@ -117,8 +117,8 @@ class VectorModel(Model):
 class VectorRows:
     """Rows [h(x), 1] of a :class:`VectorModel`, computed on demand.
 
-    It remembers what the last look-up cost, so that :meth:`Model.auxiliary` sees the same random draws as
-    the reconstruction did.
+    It remembers the last look-up, so that :meth:`Model.auxiliary` sees the same random draws as the
+    reconstruction did and nothing is computed twice.
     """
 
     chunk = 4096
@@ -141,7 +141,7 @@ class VectorRows:
         return torch.cat([self._compute(some)[0] for some in torch.split(everyone, self.chunk)])
 
     def distinct(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Rows (m, d) of the distinct entries of `index` and their costs (m,); those of the last look-up if it was the same."""
+        """What :meth:`VectorModel.hidden` says of the distinct entries of `index`: rows [h, 1] (m, d) and the rest (m, …)."""
         if self._distinct is None or self._asked is not index:
             self.rows(index)
         assert self._distinct is not None
@@ -149,8 +149,8 @@ class VectorRows:
 
     def _compute(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         model = self.model
-        hidden, cost = model.hidden(model.vectors.matmul(model.first, index, model.input_dropout) + model.first_bias)
-        return _with_one(hidden), cost
+        hidden, more = model.hidden(model.vectors.matmul(model.first, index, model.input_dropout) + model.first_bias)
+        return _with_one(hidden), more
 
 
 def _with_one(rows: Tensor) -> Tensor:

@@ -65,6 +65,11 @@ class Optimizers:
             self.schedule = Schedule.of(chosen).build(self.all[0], epochs * steps_per_epoch, steps_per_epoch, mode)
 
     @property
+    def needs_metric(self) -> bool:
+        """Whether the schedule moves by the validation metric."""
+        return self.schedule is not None and self.schedule.needs_metric
+
+    @property
     def learning_rate(self) -> float:
         """The first optimiser's current rate."""
         return float(self.all[0].param_groups[0]["lr"])

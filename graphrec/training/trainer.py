@@ -79,6 +79,8 @@ class Trainer:
         """
         sampler = self.objective.sampler(train, self.generator)
         self.optimizers.attach_schedule(self.options.epochs, len(sampler))  # type: ignore[arg-type]
+        if valid is None and self.optimizers.needs_metric:
+            raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.options.seed)
@@ -102,11 +104,12 @@ class Trainer:
         while state.epoch < self.options.epochs and not state.stop:
             self.callbacks.on_epoch_begin(state)
             row = self._epoch(sampler)
+            state.row = row
             last = state.epoch + 1 == self.options.epochs
             if valid is not None and self.evaluate is not None and ((state.epoch + 1) % self.options.eval_every == 0 or last):
                 row |= self._look_at_validation(valid)
+                self.callbacks.on_evaluation(state)
             self.optimizers.epoch_ended(row.get(self.options.metric))
-            state.row = row
             state.history.append(row)
             state.epoch += 1
             if checkpoint is not None:
@@ -149,7 +152,6 @@ class Trainer:
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
             self.state.best_epoch = self.state.epoch + 1
         self.state.stop = self.state.stop or self.stopping.should_stop
-        self.callbacks.on_evaluation(self.state)
         return {**values, "eval_seconds": time.perf_counter() - started}
 
     def _restore_best(self) -> None:
@@ -171,6 +173,7 @@ class Trainer:
             "history": self.state.history,
             "best_epoch": self.state.best_epoch,
             "stopping": self.stopping.state_dict(),
+            "callbacks": self.callbacks.state_dict(),
             "optimizers": optimizer_record,
             "options": self._fingerprint(),
         }
@@ -208,6 +211,7 @@ class Trainer:
         torch.set_rng_state(groups["random"]["torch"])
         self.generator.set_state(groups["random"]["sampler"])
         self.stopping.load_state_dict(meta["stopping"])
+        self.callbacks.load_state_dict(meta["callbacks"])
         self.state.epoch, self.state.step = meta["epoch"], meta["step"]
         self.state.history, self.state.best_epoch = meta["history"], meta["best_epoch"]
 
