@@ -1,5 +1,8 @@
 """LightGCN, NGCF and MF against dense transcriptions of their papers; row look-ups against full tables."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -144,3 +147,19 @@ def test_mf_in_a_rating_range_stays_in_it(interactions):
 def test_bad_hyper_parameters(interactions, call, message):
     with pytest.raises(ValueError, match=message):
         call(interactions)
+
+
+@pytest.mark.parametrize("name", ["lightgcn", "ngcf"])
+def test_an_encoding_is_freed_at_once(interactions, name):
+    """A reference cycle would keep every step's tables until the garbage collector happens to run."""
+    model = MODELS[name](interactions)
+    gc.collect()
+    gc.disable()
+    try:
+        z = model.encode()
+        z.gather(torch.tensor([1]), torch.tensor([2])).users.sum().backward()
+        nodes = weakref.ref(z.nodes)
+        del z
+        assert nodes() is None
+    finally:
+        gc.enable()

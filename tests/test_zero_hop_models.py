@@ -144,7 +144,7 @@ def test_training_finds_the_checkerboard(checkerboard, name):
     inter = gr.Interactions.from_frame(checkerboard)
     torch.manual_seed(2)
     model = MODELS[name](inter)
-    losses = fit_implicit(model, inter, steps=250)
+    losses = fit_implicit(model, inter, steps=120)
     assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:5])
     model.eval()
     z = model.encode()

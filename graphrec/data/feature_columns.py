@@ -92,7 +92,7 @@ class Column:
         if wrong.any():
             at = int(wrong.argmax())
             raise InputError(
-                f"column {self.name!r} is not a finite number for {self.side} {self.ids[at]!s}: {self.values.iloc[at]!r}."
+                f"column {self.name!r} is not a finite number for {self.side} {self.ids[at]!s}: {self.values.iloc[at]!s}."
             )
         spread = numbers[known].std() if known.any() else 0.0
         scaled = np.zeros(len(numbers), np.float32)

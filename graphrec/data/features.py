@@ -115,9 +115,9 @@ class Features:
             numeric column holds something else, or columns were not named and one has a different text in
             most of its rows (a title describes nothing). The message names the column and the first id.
         """
+        ids = _ids_of(interactions, side)
         id = f"{side}_id" if id is None else id
         chosen = _choose(frame, id, columns)
-        ids = _ids_of(interactions, side)
         rows = _align(frame[id].to_numpy(), ids, side, id, missing)
         blocks, names, labels = [], [], {}
         for column, kind in chosen.items():

@@ -99,7 +99,7 @@ ANY_GENRE = 0.003  # and to every other shelf
 SECOND_SHELF = 0.25  # share of items at home on two shelves, on the second with weight:
 SECOND_WEIGHT = 0.6
 HEARSAY = 0.05  # share of choices that follow popularity alone
-POPULARITY_EXPONENT = 0.6  # popularity of the r-th item ~ r^-0.6
+POPULARITY_EXPONENT = 0.6  # popularity of the r-th item ~ (r + 3)^-0.6, r from 0
 MIN_ROWS, ACTIVITY_EXPONENT = 5, 1.4  # P(a person has at least n rows) = (n / 5)^-1.4
 RATING_SHARES = (0.05, 0.10, 0.25, 0.37, 0.23)  # of the ratings 1 to 5
 FIRST_DAY, DAYS = 1_640_995_200, 1000  # 2022-01-01, in seconds, and how long the log runs
@@ -108,7 +108,7 @@ _BLOCK = 512  # people drawn at a time; bounds memory and changes no result
 
 
 def synthetic(n_users: int = 1200, n_items: int = 900, seed: int = 0) -> tuple[Interactions, pd.DataFrame, pd.DataFrame]:
-    """Make the data set. The same arguments give the same data everywhere.
+    """Make the data set; the same arguments give the same data.
 
     Every film has a home shelf in a genre (a quarter have two). Every person has up to two favourite shelves, often of
     one genre and depending on their age group, and sees films with a probability that grows with their liking

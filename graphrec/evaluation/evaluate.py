@@ -56,8 +56,10 @@ def evaluate_model(
         An unknown metric, a k beyond the catalogue, another id space, or test pairs that are in train.
     """
     ks = [k] if isinstance(k, int) else list(k)
+    _check_k(ks, test.n_items)
     chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
-    check_parts(seen, test, [m.k for m in chosen if m.k is not None] + ks)
+    _check_k([m.k for m in chosen if m.k is not None], test.n_items)
+    check_parts(seen, test)
     indptr, items = test.structure
     users = np.flatnonzero(np.diff(indptr) > 0)
     relevant = np.diff(indptr)[users]
@@ -77,16 +79,19 @@ def evaluate_model(
     return Report(frame, "All items ranked, but for those in training (and validation); ties go to the lower item index.", n_cold)
 
 
-def check_parts(seen: Interactions, test: Interactions, ks: Sequence[int]) -> None:
-    """Refuse what cannot be ranked: another id space, pairs already seen, a k beyond the catalogue."""
+def _check_k(ks: Sequence[int], n_items: int) -> None:
+    for k in ks:
+        if not 1 <= k <= n_items:
+            raise InputError(f"k must be between 1 and the catalogue's {n_items} items, got {k}.")
+
+
+def check_parts(seen: Interactions, test: Interactions) -> None:
+    """Refuse what cannot be ranked: pairs in another id space, and pairs already seen."""
     if not seen.shares_ids_with(test):
         raise InputError(
             f"test has another id space ({test.n_users} users, {test.n_items} items) than the model was trained in "
             f"({seen.n_users}, {seen.n_items}); make both from one table with graphrec.split."
         )
-    for k in ks:
-        if not 1 <= k <= test.n_items:
-            raise InputError(f"k must be between 1 and the catalogue's {test.n_items} items, got {k}.")
     again = seen.has_keys(test.keys)
     if again.any():
         row = int(again.argmax())

@@ -78,7 +78,7 @@ def evaluate_sampled(
     """
     if negatives < 1 or not 1 <= k <= negatives + 1:
         raise InputError(f"k must be between 1 and negatives + 1, got k={k} and negatives={negatives}.")
-    check_parts(seen, test, [])
+    check_parts(seen, test)
     drawn = draw_candidates(seen, test, negatives, seed)
     rank = np.empty(len(test))
     was_training = model.training

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Encoding, Model, Table
-from graphrec.models.checks import check_at_least
+from graphrec.models.checks import check_at_least, check_widths
 from graphrec.models.pair_network import PairNetwork
 from graphrec.models.rating_range import RatingRange
 
@@ -29,8 +29,9 @@ class EmbeddingNet(Model):
         Width of each hidden layer.
     embedding_dropout : float
         Probability of dropping an entry of an embedding.
-    dropout : float or sequence of float
-        Probability of dropping a unit, the same for all hidden layers or one for each.
+    dropout : float or sequence of float, optional
+        Probability of dropping a unit, the same for all hidden layers or one for each; unless given, .25 for
+        the last and .5 for the others.
     rating_range : (float, float), optional
         Squash scores into this range with a sigmoid. A little room at both ends, such as (0.5, 5.5) for
         ratings from 1 to 5, lets the extremes be reached.
@@ -40,7 +41,7 @@ class EmbeddingNet(Model):
     Embeddings start from U(−.05, .05), layers from Xavier's rule, and the output from the mean rating.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 5e-4, "epochs": 8, "l2": 0.0}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 3e-4, "epochs": 10, "l2": 0.2}
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class EmbeddingNet(Model):
         dim: int = 150,
         hidden: Sequence[int] = (500, 500, 500),
         embedding_dropout: float = 0.05,
-        dropout: float | Sequence[float] = (0.5, 0.5, 0.25),
+        dropout: float | Sequence[float] | None = None,
         rating_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(train)
@@ -57,6 +58,8 @@ class EmbeddingNet(Model):
         self.squash = RatingRange(rating_range)
         self.users = nn.Parameter(torch.empty(self.n_users, dim).uniform_(-0.05, 0.05))
         self.items = nn.Parameter(torch.empty(self.n_items, dim).uniform_(-0.05, 0.05))
+        hidden = check_widths("hidden", hidden)
+        dropout = [*[0.5] * (len(hidden) - 1), 0.25] if dropout is None else dropout
         self.network = PairNetwork(dim, dim, hidden, input_dropout=embedding_dropout, dropout=dropout)
         nn.init.constant_(self.network.out.bias, self.squash.start(train))
 

@@ -45,9 +45,9 @@ class ItemKNN(ItemSimilarity):
         k.
     similarity : {"cosine", "asymmetric", "jaccard", "dice"}
     shrink : float
-        Pulls similarities that rest on few users towards zero.
+        Pulls similarities that rest on few users towards zero; in units of users.
     weighting : {"none", "idf", "degree"}
-        ω_u, how much a user says: 1; idf_u² with idf_u = ln(n_items / d_u), which is the cosine of tf-idf vectors
+        ω_u, how much a user says, up to a factor that makes its mean over all interactions one: 1; idf_u² with idf_u = ln(n_items / d_u), which is the cosine of tf-idf vectors
         (BM25's further factor belongs to the item and cancels in the cosine); or 1 / d_u, Deshpande and
         Karypis' rows of unit sum.
     asymmetry : float
@@ -93,10 +93,13 @@ class ItemKNN(ItemSimilarity):
 
     def _weights(self) -> npt.NDArray[np.float64]:
         degree, _ = self.degrees()
-        if self.weighting == "idf":
-            weights: npt.NDArray[np.float64] = np.log(self.n_items / degree) ** 2
-            return weights
-        return 1 / degree if self.weighting == "degree" else np.ones(self.n_users)
+        weights: npt.NDArray[np.float64] = {
+            "none": np.ones(self.n_users),
+            "idf": np.log(self.n_items / degree) ** 2,
+            "degree": 1 / degree,
+        }[self.weighting]
+        mean = np.average(weights, weights=self.histories.indptr.diff().cpu())
+        return weights / mean if mean else weights
 
     def _ratio(self, n: npt.NDArray[np.float64]) -> Ratio:
         match self.similarity_name:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
-
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
-from graphrec.models.base import Encoding, Gathered, Model, Table, embedding
+from graphrec.models.base import Encoding, Model, Table, embedding
+from graphrec.models.graph_encoding import GraphEncoding
 
 __all__ = ["LightGCN"]
 
@@ -61,38 +59,4 @@ class LightGCN(Model):
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
         if self.layers == 0:
             return Encoding(Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :]))
-        return _HopEncoding(HopMean(self.adjacency(), self.embedding, self.layers, self._pool), self.n_users)
-
-
-class _HopEncoding(Encoding):
-    """Users and items of one :class:`HopMean`; a joint look-up shares one backward pass."""
-
-    def __init__(self, hops: HopMean, n_users: int) -> None:
-        self.hops = hops
-        self.n_users = n_users
-        super().__init__(_Side(self, 0, n_users), _Side(self, n_users, len(hops.x)))
-        self._full: Tensor | None = None
-
-    def full(self) -> Tensor:
-        if self._full is None:
-            self._full = self.hops.full()
-        return self._full
-
-    def gather(self, users: Tensor, items: Tensor) -> Gathered:
-        mean, ego = self.hops.rows(torch.cat([users, items + self.n_users]))
-        b = len(users)
-        return Gathered(mean[:b], mean[b:], ego[:b], ego[b:])
-
-
-class _Side:
-    """The nodes start:end of the encoding."""
-
-    def __init__(self, encoding: _HopEncoding, start: int, end: int) -> None:
-        self.encoding, self.start, self.end = encoding, start, end
-
-    def rows(self, index: Tensor) -> Tensor:
-        mean, _ = self.encoding.hops.rows(index.reshape(-1) + self.start)
-        return mean.reshape(*index.shape, -1)
-
-    def full(self) -> Tensor:
-        return self.encoding.full()[self.start : self.end]
+        return GraphEncoding(HopMean(self.adjacency(), self.embedding, self.layers, self._pool), self.n_users)

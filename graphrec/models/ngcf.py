@@ -17,7 +17,8 @@ from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate, propagate_rows
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
-from graphrec.models.base import Encoding, Gathered, Model
+from graphrec.models.base import Encoding, Model
+from graphrec.models.graph_encoding import GraphEncoding
 
 __all__ = ["NGCF"]
 
@@ -108,57 +109,35 @@ class NGCF(Model):
     def encode(self) -> Encoding:
         """Propagate through all layers but the last, which waits for the rows that are looked up."""
         self._adjacency = self._adjacency.to(self.embedding.device)
-        return _LayeredEncoding(self, self.graph_dropout(self._adjacency))
+        return GraphEncoding(_Layers(self, self.graph_dropout(self._adjacency)), self.n_users)
 
 
-class _LayeredEncoding(Encoding):
-    """The layers of one forward pass. Dropout is drawn once per node and look-up, not per repeated row."""
+class _Layers:
+    """The nodes of one forward pass. Dropout is drawn once per node and look-up, not per repeated row."""
 
     def __init__(self, model: NGCF, adjacency: Adjacency) -> None:
-        self.model, self.adjacency, self.n_users = model, adjacency, model.n_users
-        super().__init__(_Side(self, 0, self.n_users), _Side(self, self.n_users, adjacency.n_nodes))
+        self.model, self.adjacency = model, adjacency
         self.layers: list[Tensor] = [model.embedding]
         for transform in list(model.transforms)[:-1]:
             e = self.layers[-1]
             self.layers.append(model.message_dropout(transform(e, propagate(adjacency, e))))
-        self._full: Tensor | None = None
 
     def _join(self, layers: list[Tensor]) -> Tensor:
         if self.model.normalise_layers:
             layers = [layers[0], *(F.normalize(e, dim=1) for e in layers[1:])]
         return torch.cat(layers, dim=1)
 
-    def nodes(self, index: Tensor) -> Tensor:
-        """Encoded rows of some nodes: (b,) to (b, width)."""
-        nodes = NodeIndex(index, self.adjacency.n_nodes)
+    def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Joined layers of some nodes, (b,) to (b, width), and their first columns, the ego embedding."""
+        index = NodeIndex(nodes, self.adjacency.n_nodes)
         model, e = self.model, self.layers[-1]
-        before = [F.embedding(nodes.distinct, layer) for layer in self.layers]
-        last = model.transforms[-1](before[-1], propagate_rows(self.adjacency, e, nodes.distinct))
-        return F.embedding(nodes.position, self._join([*before, model.message_dropout(last)]))
+        before = [F.embedding(index.distinct, layer) for layer in self.layers]
+        last = model.transforms[-1](before[-1], propagate_rows(self.adjacency, e, index.distinct))
+        rows = F.embedding(index.position, self._join([*before, model.message_dropout(last)]))
+        return rows, rows[:, : model.embedding.shape[1]]
 
     def full(self) -> Tensor:
-        """Encoded rows of all nodes."""
-        if self._full is None:
-            model, e = self.model, self.layers[-1]
-            last = model.message_dropout(model.transforms[-1](e, propagate(self.adjacency, e)))
-            self._full = self._join([*self.layers, last])
-        return self._full
-
-    def gather(self, users: Tensor, items: Tensor) -> Gathered:
-        rows = self.nodes(torch.cat([users, items + self.n_users]))
-        width, b = self.model.embedding.shape[1], len(users)
-        # The first columns of an encoded row are the ego embedding itself.
-        return Gathered(rows[:b], rows[b:], rows[:b, :width], rows[b:, :width])
-
-
-class _Side:
-    """The nodes start:end of the encoding."""
-
-    def __init__(self, encoding: _LayeredEncoding, start: int, end: int) -> None:
-        self.encoding, self.start, self.end = encoding, start, end
-
-    def rows(self, index: Tensor) -> Tensor:
-        return self.encoding.nodes(index.reshape(-1) + self.start).reshape(*index.shape, -1)
-
-    def full(self) -> Tensor:
-        return self.encoding.full()[self.start : self.end]
+        """Joined layers of all nodes."""
+        model, e = self.model, self.layers[-1]
+        last = model.message_dropout(model.transforms[-1](e, propagate(self.adjacency, e)))
+        return self._join([*self.layers, last])

@@ -10,6 +10,9 @@ from torch import Tensor
 
 __all__ = ["truncated_svd"]
 
+_ORTHOGONAL = 1e-5
+_PASSES = 5
+
 
 def truncated_svd(
     matrix: sparse.csr_matrix, rank: int, *, block: int = 32, effort: int = 4, seed: int = 0
@@ -65,8 +68,13 @@ def _krylov(a: Tensor, at: Tensor, block: int, steps: int, seed: int) -> tuple[T
         y = at @ (a @ x)
         projection[:end, start:end] = q.T @ y
         x = torch.linalg.qr(y - q @ projection[:end, start:end])[0]
-        # Once more: rounding leaves traces of q, and where y was exhausted x is arbitrary.
-        x = torch.linalg.qr(x - q @ (q.T @ x))[0]
+        # Rounding leaves traces of q. Where the space is exhausted nothing but traces is left of y, and it takes
+        # several passes until a direction appears that is new; there is one, because the span is the smaller half.
+        for _ in range(_PASSES):
+            traces = q.T @ x
+            if traces.abs().max() < _ORTHOGONAL:
+                break
+            x = torch.linalg.qr(x - q @ traces)[0]
     upper = projection.triu()
     return basis, upper + upper.triu(1).T
 

@@ -1,0 +1,75 @@
+"""The encoding of a graph model: users and items are ranges of one table of nodes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from graphrec.models.base import Encoding, Gathered
+
+__all__ = ["GraphEncoding", "Nodes"]
+
+
+class Nodes(Protocol):
+    """Propagated rows of all nodes, computed when asked for."""
+
+    def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Propagated and ego rows of some nodes: (b,) to (b, d) and (b, dim)."""
+        ...
+
+    def full(self) -> Tensor:
+        """Propagated rows of all nodes, (n, d)."""
+        ...
+
+
+class _Once:
+    """Nodes whose full table is computed at most once."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self._full: Tensor | None = None
+
+    def full(self) -> Tensor:
+        if self._full is None:
+            self._full = self.nodes.full()
+        return self._full
+
+
+class _Range:
+    """The nodes start:end as a look-up of their own."""
+
+    # It holds the nodes and not the encoding: a cycle would keep every step's tables until the next
+    # garbage collection, and buffers could not be used again.
+    def __init__(self, once: _Once, start: int, end: int | None) -> None:
+        self.once, self.start, self.end = once, start, end
+
+    def rows(self, index: Tensor) -> Tensor:
+        rows, _ = self.once.nodes.rows(index.reshape(-1) + self.start)
+        return rows.reshape(*index.shape, -1)
+
+    def full(self) -> Tensor:
+        return self.once.full()[self.start : self.end]
+
+
+class GraphEncoding(Encoding):
+    """Users and items of one set of nodes; a joint look-up shares one backward pass.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Users first, then items.
+    n_users : int
+    """
+
+    def __init__(self, nodes: Nodes, n_users: int) -> None:
+        once = _Once(nodes)
+        super().__init__(_Range(once, 0, n_users), _Range(once, n_users, None))
+        self.nodes, self.n_users = nodes, n_users
+
+    def gather(self, users: Tensor, items: Tensor) -> Gathered:
+        """As :meth:`Encoding.gather`, in one look-up."""
+        rows, ego = self.nodes.rows(torch.cat([users, items + self.n_users]))
+        b = len(users)
+        return Gathered(rows[:b], rows[b:], ego[:b], ego[b:])

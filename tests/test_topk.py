@@ -1,0 +1,116 @@
+"""Top-k lists: equal to sorting whole rows, for every size of block, number of threads and tie."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import graphrec as gr
+from graphrec.evaluation.topk import Blocks, plan_blocks, ranks_of, top_k, top_k_reference
+from graphrec.models import Encoding, Model, Table
+
+
+class Scores(Model):
+    """A model whose scores are a given matrix."""
+
+    def __init__(self, train, matrix):
+        super().__init__(train)
+        self.matrix = torch.as_tensor(matrix, dtype=torch.float32)
+
+    def encode(self):
+        return Encoding(Table(self.matrix), Table(torch.eye(self.n_items)))
+
+
+def tied(interactions, seed=0):
+    """Scores with many ties: whole numbers from 0 to 5."""
+    return Scores(interactions, np.random.default_rng(seed).integers(0, 6, (interactions.n_users, interactions.n_items)))
+
+
+def slow_top_k(matrix, users, k, seen, items):
+    best = np.full((len(users), k), -1)
+    for row, user in enumerate(users):
+        allowed = [i for i in items if (user, i) not in seen]
+        ordered = sorted(allowed, key=lambda i: (-matrix[user, i], i))[:k]
+        best[row, : len(ordered)] = ordered
+    return best
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 60), st.integers(1, 3), st.booleans(), st.integers(0, 99))
+def test_lists_do_not_depend_on_blocks_or_threads(users_at_once, items_at_once, k, threads, subset, seed):
+    g = np.random.default_rng(seed)
+    seen = g.random((50, 64)) < 0.2
+    seen[3], seen[:, 0] = True, True
+    inter = gr.Interactions.from_indices(*np.nonzero(seen), n_users=50, n_items=64)
+    model = tied(inter, seed)
+    users = g.integers(0, 50, 37)
+    items = np.flatnonzero(g.random(64) < 0.5) if subset else None
+    if subset and not len(items):
+        items = np.array([5])
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        best, scores = top_k(model, users, k, inter, items, blocks=Blocks(users_at_once, items_at_once))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    pairs = set(zip(inter.users.tolist(), inter.items.tolist(), strict=True))
+    want = slow_top_k(model.matrix.numpy(), users, k, pairs, range(64) if items is None else items)
+    assert np.array_equal(best, want)
+    found = best >= 0
+    assert np.array_equal(scores[found], model.matrix.numpy()[users[np.nonzero(found)[0]], best[found]])
+    assert np.isneginf(scores[~found]).all()
+
+
+@pytest.mark.parametrize("blocks", [Blocks(512, 1024), Blocks(100, 333), Blocks(7, 64), Blocks(1, 1)])
+def test_lists_of_a_dot_product_model(interactions, blocks):
+    model = gr.models.LightGCN(interactions, dim=16, layers=2)
+    users = np.arange(interactions.n_users)
+    want, want_scores = top_k_reference(model, users, 20, interactions)
+    got, scores = top_k(model, users, 20, interactions, blocks=blocks)
+    assert np.array_equal(got, want)
+    assert np.allclose(scores, want_scores, atol=1e-6)
+
+
+def test_large_tables_agree_with_sorting():
+    """More users and items than one block has, so that thresholds carry over blocks."""
+    g = np.random.default_rng(1)
+    users, items = g.integers(0, 1500, 20_000), g.integers(0, 2600, 20_000)
+    inter = gr.Interactions.from_indices(users, items, n_users=1500, n_items=2600, duplicates="last")
+    torch.manual_seed(0)
+    model = gr.models.MF(inter, dim=8)
+    chosen = np.arange(1500)
+    assert np.array_equal(top_k(model, chosen, 20, inter)[0], top_k_reference(model, chosen, 20, inter)[0])
+
+
+def test_dropout_is_off_and_the_mode_is_put_back(interactions):
+    model = gr.models.NGCF(interactions, dim=8, layers=[8], message_dropout=0.5).train()
+    users = np.arange(5)
+    assert np.array_equal(top_k(model, users, 5)[1], top_k(model, users, 5)[1])
+    assert model.training
+
+
+@pytest.mark.parametrize("budget", [10_000, 1_000_000, 256 * 2**20])
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("whole_rows", [True, False])
+def test_blocks_fit_the_budget(budget, threads, whole_rows):
+    blocks = plan_blocks(30_000, 41_000, whole_rows, budget, threads)
+    assert blocks.items == 41_000 if whole_rows else blocks.items <= 1024
+    assert blocks.users == 1 or blocks.users * blocks.items * 4 * threads <= budget
+
+
+def test_full_ranks_against_sorting(interactions):
+    split = gr.split.random(interactions, test=0.3, seed=1)
+    model = tied(interactions)
+    got = ranks_of(model, split.test, split.train)
+    indptr, items = split.test.structure
+    matrix, seen = model.matrix.numpy(), split.train.to_csr("ones").toarray().astype(bool)
+    for user in range(60):
+        left = np.flatnonzero(~seen[user])
+        for e in range(indptr[user], indptr[user + 1]):
+            own = items[e]
+            others = left[left != own]
+            assert got.above[e] == (matrix[user, others] > matrix[user, own]).sum()
+            assert got.ties[e] == (matrix[user, others] == matrix[user, own]).sum()
+            assert got.ties_before[e] == ((matrix[user, others] == matrix[user, own]) & (others < own)).sum()
