@@ -47,9 +47,9 @@ class ItemKNN(ItemSimilarity):
     shrink : float
         Pulls similarities that rest on few users towards zero; in units of users.
     weighting : {"none", "idf", "degree"}
-        ω_u, how much a user says, up to a factor that makes its mean over all interactions one: 1; idf_u² with idf_u = ln(n_items / d_u), which is the cosine of tf-idf vectors
-        (BM25's further factor belongs to the item and cancels in the cosine); or 1 / d_u, Deshpande and
-        Karypis' rows of unit sum.
+        ω_u, how much a user says, scaled so that its mean over all interactions is one: 1; idf_u² with
+        idf_u = ln(n_items / d_u), which is the cosine of tf-idf vectors (BM25's further factor belongs to the
+        item and cancels in the cosine); or 1 / d_u, Deshpande and Karypis' rows of unit length.
     asymmetry : float
         a of the asymmetric cosine, between 0 and 1.
     """

@@ -36,7 +36,8 @@ class TurboCF(ItemSimilarity):
     power : float
         s; the authors' code has 0.7.
     order : {1, 2, 3}
-        Orders above 1 are dense and for small catalogues. The authors use 1 on Gowalla and Amazon-book.
+        Orders above 1 are dense and for small catalogues. The authors use 1 on Gowalla and Amazon-book, and 2 with
+        s = 1 on Yelp2018: 2λ − λ² is a low-pass filter only while the eigenvalues of P stay below 1.
     """
 
     def __init__(self, train: Interactions, *, alpha: float = 0.6, power: float = 0.7, order: int = 1) -> None:
@@ -46,6 +47,8 @@ class TurboCF(ItemSimilarity):
             raise InputError(f"power must be above 0, got {power!r}.")
         if order not in (1, 2, 3):
             raise InputError(f"order must be 1, 2 or 3, got {order!r}.")
+        if order == 2 and power < 1:
+            raise InputError(f"order=2 needs a power of at least 1, got {power!r}: with less it is no low-pass filter.")
         super().__init__(train)
         if order > 1 and self.n_items**2 > MAX_ENTRIES:
             raise InputError(
