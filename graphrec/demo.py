@@ -23,7 +23,7 @@ MODELS = {
     "ngcf": {"dim": 64, "layers": [64, 64]},
     "lightgcn": {"dim": 64, "layers": 3},
 }
-TRAINING = {"epochs": 100, "batch_size": 2048, "lr": 5e-3, "l2": 1e-3, "eval_every": 2, "patience": 5, "seed": 0}
+TRAINING = {"epochs": 100, "batch_size": 2048, "lr": 5e-3, "l2": 1e-3, "eval_every": 2, "patience": 10, "seed": 0}
 METRICS = ("recall@20", "ndcg@20")
 
 

@@ -110,7 +110,7 @@ def test_similar_items_leave_out_the_item_itself(fitted, name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_training_lowers_the_loss(implicit, name):
-    history = fit(name, implicit, epochs=25, lr=0.02, saturated="skip").history
+    history = fit(name, implicit, epochs=25, lr=5e-3, saturated="skip").history
     assert history["loss"].iloc[-3:].mean() < history["loss"].iloc[:2].mean()
 
 

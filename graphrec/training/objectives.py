@@ -129,10 +129,7 @@ class Rating(_Objective):
 
 
 class Rowwise(_Objective):
-    """Whole rows of scores against the observed entries: ``loss(scores (b, n_items), observed (b, n_items))``.
-
-    Observed entries hold the ratings where there are any, else ones; the others hold zero.
-    """
+    """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``."""
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
         return UserSampler(train, self.options.batch_size, negatives=None, generator=generator)
@@ -140,9 +137,19 @@ class Rowwise(_Objective):
     def __call__(self, model: Model, batch: UserBatch) -> Tensor:
         encoding = model.encode()
         scores = model.score_all(encoding.users.rows(batch.users), encoding.items.full())
-        observed = torch.zeros_like(scores)
-        observed[batch.owner, batch.items] = 1.0 if batch.ratings is None else batch.ratings
-        return self._with_extras(self._loss(scores, observed), model, encoding, None, batch)
+        target = torch.zeros_like(scores)
+        target[batch.owner, batch.items] = self._values(batch)
+        return self._with_extras(self._loss(scores, target), model, encoding, None, batch)
+
+    def _values(self, batch: UserBatch) -> Tensor | float:
+        return 1.0
+
+
+class Reconstruction(Rowwise):
+    """Whole rows of scores against the ratings: as :class:`Rowwise`, with the rating of each pair in place of one."""
+
+    def _values(self, batch: UserBatch) -> Tensor | float:
+        return 1.0 if batch.ratings is None else batch.ratings
 
 
 class SharedNegatives(_Objective):
@@ -180,7 +187,8 @@ class Alignment(_Objective):
 _KINDS: dict[Callable[[FitOptions, Callable[..., Tensor]], Objective], tuple[str, ...]] = {
     Pairwise: losses.PAIRWISE,
     Rating: losses.POINTWISE,
-    Rowwise: losses.ROWWISE,
+    Rowwise: ("multinomial",),
+    Reconstruction: ("masked_mse",),
     SharedNegatives: losses.SHARED,
     Alignment: losses.EMBEDDING,
 }
