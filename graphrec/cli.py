@@ -110,7 +110,10 @@ def evaluate(run: Path, data: str, k: int, as_json: bool) -> None:
     import graphrec as gr
     from graphrec.runs import named_split
 
-    report = gr.evaluate(gr.load(run), named_split(data).test, k=k)
+    recommender, test = gr.load(run), named_split(data).test
+    if test is None:
+        raise InputError(f"{data} has no test part.")
+    report = gr.evaluate(recommender, test, k=k)
     click.echo(json.dumps(dict(report.mean)) if as_json else str(report))
 
 

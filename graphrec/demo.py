@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from graphrec.data.datasets import Dataset, load_dataset
 from graphrec.data.split import Split, chronological
-from graphrec.evaluation.evaluate import Report
+from graphrec.evaluation.report import Report
 from graphrec.recommender import Recommender, evaluate
 
 __all__ = ["run"]
 
 # The same training for every model; the number of epochs is chosen on validation. Nothing here was chosen by
 # looking at the test part.
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "itempop": {},
     "mf": {"dim": 64},
     "ngcf": {"dim": 64, "layers": [64, 64]},
     "lightgcn": {"dim": 64, "layers": 3},
 }
-TRAINING = {"epochs": 100, "batch_size": 2048, "lr": 5e-3, "l2": 1e-3, "eval_every": 2, "patience": 10, "seed": 0}
+TRAINING: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 2048,
+    "lr": 5e-3,
+    "l2": 1e-3,
+    "eval_every": 2,
+    "patience": 10,
+    "seed": 0,
+}
 METRICS = ("recall@20", "ndcg@20")
 
 

@@ -25,7 +25,13 @@ def test_train_evaluate_recommend_similar(folder, tmp_path):
     sets = ["--set", "epochs=2", "--set", "dim=8", "--set", "layers=2", "--set", "progress=false"]
     done = call("train", "lightgcn", "--data", folder, "--out", run, *sets)
     assert done.exit_code == 0, done.output
-    assert {p.name for p in run.iterdir()} >= {"run.json", "model.safetensors", "interactions.safetensors", "history.csv", "curves.png"}
+    assert {p.name for p in run.iterdir()} >= {
+        "run.json",
+        "model.safetensors",
+        "interactions.safetensors",
+        "history.csv",
+        "curves.png",
+    }
     means = json.loads(call("evaluate", run, "--data", folder, "-k", 5, "--json").output)
     assert means == pytest.approx(dict(gr.evaluate(gr.load(run), gr.read_lightgcn(folder).test, k=5).mean))
     assert "ndcg@5" in call("evaluate", run, "--data", folder, "-k", 5).output
@@ -51,7 +57,10 @@ def test_lists():
     [
         (["train", "no-such-model", "--data", "synthetic", "--out", "x"], "unknown model or preset 'no-such-model'"),
         (["train", "mf", "--data", "ml-1000k", "--out", "x"], "unknown data set 'ml-1000k'; did you mean 'ml-100k'"),
-        (["train", "mf", "--data", "synthetic", "--out", "x", "--set", "epoch=3"], "unknown setting 'epoch'; did you mean 'epochs'"),
+        (
+            ["train", "mf", "--data", "synthetic", "--out", "x", "--set", "epoch=3"],
+            "unknown setting 'epoch'; did you mean 'epochs'",
+        ),
         (["train", "mf", "--data", "synthetic", "--out", "x", "--set", "epochs"], "--set takes key=value, got 'epochs'"),
         (["evaluate", "nowhere", "--data", "synthetic"], "nowhere is not a saved recommender"),
         (["recommend", "nowhere", "--user", "1"], "nowhere is not a saved recommender"),

@@ -39,7 +39,12 @@ def ranking(model, split, user):
 @pytest.mark.parametrize("budget", [2_000, 100_000, 2**28])
 def test_an_evaluation_is_a_loop_over_users(model, split, budget):
     report = evaluate_model(
-        model, split.train, split.test, metrics=["recall@5", "ndcg@5", "mrr", "auc", "ndcg_hits100@5"], budget=budget, warn_cold=False
+        model,
+        split.train,
+        split.test,
+        metrics=["recall@5", "ndcg@5", "mrr", "auc", "ndcg_hits100@5"],
+        budget=budget,
+        warn_cold=False,
     )
     rows = report.per_user.set_index("user_id")
     assert set(rows.index) == set(split.test.to_frame()["user_id"])
@@ -123,7 +128,7 @@ def test_cold_users_are_counted_and_told(interactions):
 
 def test_scores_that_are_not_numbers_are_refused(interactions, split):
     model = Scores(interactions, np.full((60, 45), np.nan))
-    with pytest.raises(ValueError, match="scores that are not finite numbers for .* first user 100"):
+    with pytest.raises(ValueError, match=r"scores that are not finite numbers for .* first user 100"):
         evaluate_model(model, split.train, split.test, k=5, warn_cold=False)
 
 

@@ -29,7 +29,9 @@ def test_the_best_epoch_on_validation_is_kept(split):
         def on_epoch_end(self, state):
             weights.append({name: tensor.clone() for name, tensor in state.model.state_dict().items()})
 
-    rec = gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, callbacks=[Keep()], **{**HOW, "epochs": 12, "lr": 0.05})
+    rec = gr.Recommender("mf", dim=8).fit(
+        split.train, valid=split.valid, callbacks=[Keep()], **{**HOW, "epochs": 12, "lr": 0.05}
+    )
     best = int(rec.history["ndcg@20"].idxmax())
     assert rec.best_epoch == best + 1
     assert torch.equal(rec.model.state_dict()["users"], weights[best]["users"])
@@ -56,7 +58,7 @@ def test_validation_pairs_are_not_recommended(trained, split):
 def test_candidates_and_exclusions(trained, split):
     user = split.train.to_frame()["user_id"].iloc[0]
     everything = trained.recommend([user], k=20)["item_id"].tolist()
-    assert trained.recommend([user], k=5, candidates=everything[10:]) ["item_id"].tolist() == everything[10:15]
+    assert trained.recommend([user], k=5, candidates=everything[10:])["item_id"].tolist() == everything[10:15]
     assert trained.recommend([user], k=5, exclude=everything[:3])["item_id"].tolist() == everything[3:8]
 
 

@@ -129,11 +129,14 @@ def test_user_batches_hold_all_items_of_each_user(interactions):
     assert len(sampler) == 9
 
 
-@pytest.mark.parametrize("make", [
-    lambda x, g: PairSampler(x, 50, generator=g, n_negatives=2),
-    lambda x, g: PairSampler(x, 50, generator=g, pairs="interaction"),
-    lambda x, g: UserSampler(x, 9, generator=g, negatives="uniform", n_negatives=3),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, g: PairSampler(x, 50, generator=g, n_negatives=2),
+        lambda x, g: PairSampler(x, 50, generator=g, pairs="interaction"),
+        lambda x, g: UserSampler(x, 9, generator=g, negatives="uniform", n_negatives=3),
+    ],
+)
 def test_the_generators_state_is_all_the_state(interactions, make):
     g = generator(4)
     sampler = make(interactions, g)
@@ -175,7 +178,10 @@ def test_saturated_users_are_an_error_or_left_out():
         (lambda x: PairSampler(x, 5, negatives="unifrom", generator=generator()), "did you mean 'uniform'"),
         (lambda x: PairSampler(x, 5, pairs="items", generator=generator()), "unknown value of pairs 'items'"),
         (lambda x: UserSampler(x, 5, negatives="hardest", generator=generator()), "unknown kind of shared negatives"),
-        (lambda x: PairSampler(full_user().subset_users([0]), 5, saturated="skip", generator=generator()), "no user to train on"),
+        (
+            lambda x: PairSampler(full_user().subset_users([0]), 5, saturated="skip", generator=generator()),
+            "no user to train on",
+        ),
     ],
 )
 def test_bad_options(interactions, call, message):

@@ -15,7 +15,13 @@ def report(values):
 def test_a_clear_difference_and_none():
     g = np.random.default_rng(0)
     base = g.random(300)
-    table = gr.compare({"better": report(base + 0.1 + 0.05 * g.random(300)), "same": report(base + g.normal(0, 0.05, 300)), "base": report(base)})
+    table = gr.compare(
+        {
+            "better": report(base + 0.1 + 0.05 * g.random(300)),
+            "same": report(base + g.normal(0, 0.05, 300)),
+            "base": report(base),
+        }
+    )
     p = table.set_index("model")["p"]
     assert p["better"] < 0.001
     assert p["same"] > 0.01

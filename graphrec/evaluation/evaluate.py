@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.interactions import Interactions
@@ -60,7 +61,7 @@ def evaluate_model(
     chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
     _check_k([m.k for m in chosen if m.k is not None], test.n_items)
     check_parts(seen, test)
-    indptr, items = test.structure
+    indptr, _ = test.structure
     users = np.flatnonzero(np.diff(indptr) > 0)
     relevant = np.diff(indptr)[users]
     values: dict[str, object] = {"user_id": test.user_ids[users]}
@@ -76,7 +77,9 @@ def evaluate_model(
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
     frame = pd.DataFrame({"user_id": values.pop("user_id"), **{str(m): values[str(m)] for m in chosen}})
-    return Report(frame, "All items ranked, but for those in training (and validation); ties go to the lower item index.", n_cold)
+    return Report(
+        frame, "All items ranked, but for those in training (and validation); ties go to the lower item index.", n_cold
+    )
 
 
 def _check_k(ks: Sequence[int], n_items: int) -> None:
@@ -101,7 +104,7 @@ def check_parts(seen: Interactions, test: Interactions) -> None:
         )
 
 
-def _check_filled(best: np.ndarray, seen: Interactions, users: np.ndarray) -> None:  # type: ignore[type-arg]
+def _check_filled(best: npt.NDArray[np.int32], seen: Interactions, users: npt.NDArray[np.int64]) -> None:
     """A list shorter than the items that are left means scores that cannot be ordered."""
     left = seen.n_items - np.diff(seen.structure[0])[users]
     short = (best >= 0).sum(1) < np.minimum(left, best.shape[1])

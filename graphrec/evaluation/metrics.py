@@ -47,7 +47,7 @@ def _dcg(hits: Hits) -> Floats:
 
 def _ideal(counts: npt.NDArray[np.int64], k: int) -> Floats:
     """DCG of `counts` hits in front, at most k."""
-    return np.concatenate([[0.0], np.cumsum(_discount(k))])[np.minimum(counts, k)]
+    return np.asarray(np.concatenate([[0.0], np.cumsum(_discount(k))])[np.minimum(counts, k)])
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:
@@ -71,7 +71,7 @@ def _hit_rate(hits: Hits, r: npt.NDArray[np.int64], k: int) -> Floats:
 
 
 def _ndcg(hits: Hits, r: npt.NDArray[np.int64], k: int) -> Floats:
-    return _dcg(hits[:, :k]) / _ideal(r, k)
+    return np.asarray(_dcg(hits[:, :k]) / _ideal(r, k))
 
 
 def _ndcg_hits100(hits: Hits, r: npt.NDArray[np.int64], k: int) -> Floats:

@@ -33,7 +33,8 @@ def rating_errors(model: Model, test: Interactions) -> dict[str, float]:
         raise InputError("evaluate_ratings needs ratings, and the test table has none.")
     if (test.n_users, test.n_items) != (model.n_users, model.n_items):
         raise InputError(
-            f"test has another id space ({test.n_users} users, {test.n_items} items) than the model ({model.n_users}, {model.n_items})."
+            f"test has another id space ({test.n_users} users, {test.n_items} items) than the model "
+            f"({model.n_users}, {model.n_items})."
         )
     was_training = model.training
     model.eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -17,7 +18,7 @@ __all__ = ["draw_candidates", "evaluate_sampled"]
 _PAIRS_AT_ONCE = 200_000
 
 
-def draw_candidates(seen: Interactions, test: Interactions, negatives: int, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+def draw_candidates(seen: Interactions, test: Interactions, negatives: int, seed: int) -> npt.NDArray[np.int64]:
     """For each row of `test`, distinct items that its user has neither in `seen` nor in `test`.
 
     Returns

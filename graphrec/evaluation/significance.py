@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from graphrec.errors import InputError
@@ -79,7 +80,7 @@ def compare(
     return table
 
 
-def _randomisation_p(difference: np.ndarray, n: int, seed: int) -> float:  # type: ignore[type-arg]
+def _randomisation_p(difference: npt.NDArray[np.float64], n: int, seed: int) -> float:
     """Two-sided p of the mean difference when the sign of each user's difference is a coin flip."""
     g = np.random.default_rng(seed)
     observed = abs(difference.sum())
@@ -91,7 +92,7 @@ def _randomisation_p(difference: np.ndarray, n: int, seed: int) -> float:  # typ
     return (at_least + 1) / (n + 1)
 
 
-def _holm(p: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _holm(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Holm's step-down correction."""
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

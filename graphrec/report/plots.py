@@ -59,8 +59,8 @@ def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame], metrics: Se
             points = h[["epoch", panel]].dropna()
             axes.plot(points["epoch"], points[panel], color=colour, label=name, linewidth=1.8)
             if panel != "loss":
-                best = points.loc[points[panel].idxmax()]
-                axes.plot(best["epoch"], best[panel], "o", color=colour, markersize=6)
+                best = int(points[panel].to_numpy().argmax())
+                axes.plot(points["epoch"].iloc[best], points[panel].iloc[best], "o", color=colour, markersize=6)
         axes.set_xlabel("epoch")
         axes.set_title("training loss" if panel == "loss" else f"{panel} on validation", fontsize=11)
         axes.grid(alpha=0.3, linewidth=0.6)
