@@ -150,7 +150,7 @@ def test_itemknn_is_its_loops(inter, similarity, weighting, k):
 
 def test_itemknn_idf_is_the_cosine_of_tfidf_vectors(inter):
     r, du, _ = dense(inter)
-    model = ItemKNN(inter, neighbours=25, weighting="idf")
+    model = ItemKNN(inter, neighbours=25, weighting="idf", shrink=0)
     model.solve()
     x = r * np.log(25 / du)[:, None]
     x /= np.maximum(np.linalg.norm(x, axis=0), 1e-9)
@@ -179,7 +179,7 @@ def test_slim_satisfies_the_conditions_of_its_minimum(inter):
 def test_slim_weighs_only_the_nearest(inter):
     model = SLIM(inter, l1=0.0, l2=1.0, candidates=3)
     model.solve()
-    nearest = ItemKNN(inter, neighbours=3)
+    nearest = ItemKNN(inter, neighbours=3, shrink=0, weighting="none")
     nearest.solve()
     assert ((model.similarity() != 0) > (nearest.similarity() != 0)).nnz == 0
 

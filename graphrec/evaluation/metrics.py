@@ -67,7 +67,7 @@ def _precision(hits: Hits, r: npt.NDArray[np.int64], k: int) -> Floats:
 
 
 def _hit_rate(hits: Hits, r: npt.NDArray[np.int64], k: int) -> Floats:
-    return hits[:, :k].any(1).astype(np.float64)
+    return np.asarray(hits[:, :k].any(1), dtype=np.float64)
 
 
 def _ndcg(hits: Hits, r: npt.NDArray[np.int64], k: int) -> Floats:

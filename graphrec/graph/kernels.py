@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_rows", "hop", "hop_from_marked", "hop_rows", "index_rows", "sum_rows"]
+__all__ = ["add_rows", "dot_pairs", "group", "hop", "hop_from_marked", "hop_rows", "index_rows", "sum_rows"]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
 
@@ -109,3 +109,27 @@ def hop_from_marked(lo, hi, indptr, indices, values, slot, x, out):  # type: ign
             weights[found] = values[e]
             found += s >= 0
         _accumulate(i, 0, found, columns, weights, x, out)
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
+def dot_pairs(lo, hi, left, right, u, v, out):  # type: ignore[no-untyped-def]
+    """out[e] = u[left[e]] · v[right[e]] for the pairs lo:hi."""
+    for e in range(lo, hi):
+        a, b = left[e], right[e]
+        total = np.float32(0.0)
+        for k in range(u.shape[1]):
+            total += u[a, k] * v[b, k]
+        out[e] = total
+
+
+@_compile
+def group(keys, indptr, order):  # type: ignore[no-untyped-def]
+    """Counting sort: positions of equal keys lie together in `order`, those of key i in indptr[i]:indptr[i + 1]."""
+    for key in keys:
+        indptr[key + 1] += 1
+    for i in range(len(indptr) - 1):
+        indptr[i + 1] += indptr[i]
+    place = indptr[:-1].copy()
+    for e in range(len(keys)):
+        order[place[keys[e]]] = e
+        place[keys[e]] += 1

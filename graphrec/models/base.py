@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
+from graphrec.graph.pair_dot import pair_dot
 
 __all__ = ["ClosedForm", "Encoding", "Gathered", "Model", "Rows", "Table"]
 
@@ -150,6 +151,23 @@ class Model(nn.Module):
         Tensor, shape (...)
         """
         return (u * v).sum(-1)
+
+    def score_pairs(self, u: Tensor, v: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """Scores of listed pairs of rows, without a copy of a row for each pair where the score is the dot product.
+
+        Parameters
+        ----------
+        u, v : Tensor, shapes (a, d) and (m, d)
+        left, right : Tensor of int64, shape (e,)
+            Rows of `u` and of `v`.
+
+        Returns
+        -------
+        Tensor, shape (e,)
+        """
+        if type(self).score is Model.score:
+            return pair_dot(u, v, left, right)
+        return self.score(F.embedding(left, u), F.embedding(right, v))
 
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
         """Scores of every user row with every item row.

@@ -27,7 +27,13 @@ class RP3beta(ItemSimilarity):
     beta : float
         Exponent of the discount.
     neighbours : int, optional
-        Keep this many of the strongest similarities of each item; all unless given.
+        Keep this many of the strongest similarities of each item; all unless given. Fewer make ranking faster.
+
+    Notes
+    -----
+    The defaults of alpha and beta were chosen on Gowalla's validation part, from the grid 0.5, 0.6, … 0.9 and
+    0.1, 0.2, … 0.5. Implementations in circulation start from α = 1, β = 0.6 and 100 neighbours, which is
+    weaker there.
     """
 
     def __init__(self, train: Interactions, *, alpha: float = 0.7, beta: float = 0.3, neighbours: int | None = None) -> None:

@@ -32,17 +32,22 @@ class SLIM(ItemSimilarity):
         At most so many passes over the candidates.
     tolerance : float
         A pass in which no weight moved further ends the search.
+
+    Notes
+    -----
+    The defaults of l1, l2 and candidates were chosen on Gowalla's validation part. Twice the candidates cost
+    twice the time and gain little.
     """
 
     def __init__(
         self,
         train: Interactions,
         *,
-        l1: float = 1.0,
-        l2: float = 10.0,
-        candidates: int = 100,
-        sweeps: int = 50,
-        tolerance: float = 1e-4,
+        l1: float = 0.1,
+        l2: float = 50.0,
+        candidates: int = 200,
+        sweeps: int = 20,
+        tolerance: float = 1e-3,
     ) -> None:
         check_at_least("l1", l1, 0)
         check_at_least("l2", l2, 0)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from graphrec import losses
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.graph.row_sparse import NodeIndex
 from graphrec.models.base import Encoding, Gathered, Model
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
 from graphrec.training.options import FitOptions
@@ -67,11 +68,6 @@ class _Objective:
         extra = model.auxiliary(encoding, batch.users, batch.items)
         return value if extra is None else value + extra
 
-    def _rows(self, rows: Gathered) -> tuple[Tensor, Tensor]:
-        if self.options.similarity == "cosine":
-            return F.normalize(rows.users, dim=-1), F.normalize(rows.items, dim=-1)
-        return rows.users, rows.items
-
 
 class Pairwise(_Objective):
     """A positive against negatives: ``loss(pos (b,), neg (b, k))``."""
@@ -93,7 +89,7 @@ class Pairwise(_Objective):
         b = len(batch.users)
         items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
         rows = encoding.gather(batch.users, items)
-        u, v = self._rows(rows)
+        u, v = rows.users, rows.items
         pos = model.score(u, v[:b])
         if batch.negatives is None:
             neg = _others_of_batch(model.score_all(u, v), batch.items)
@@ -125,7 +121,7 @@ class Rating(_Objective):
         encoding = model.encode()
         rows = encoding.gather(batch.users, batch.items)
         assert batch.ratings is not None
-        return self._with_extras(self._loss(model.score(*self._rows(rows)), batch.ratings), model, encoding, rows, batch)
+        return self._with_extras(self._loss(model.score(rows.users, rows.items), batch.ratings), model, encoding, rows, batch)
 
 
 class Rowwise(_Objective):
@@ -165,10 +161,12 @@ class SharedNegatives(_Objective):
     def __call__(self, model: Model, batch: UserBatch) -> Tensor:
         encoding = model.encode()
         assert batch.negatives is not None
-        rows = encoding.gather(batch.users, torch.cat([batch.items, batch.negatives]))
-        u, v = self._rows(rows)
-        pos = model.score(F.embedding(batch.owner, u), v[: len(batch.items)])
-        neg = model.score_all(u, v[len(batch.items) :])
+        # Many users share an item: each distinct one is encoded once.
+        index = NodeIndex(torch.cat([batch.items, batch.negatives]), model.n_items)
+        rows = encoding.gather(batch.users, index.distinct)
+        positive, negative = index.position[: len(batch.items)], index.position[len(batch.items) :]
+        pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
+        neg = model.score_all(rows.users, F.embedding(negative, rows.items))
         return self._with_extras(self._loss(pos, batch.owner, neg), model, encoding, rows, batch)
 
 
@@ -181,7 +179,7 @@ class Alignment(_Objective):
     def __call__(self, model: Model, batch: PairBatch) -> Tensor:
         encoding = model.encode()
         rows = encoding.gather(batch.users, batch.items)
-        return self._with_extras(self._loss(*self._rows(rows)), model, encoding, rows, batch)
+        return self._with_extras(self._loss(rows.users, rows.items), model, encoding, rows, batch)
 
 
 _KINDS: dict[Callable[[FitOptions, Callable[..., Tensor]], Objective], tuple[str, ...]] = {

@@ -23,8 +23,6 @@ class FitOptions:
         A loss by name (:mod:`graphrec.losses`) or a callable of the same form as ``losses.bpr``.
     loss_options : dict
         Further arguments of the loss: ``{"temperature": 0.2}``.
-    similarity : {"dot", "cosine"}
-        Whether the loss sees plain scores or cosines of the rows.
     negatives : str or None
         ``"uniform"`` (exact), ``"approximate"`` (a positive may slip in), ``"popularity"``, ``"hardest"`` (of
         `n_negatives` uniform ones) or ``"in-batch"`` (the batch's other positives).
@@ -66,7 +64,6 @@ class FitOptions:
 
     loss: str | Callable[..., Any] = "bpr"
     loss_options: dict[str, Any] = field(default_factory=dict)
-    similarity: str = "dot"
     negatives: str | None = "uniform"
     n_negatives: int = 1
     pairs: str = "user"
@@ -99,7 +96,6 @@ class FitOptions:
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             raise InputError(f"patience must be a whole number of at least 1, or None; got {self.patience!r}.")
         for name, allowed in (
-            ("similarity", ("dot", "cosine")),
             ("pairs", ("user", "interaction")),
             ("saturated", ("error", "skip")),
         ):
