@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.products import hop_into, product_rows, runs_on_kernels, spmm
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
+from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["HopMean"]
 
@@ -50,6 +52,24 @@ class HopMean:
         mean, ego = _HopMeanRows.apply(self.x, self, nodes)  # type: ignore[no-untyped-call]
         return mean, ego
 
+    def distinct_rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`rows`, without a gradient and for nodes that are named once."""
+        scale = 1.0 / (self.hops + 1)
+        if not runs_on_kernels(self.adjacency.values, self.x):
+            total = product_rows(self.adjacency, self.layers[-1], nodes)
+            for layer in self.layers:
+                total += layer[nodes]
+            return total * scale, self.layers[0][nodes]
+        from graphrec.graph import kernels
+
+        mean, ego = (torch.empty(len(nodes), self.x.shape[1]) for _ in range(2))
+        pattern, layers = self.adjacency.pattern, tuple(layer.numpy() for layer in self.layers)
+        fixed = (nodes.numpy(), pattern.indptr, pattern.indices, self.adjacency.values.numpy(), layers, np.float32(scale))
+        outputs = (mean.numpy(), ego.numpy())
+        bounds = even_bounds(len(nodes), 8 * thread_count())
+        run_ranges(lambda lo, hi: kernels.mean_rows(lo, hi, *fixed, *outputs), bounds)
+        return mean, ego
+
     def full(self) -> Tensor:
         """The mean for all nodes, shape (n, d), differentiable in X."""
         result: Tensor = _HopMeanFull.apply(self.x, self)  # type: ignore[no-untyped-call]
@@ -81,13 +101,8 @@ class _HopMeanRows(torch.autograd.Function):
         ctx.hops = hops
         ctx.index = index = NodeIndex(nodes, hops.adjacency.n_nodes)
         # Popular items are the dearest rows and the ones that a batch repeats: each is computed once.
-        mean = product_rows(hops.adjacency, hops.layers[-1], index.distinct)
-        ego = hops.layers[0][index.distinct]
-        mean += ego
-        for layer in hops.layers[1:]:
-            mean += layer[index.distinct]
-        mean /= hops.hops + 1
-        return mean[index.position], ego[index.position]
+        mean, ego = hops.distinct_rows(index.distinct)
+        return index.spread(mean), index.spread(ego)
 
     @staticmethod
     @torch.autograd.function.once_differentiable

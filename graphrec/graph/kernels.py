@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_rows", "dot_pairs", "group", "hop", "hop_from_marked", "hop_rows", "index_rows", "sum_rows"]
+__all__ = ["add_rows", "dot_pairs", "group", "hop", "hop_from_marked", "hop_rows", "index_rows", "mean_rows", "sum_rows"]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
 
@@ -52,6 +52,24 @@ def hop_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-
 
 
 @_compile
+def mean_rows(lo, hi, rows, indptr, indices, values, layers, scale, mean, ego):  # type: ignore[no-untyped-def]
+    """mean[r] = scale · (Σ_l layers[l][i] + (A · layers[-1])[i]) and ego[r] = layers[0][i] with i = rows[r]."""
+    width = mean.shape[1]
+    for r in range(lo, hi):
+        i = rows[r]
+        for k in range(width):
+            ego[r, k] = layers[0][i, k]
+            mean[r, k] = layers[0][i, k]
+        for hop_number in range(1, len(layers)):
+            x = layers[hop_number]
+            for k in range(width):
+                mean[r, k] += x[i, k]
+        _accumulate(r, indptr[i], indptr[i + 1], indices, values, layers[-1], mean)
+        for k in range(width):
+            mean[r, k] *= scale
+
+
+@_compile
 def index_rows(rows, slot, position, distinct):  # type: ignore[no-untyped-def]
     """Number the distinct nodes among `rows` in order of appearance; returns how many there are.
 
@@ -80,11 +98,11 @@ def sum_rows(position, x, out):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def add_rows(rows, x, scale, out):  # type: ignore[no-untyped-def]
-    """out[rows[r]] += scale · x[r]."""
-    for r in range(len(rows)):
+def add_rows(lo, hi, rows, x, out):  # type: ignore[no-untyped-def]
+    """out[rows[r]] += x[r] for r in lo:hi; no row is named twice."""
+    for r in range(lo, hi):
         for k in range(out.shape[1]):
-            out[rows[r], k] += scale * x[r, k]
+            out[rows[r], k] += x[r, k]
 
 
 @_compile

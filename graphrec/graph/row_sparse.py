@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.products import row_bounds, runs_on_kernels, spmm
-from graphrec.threads import run_ranges
+from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["NodeIndex", "RowSparse"]
 
@@ -45,6 +45,15 @@ class NodeIndex:
         used = kernels.index_rows(nodes.numpy(), self.slot, position, distinct)
         self.distinct, self.position = torch.from_numpy(distinct[:used]), torch.from_numpy(position)
 
+    @property
+    def all_distinct(self) -> bool:
+        """Whether no node is named twice; `position` then counts from 0 (on the CPU)."""
+        return self.slot is not None and len(self.distinct) == len(self.position)
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """A row for each node of the batch from one for each distinct node: (u, d) to (b, d)."""
+        return rows if self.all_distinct else rows[self.position]
+
 
 class RowSparse:
     """A matrix of n rows that is zero but for the rows of some distinct nodes.
@@ -59,6 +68,9 @@ class RowSparse:
     def __init__(self, index: NodeIndex, values: Tensor) -> None:
         self.index = index
         self.on_kernels = runs_on_kernels(values)
+        if index.all_distinct:
+            self.values = values.contiguous()
+            return
         shape = (len(index.distinct), values.shape[1])
         if not self.on_kernels:
             self.values = values.new_zeros(shape).index_add_(0, index.position, values)
@@ -90,5 +102,6 @@ class RowSparse:
             return dense.index_add_(0, self.index.distinct, self.values)
         from graphrec.graph import kernels
 
-        kernels.add_rows(self.index.distinct.numpy(), self.values.numpy(), np.float32(1.0), dense.numpy())
+        rows, values, target = self.index.distinct.numpy(), self.values.numpy(), dense.numpy()
+        run_ranges(lambda lo, hi: kernels.add_rows(lo, hi, rows, values, target), even_bounds(len(rows), thread_count()))
         return dense
