@@ -8,6 +8,7 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from graphrec import losses, models
 from graphrec._version import __version__
+from graphrec.assessment import evaluate, evaluate_ratings
 from graphrec.data import split
 from graphrec.data.datasets import load_dataset
 from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
@@ -17,7 +18,7 @@ from graphrec.evaluation.report import Report
 from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.presets import preset
-from graphrec.recommender import Recommender, evaluate, evaluate_ratings, load
+from graphrec.recommender import Recommender, load
 
 __all__ = [
     "BipartiteGraph",

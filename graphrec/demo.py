@@ -9,10 +9,11 @@ from typing import Any
 import click
 import pandas as pd
 
+from graphrec.assessment import evaluate
 from graphrec.data.datasets import Dataset, load_dataset
 from graphrec.data.split import Split, chronological
 from graphrec.evaluation.report import Report
-from graphrec.recommender import Recommender, evaluate
+from graphrec.recommender import Recommender
 
 __all__ = ["run"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,12 @@ from graphrec.data.split import Split
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.evaluate import evaluate_model
 from graphrec.evaluation.ratings import rating_errors
-from graphrec.evaluation.report import Report
-from graphrec.evaluation.sampled import evaluate_sampled
 from graphrec.evaluation.topk import top_k
 from graphrec.models import MODELS, Model
 from graphrec.training.options import FitOptions
 from graphrec.training.trainer import Trainer
 
-__all__ = ["Recommender", "evaluate", "evaluate_ratings", "load"]
+__all__ = ["Recommender", "load"]
 
 Ids = Sequence[Any] | npt.NDArray[Any]
 
@@ -193,9 +190,12 @@ class Recommender:
         """A row per epoch."""
         return pd.DataFrame(self._history)
 
-    def seen(self) -> Interactions:
-        """Training and validation pairs together: what is not recommended again."""
-        return self.train if self.valid is None else _joined(self.train, self.valid)
+    def seen(self, but: Interactions | None = None) -> Interactions:
+        """Training and validation pairs together, but for those of a table: what is not recommended again."""
+        valid = self.valid
+        if valid is not None and but is not None:
+            valid = valid.select(np.flatnonzero(~but.has_keys(valid.keys)))
+        return self.train if valid is None or not len(valid) else _joined(self.train, valid)
 
     # ---- questions ----------------------------------------------------------------------------
 
@@ -354,65 +354,3 @@ def _fields(options: FitOptions) -> dict[str, Any]:
 
 def _joined(train: Interactions, valid: Interactions) -> Interactions:
     return Split(train=train, valid=valid).train_and_valid
-
-
-def evaluate(
-    recommender: Recommender,
-    test: Interactions,
-    k: int | Sequence[int] = 20,
-    negatives: int | None = None,
-    seed: int = 0,
-    metrics: Sequence[str] | None = None,
-) -> Report:
-    """Rank held-out pairs.
-
-    Parameters
-    ----------
-    recommender : Recommender
-        Fitted. What it has seen in training and validation is not ranked.
-    test : Interactions
-        In the id space of training.
-    k : int or sequence of int
-        Length of the list.
-    negatives : int, optional
-        Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
-        comparable with the others and have other names: ``hit_rate@10/99``.
-    seed : int
-        Of the drawn negatives.
-    metrics : sequence of str, optional
-        Names as in :mod:`graphrec.evaluation.metrics`; recall, ndcg, precision, hit_rate, map and mrr at `k`
-        unless given.
-
-    Returns
-    -------
-    Report
-        ``report.mean["recall@20"]``, ``report.per_user``, ``report.interval()``.
-
-    Warns
-    -----
-    UserWarning
-        The test pairs were the validation part, on which the model was selected.
-    """
-    seen = recommender.train
-    valid = recommender.valid
-    if valid is not None and valid.shares_ids_with(test):
-        shared = test.has_keys(valid.keys)
-        if shared.any():
-            warnings.warn(
-                f"{shared.sum():,} of these pairs were the validation part on which the model was selected; "
-                "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
-                stacklevel=2,
-            )
-            valid = valid.select(~shared)
-    if valid is not None and len(valid):
-        seen = _joined(seen, valid)
-    if negatives is None:
-        return evaluate_model(recommender.model, seen, test, k, metrics)
-    if metrics is not None or not isinstance(k, int):
-        raise InputError("the sampled protocol (negatives=…) takes one k and no metrics.")
-    return evaluate_sampled(recommender.model, seen, test, k, negatives, seed)
-
-
-def evaluate_ratings(recommender: Recommender, test: Interactions) -> dict[str, float]:
-    """Errors of predicted ratings on held-out ones: ``{"rmse": …, "mae": …}``."""
-    return rating_errors(recommender.model, test)

@@ -17,7 +17,7 @@ ROOMS = [
     {"training"},
     {"artefact"},
     {"recommender"},
-    {"presets"},
+    {"assessment", "presets"},
     {"report", "serve"},
     {"runs", "demo"},
     {"cli"},

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Duplicates", "Interactions"]
 
 Duplicates = Literal["error", "keep", "first", "last", "mean", "sum", "max"]
 _DUPLICATES = ("error", "keep", "first", "last", "mean", "sum", "max")
-IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,15 +96,15 @@ class Interactions:
                 raise InputError(f"column {column!r} is not in the table (columns: {found}).")
         if not len(frame):
             raise InputError(f"the table is empty: it has the columns {user!r} and {item!r} but no row.")
-        users, user_ids = _encode_ids(frame[user], user)
-        items, item_ids = _encode_ids(frame[item], item)
+        users, user_ids = encode_ids(frame[user], user)
+        items, item_ids = encode_ids(frame[item], item)
         table = cls(
             users,
             items,
             user_ids,
             item_ids,
-            None if rating is None else _as_ratings(frame[rating], rating),
-            None if time is None else _as_times(frame[time], time),
+            None if rating is None else as_ratings(frame[rating], rating),
+            None if time is None else as_times(frame[time], time),
         )
         return table.drop_duplicates(duplicates)
 
@@ -141,14 +141,14 @@ class Interactions:
         InputError
             An index is negative, not an integer, or beyond the id space; lengths differ; no row.
         """
-        user_index, user_count = _as_index(users, "users", n_users)
-        item_index, item_count = _as_index(items, "items", n_items)
+        user_index, user_count = as_index(users, "users", n_users)
+        item_index, item_count = as_index(items, "items", n_items)
         lengths = {"users": len(user_index), "items": len(item_index)}
         if ratings is not None:
-            ratings = _as_ratings(pd.Series(np.asarray(ratings)), "ratings")
+            ratings = as_ratings(pd.Series(np.asarray(ratings)), "ratings")
             lengths["ratings"] = len(ratings)
         if times is not None:
-            times = _as_times(pd.Series(np.asarray(times)), "times")
+            times = as_times(pd.Series(np.asarray(times)), "times")
             lengths["times"] = len(times)
         if len(set(lengths.values())) > 1:
             raise InputError("columns differ in length: " + ", ".join(f"{k} has {v}" for k, v in lengths.items()) + ".")
@@ -390,64 +390,6 @@ class Interactions:
         if not len(kept):
             raise InputError("subset_users leaves no row: the named users have none.")
         return kept.compact()
-
-
-def _encode_ids(column: pd.Series[Any], name: str) -> tuple[IntArray, npt.NDArray[Any]]:
-    _refuse_missing(column, name)
-    if column.dtype == object and len(kinds := {type(value).__name__ for value in column}) > 1:
-        raise InputError(
-            f"column {name!r} mixes kinds of ids ({', '.join(sorted(kinds))}); make them all integers or all strings."
-        )
-    codes, ids = pd.factorize(column, sort=True)
-    return codes.astype(np.int32), np.array(ids)
-
-
-def _refuse_missing(column: pd.Series[Any], name: str) -> None:
-    missing = column.isna().to_numpy()
-    if missing.any():
-        raise InputError(f"column {name!r} has {missing.sum():,} missing values, first at row {int(missing.argmax())}.")
-
-
-def _as_ratings(column: pd.Series[Any], name: str) -> npt.NDArray[np.float32]:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            f"column {name!r} has {bad.sum():,} ratings that are not finite numbers, first at row {row}: {column.iloc[row]!r}."
-        )
-    return numbers.astype(np.float32)
-
-
-def _as_times(column: pd.Series[Any], name: str) -> npt.NDArray[np.int64]:
-    _refuse_missing(column, name)
-    if pd.api.types.is_datetime64_any_dtype(column):
-        naive = column.dt.tz_convert(None) if column.dt.tz is not None else column
-        return naive.to_numpy("datetime64[s]").astype(np.int64)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            f"column {name!r} has {bad.sum():,} times that are neither numbers nor dates, "
-            f"first at row {row}: {column.iloc[row]!r}."
-        )
-    return column.to_numpy(np.int64) if pd.api.types.is_integer_dtype(column) else numbers.astype(np.int64)
-
-
-def _as_index(values: npt.ArrayLike, name: str, size: int | None) -> tuple[IntArray, int]:
-    array = np.asarray(values)
-    if array.ndim != 1 or not len(array):
-        raise InputError(f"{name} must be a non-empty one-dimensional array, got shape {array.shape}.")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"{name} must be integers that count from zero, got {array.dtype}.")
-    low, high = int(array.min()), int(array.max())
-    if low < 0:
-        bad = array < 0
-        raise InputError(f"{name} has {bad.sum():,} negative indices, first at row {int(bad.argmax())}: {array[bad.argmax()]}.")
-    if size is not None and high >= size:
-        raise InputError(f"{name} has the index {high} at row {int(array.argmax())}, beyond the stated size {size}.")
-    return array.astype(np.int32), high + 1 if size is None else size
 
 
 def _look_up(lookup: pd.Index[Any], ids: Sequence[Any] | npt.NDArray[Any], kind: str) -> IntArray:

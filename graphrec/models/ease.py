@@ -16,7 +16,7 @@ __all__ = ["EASE"]
 
 
 class EASE(ItemFilter):
-    """Embarrassingly shallow autoencoder (Steck, WWW 2019, eq. 8).
+    """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
     B minimises ‖R − RB‖² + λ‖B‖² under diag B = 0. With P = (RᵀR + λI)⁻¹ it is B_ij = −P_ij / P_jj off the
     diagonal.

@@ -17,7 +17,7 @@ __all__ = ["GFCF"]
 
 
 class GFCF(ItemSimilarity):
-    """Graph filter based collaborative filtering (Shen et al., CIKM 2021, eq. 13 in the form of the authors' code).
+    """Graph filter based collaborative filtering (Shen et al., CIKM 2021, as in the authors' code).
 
     With R̃ = D_U^-½ R D_I^-½ and its leading right singular vectors V,
 

@@ -148,7 +148,7 @@ def add_similar(lo, hi, rows, user_indptr, user_items, indptr, indices, values, 
 
     The output row is the accumulator. This is bound by reading the similarity from memory, eight bytes for
     one addition; slices of columns that fit the first-level cache, unrolling, and going through the users
-    instead (Rᵀ R never formed) were all slower on Gowalla.
+    instead (Rᵀ R never formed) were no faster on Gowalla.
     """
     for r in range(lo, hi):
         for j in range(out.shape[1]):
