@@ -17,6 +17,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.data.split import Split
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.evaluate import evaluate_model
+from graphrec.evaluation.pairs import pair_scores
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.topk import top_k
 from graphrec.models import MODELS, Model
@@ -203,11 +204,7 @@ class Recommender:
         """Scores of paired users and items, shape (n,)."""
         if len(users) != len(items):
             raise InputError(f"score takes pairs: there are {len(users)} users and {len(items)} items.")
-        u = torch.tensor(self.train.user_index(users), dtype=torch.int64)
-        i = torch.tensor(self.train.item_index(items), dtype=torch.int64)
-        with torch.no_grad():
-            z = self.model.encode()
-            return self.model.score(z.users.rows(u), z.items.rows(i)).numpy()
+        return pair_scores(self.model, self.train.user_index(users), self.train.item_index(items)[:, None])[:, 0]
 
     def recommend(
         self,

@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluate import check_parts
+from graphrec.evaluation.pairs import pair_scores
 from graphrec.evaluation.report import Report
 from graphrec.models.base import Model
 
 __all__ = ["draw_candidates", "evaluate_sampled"]
-
-_PAIRS_AT_ONCE = 200_000
 
 
 def draw_candidates(seen: Interactions, test: Interactions, negatives: int, seed: int) -> npt.NDArray[np.int64]:
@@ -81,20 +79,9 @@ def evaluate_sampled(
         raise InputError(f"k must be between 1 and negatives + 1, got k={k} and negatives={negatives}.")
     check_parts(seen, test)
     drawn = draw_candidates(seen, test, negatives, seed)
-    rank = np.empty(len(test))
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
-        z = model.encode()
-        step = max(1, _PAIRS_AT_ONCE // (negatives + 1))
-        for lo in range(0, len(test), step):
-            part = slice(lo, lo + step)
-            u = z.users.rows(torch.from_numpy(test.users[part].astype(np.int64)))
-            items = np.concatenate([test.items[part, None], drawn[part]], axis=1).astype(np.int64)
-            scores = model.score(u[:, None], z.items.rows(torch.from_numpy(items)))
-            own, others = scores[:, :1], scores[:, 1:]
-            rank[part] = ((others > own).sum(1) + 0.5 * (others == own).sum(1)).numpy() + 1
-    model.train(was_training)
+    scores = pair_scores(model, test.users, np.concatenate([test.items[:, None], drawn], axis=1))
+    own, others = scores[:, :1], scores[:, 1:]
+    rank = (others > own).sum(1) + 0.5 * (others == own).sum(1) + 1
     frame = pd.DataFrame(
         {
             "user_id": test.user_ids[test.users],

@@ -7,6 +7,7 @@ Gowalla that is as dear as half a hop.
 from __future__ import annotations
 
 import sys
+import threading
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,14 @@ class BufferPool:
 
     def __init__(self) -> None:
         self._arrays: list[npt.NDArray[np.float32]] = []
+        self._lock = threading.Lock()
 
     def take(self, rows: int, width: int) -> Tensor:
         """An uninitialised CPU tensor of float32, shape (rows, width)."""
+        with self._lock:
+            return self._take(rows, width)
+
+    def _take(self, rows: int, width: int) -> Tensor:
         # Two references besides a borrower's: the list's and getrefcount's own argument.
         for position in range(len(self._arrays)):
             if self._arrays[position].shape == (rows, width) and sys.getrefcount(self._arrays[position]) == 2:

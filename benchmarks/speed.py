@@ -1,0 +1,133 @@
+"""Steps, evaluation, negatives and sampling against what they are measured by, on Gowalla, both sides in one run."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+
+import graphrec as gr
+from benchmarks.plain import PlainLightGCN, PlainNGCF
+from benchmarks.record import interleaved, ratio, spread, write
+from graphrec.evaluation.topk import top_k
+from graphrec.models import Model
+from graphrec.sampling import NegativeSampler, PairBatch, PairSampler
+from graphrec.sampling.negatives import draw_seed
+from graphrec.training.objectives import objective
+from graphrec.training.options import FitOptions
+
+BATCH = 2048
+
+
+def batch_of(train: gr.Interactions) -> PairBatch:
+    sampler = PairSampler(train, BATCH, generator=torch.Generator().manual_seed(0))
+    return next(iter(sampler))
+
+
+def our_step(model: Model, batch: PairBatch, l2: float) -> Callable[[], torch.Tensor]:
+    """One step as the trainer takes it."""
+    options = FitOptions(loss="bpr", l2=l2)
+    compute, optimizer = objective(options), torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    model.train()
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss = compute(model, batch)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def plain_step(model: torch.nn.Module, batch: PairBatch, l2: float) -> Callable[[], torch.Tensor]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = model.loss(batch.users, batch.items, batch.negatives[:, 0], l2)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def step_rows(name: str, ours: Callable[[], torch.Tensor], plain: Callable[[], torch.Tensor], rounds: int) -> list[dict]:
+    assert torch.isclose(ours(), plain(), rtol=1e-4), "the two sides compute different losses"
+    seconds = interleaved({"graphrec": ours, "plain torch": plain}, rounds)
+    return [{"what": name, "side": side, **spread(s), "ratio": ratio(seconds["plain torch"], s)} for side, s in seconds.items()]
+
+
+def steps(train: gr.Interactions, rounds: int) -> list[dict]:
+    torch.manual_seed(0)
+    batch = batch_of(train)
+    light = gr.models.LightGCN(train, dim=64, layers=3)
+    plain = PlainLightGCN(light.adjacency(), light.embedding, train.n_users, 3)
+    rows = step_rows("LightGCN step, K = 3", our_step(light, batch, 1e-4), plain_step(plain, batch, 1e-4), rounds)
+    ngcf = gr.models.NGCF(train, dim=64, layers=[64, 64, 64], message_dropout=0.0)
+    other = PlainNGCF(gr.BipartiteGraph(train).adjacency("ngcf"), ngcf, train.n_users)
+    return rows + step_rows(
+        "NGCF step, 64-64-64", our_step(ngcf, batch, 1e-5), plain_step(other, batch, 1e-5), max(5, rounds // 3)
+    )
+
+
+def evaluation(train: gr.Interactions, rounds: int) -> list[dict]:
+    model = gr.models.MF(train, dim=64)
+    users, items = model.users.detach(), model.items.detach()
+    everyone = np.arange(train.n_users)
+    out = torch.empty(1024, 1024)
+
+    def matmuls() -> None:
+        for u in range(0, len(users), 1024):
+            for i in range(0, len(items), 1024):
+                a, b = users[u : u + 1024], items[i : i + 1024]
+                torch.mm(a, b.T, out=out[: len(a), : len(b)]) if len(a) == len(b) == 1024 else a @ b.T
+
+    calls = {"graphrec top 20 of all users": lambda: top_k(model, everyone, 20, train), "bare matmuls, 1024 × 1024": matmuls}
+    seconds = interleaved(calls, rounds, warm=1)
+    base = seconds["bare matmuls, 1024 × 1024"]
+    return [
+        {"what": "full ranking, all users", "side": side, **spread(s), "ratio": ratio(s, base)} for side, s in seconds.items()
+    ]
+
+
+def negatives(train: gr.Interactions) -> list[dict]:
+    sampler, g = NegativeSampler(train), np.random.default_rng(0)
+    rows = []
+    for n, k, rounds in ((2048, 1, 200), (2048, 64, 50), (1_000_000, 1, 7), (1_000_000, 8, 7)):
+        users, seed = g.integers(0, train.n_users, n), draw_seed(torch.Generator().manual_seed(1))
+        seconds = interleaved({"graphrec": lambda u=users, k=k, s=seed: sampler.draw(u, k, s)}, rounds)["graphrec"]
+        rate = n * k / np.median(seconds) / 1e6
+        rows.append(
+            {"what": f"exact negatives, {n:,} × {k}", "side": "graphrec", **spread(seconds), "ratio": f"{rate:.0f} M/s"}
+        )
+    return rows
+
+
+def bookkeeping(train: gr.Interactions) -> list[dict]:
+    """Share of an epoch's time that is not the step: sampling, and the loop around it."""
+    sampler = PairSampler(train, BATCH, generator=torch.Generator().manual_seed(0))
+    list(sampler)
+    started = time.perf_counter()
+    n = sum(1 for _ in sampler)
+    per_step = (time.perf_counter() - started) / n
+    return [{"what": "sampling, per step", "side": "graphrec", "median_ms": per_step * 1e3, "ratio": ""}]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks speed", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args(arguments)
+    split = gr.load_dataset("gowalla").split.without_valid()
+    rows = steps(split.train, args.rounds) + evaluation(split.train, max(3, args.rounds // 3))
+    rows += negatives(split.train) + bookkeeping(split.train)
+    write("speed", "Speed on Gowalla (64 dimensions, batches of 2,048)", pd.DataFrame(rows).fillna(""))
+
+
+if __name__ == "__main__":
+    main([])
