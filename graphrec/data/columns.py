@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from graphrec.errors import InputError
 
-__all__ = ["IntArray", "as_index", "as_ratings", "as_times", "encode_ids"]
+__all__ = ["IntArray", "as_index", "as_ratings", "as_times", "encode_ids", "look_up"]
 
 IntArray = npt.NDArray[np.int32]
 
@@ -76,3 +77,13 @@ def as_index(values: npt.ArrayLike, name: str, size: int | None) -> tuple[IntArr
     if size is not None and high >= size:
         raise InputError(f"{name} has the index {high} at row {int(array.argmax())}, beyond the stated size {size}.")
     return array.astype(np.int32), high + 1 if size is None else size
+
+
+def look_up(lookup: pd.Index[Any], ids: Sequence[Any] | npt.NDArray[Any], kind: str) -> IntArray:
+    """Position of each id (int32, (n,)) in an index of ids; an unknown one is refused."""
+    found = lookup.get_indexer(pd.Index(np.asarray(ids)))
+    unknown = np.flatnonzero(found < 0)
+    if len(unknown):
+        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        raise InputError(f"unknown {kind} id {np.asarray(ids)[unknown[0]]!s}{more}: not in the data this was fitted on.")
+    return found.astype(np.int32)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids
+from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids, look_up
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Duplicates", "Interactions"]
@@ -254,11 +254,11 @@ class Interactions:
 
     def user_index(self, ids: Sequence[Any] | npt.NDArray[Any]) -> IntArray:
         """Indices (int32, shape (n,)) of the caller's user ids; an unknown id is an :class:`InputError`."""
-        return _look_up(self._user_lookup, ids, "user")
+        return look_up(self._user_lookup, ids, "user")
 
     def item_index(self, ids: Sequence[Any] | npt.NDArray[Any]) -> IntArray:
         """Indices (int32, shape (n,)) of the caller's item ids; an unknown id is an :class:`InputError`."""
-        return _look_up(self._item_lookup, ids, "item")
+        return look_up(self._item_lookup, ids, "item")
 
     def shares_ids_with(self, other: Interactions) -> bool:
         """Whether an index means the same user and the same item in both tables."""
@@ -390,15 +390,6 @@ class Interactions:
         if not len(kept):
             raise InputError("subset_users leaves no row: the named users have none.")
         return kept.compact()
-
-
-def _look_up(lookup: pd.Index[Any], ids: Sequence[Any] | npt.NDArray[Any], kind: str) -> IntArray:
-    found = lookup.get_indexer(pd.Index(np.asarray(ids)))
-    unknown = np.flatnonzero(found < 0)
-    if len(unknown):
-        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
-        raise InputError(f"unknown {kind} id {np.asarray(ids)[unknown[0]]!s}{more}: not in the data this was fitted on.")
-    return found.astype(np.int32)
 
 
 def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
