@@ -25,13 +25,13 @@ MODELS: dict[str, dict[str, Any]] = {
     "ngcf": {"dim": 64, "layers": [64, 64]},
     "lightgcn": {"dim": 64, "layers": 3},
 }
-TRAINING: dict[str, Any] = {"epochs": 60, "batch_size": 2048, "lr": 5e-3, "l2": 1e-3, "eval_every": 2, "patience": 5, "seed": 0}
-    "epochs": 100,
+TRAINING: dict[str, Any] = {
+    "epochs": 60,
     "batch_size": 2048,
     "lr": 5e-3,
     "l2": 1e-3,
     "eval_every": 2,
-    "patience": 10,
+    "patience": 5,
     "seed": 0,
 }
 METRICS = ("recall@20", "ndcg@20")

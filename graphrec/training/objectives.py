@@ -41,6 +41,10 @@ def objective(options: FitOptions) -> Objective:
     name = options.loss
     for kind, names in _KINDS.items():
         if name in names:
+            if options.credit is not None and kind is not Pairwise:
+                raise InputError(
+                    f"credit is for negatives of pairwise losses ({', '.join(losses.PAIRWISE)}), not for {name!r}."
+                )
             return kind(options, getattr(losses, name))
     raise unknown_name("loss", name, [name for names in _KINDS.values() for name in names])
 
@@ -52,9 +56,10 @@ class _Objective:
         self.options = options
         self.loss = loss
 
-    def _loss(self, *scores: Tensor) -> Tensor:
+    def _loss(self, *scores: Tensor, credit: Tensor | None = None) -> Tensor:
+        loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
         try:
-            return self.loss(*scores, **self.options.loss_options)
+            return loss(*scores, **self.options.loss_options)
         except TypeError as error:
             if "argument" not in str(error):
                 raise
@@ -74,6 +79,8 @@ class Pairwise(_Objective):
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         o = self.options
+        if o.credit is not None and len(o.credit.codes) != train.n_items:
+            raise InputError(f"credit describes {len(o.credit.codes):,} items and the training table has {train.n_items:,}.")
         return PairSampler(
             train,
             o.batch_size,
@@ -97,9 +104,13 @@ class Pairwise(_Objective):
             neg = model.score_all(u, v[b:])
         else:
             neg = model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+        credit = None
+        if self.options.credit is not None:
+            credit = self.options.credit.between(batch.items, batch.items if batch.negatives is None else batch.negatives)
         if self.options.negatives == "hardest":
-            neg = neg.max(dim=1, keepdim=True).values
-        return self._with_extras(self._loss(pos, neg), model, encoding, rows, batch)
+            neg, place = neg.max(dim=1, keepdim=True)
+            credit = None if credit is None else credit.gather(1, place)
+        return self._with_extras(self._loss(pos, neg, credit=credit), model, encoding, rows, batch)
 
 
 def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:

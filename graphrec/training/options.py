@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from graphrec.errors import InputError, unknown_name
+from graphrec.training.credit import Credit
 from graphrec.training.schedules import Schedule
 
 __all__ = ["FitOptions"]
@@ -28,6 +29,9 @@ class FitOptions:
         `n_negatives` uniform ones) or ``"in-batch"`` (the batch's other positives).
     n_negatives : int
         Per positive; for the losses over whole users, shared by the batch.
+    credit : Credit or None
+        Punish a negative less that shares metadata with its positive; for pairwise losses. See
+        :class:`graphrec.training.credit.Credit`.
     pairs : {"user", "interaction"}
         An epoch draws as many pairs as there are in training: a user and one of its items, each uniform
         (LightGCN's official code), or every pair once in random order.
@@ -66,6 +70,7 @@ class FitOptions:
     loss_options: dict[str, Any] = field(default_factory=dict)
     negatives: str | None = "uniform"
     n_negatives: int = 1
+    credit: Credit | None = None
     pairs: str = "user"
     saturated: str = "error"
     epochs: int = 100
@@ -95,6 +100,8 @@ class FitOptions:
                 raise InputError(f"{name} must be a finite number {'above' if least_open else 'of at least'} 0, got {value!r}.")
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             raise InputError(f"patience must be a whole number of at least 1, or None; got {self.patience!r}.")
+        if self.credit is not None and not isinstance(self.credit, Credit):
+            raise InputError(f"credit must be a graphrec.training.credit.Credit, got {type(self.credit).__name__}.")
         for name, allowed in (
             ("pairs", ("user", "interaction")),
             ("saturated", ("error", "skip")),
@@ -121,4 +128,6 @@ class FitOptions:
         values = asdict(self)
         if callable(self.loss):
             values["loss"] = getattr(self.loss, "__name__", repr(self.loss))
+        if self.credit is not None:
+            values["credit"] = self.credit.to_dict()
         return values
