@@ -4,7 +4,8 @@ MovieLens-100K, random 80:20, seed 42; an eighth of the 80 % is the validation p
 .05 of embeddings and .5/.5/.25, a sigmoid scaled to the range of ratings. MSE, Adam 1e-3, weight decay 1e-5, batches of 50,
 at most 100 epochs, patience 10, best weights restored. ``--schedule`` names the learning rate's course.
 
-Trap: the original stops early on, and reports, one and the same 20 %. Here validation stops and the test part is read once.
+Trap: a figure of the very part that stopped the training is too good. Here validation stops it, and the test part is
+read once.
 
     python examples/embeddingnet_ratings.py --schedule cosine_restarts --out runs/embeddingnet
 """

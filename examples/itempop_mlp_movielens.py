@@ -4,8 +4,8 @@ MLP 16-32-16-8 (16 is both embeddings joined), BCE with 4 negatives, Adam 1e-3, 
 epochs; ``--optimizer`` takes adagrad, adam, rmsprop or sgd. Each user's latest rating is the test part, the one
 before it the validation part; ranked among 100 drawn items.
 
-Trap: the original saves the model of the epoch that is best on the test part. Here validation chooses it, the figures
-by epoch are those of validation, and the test part is read once.
+Trap: a model saved because it is best on the test part has a figure that is too good. Here validation chooses the epoch,
+the figures by epoch are those of validation, and the test part is read once.
 
     python examples/itempop_mlp_movielens.py --out runs/itempop_mlp
 """

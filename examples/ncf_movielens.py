@@ -4,8 +4,8 @@ Every rating counts as 1. Each user's latest rating is the test part and the one
 Embeddings of 8, an MLP 64-32-1, BCE with 4 negatives drawn anew each epoch, Adam 1e-3, batches of 512, 5 epochs.
 The row's data are a random 20 % of the users of MovieLens-25M: ``--data ml-25m --users 0.2``.
 
-Trap: HR@10 among 99 drawn items looks far better than HR@10 in the whole catalogue, and the original selects nothing on
-a validation part. Here both figures are printed, validation chooses the epoch, and the test part is read once.
+Trap: HR@10 among 99 drawn items looks far better than HR@10 in the whole catalogue, and the two must not be compared.
+Here both figures are printed, validation chooses the epoch, and the test part is read once.
 
     python examples/ncf_movielens.py --out runs/ncf_movielens
 """

@@ -4,8 +4,8 @@
 negatives, Adam 1e-3, dropout 0.2, batches of 256, 10 epochs, seed 42. Each user's latest rating is the test part,
 the one before it the validation part; ranked among 100 drawn items. The row's data are ``--data ml-1m``.
 
-Trap: the original keeps the checkpoint that is best on the test part. Here validation chooses the epoch (by HR@10 and
-NDCG@10 of each epoch, written as TensorBoard scalars), and the test part is read once.
+Trap: a checkpoint kept because it is best on the test part has a figure that is too good. Here validation chooses the
+epoch (HR@10 and NDCG@10 of each are TensorBoard scalars), and the test part is read once.
 
     python examples/neumf_movielens.py --out runs/neumf_movielens
 """

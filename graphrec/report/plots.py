@@ -16,6 +16,7 @@ __all__ = ["plot_comparison", "plot_history"]
 
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_SMALLER = ("rmse", "mae")
 _NOT_METRICS = ("epoch", "loss", "lr", "seconds", "eval_seconds")
 
 
@@ -59,7 +60,7 @@ def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame], metrics: Se
             points = h[["epoch", panel]].dropna()
             axes.plot(points["epoch"], points[panel], color=colour, label=name, linewidth=1.8)
             if panel != "loss":
-                best = int(points[panel].to_numpy().argmax())
+                best = int(points[panel].to_numpy().argmin() if panel in _SMALLER else points[panel].to_numpy().argmax())
                 axes.plot(points["epoch"].iloc[best], points[panel].iloc[best], "o", color=colour, markersize=6)
         axes.set_xlabel("epoch")
         axes.set_title("training loss" if panel == "loss" else f"{panel} on validation", fontsize=11)

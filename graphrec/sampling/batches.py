@@ -1,4 +1,4 @@
-"""What a sampler hands to a training step."""
+"""What a sampler hands to a training step: index tensors, on the CPU until :meth:`to` is called."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ class PairBatch(NamedTuple):
     Attributes
     ----------
     users, items : Tensor of int64, shape (b,)
-    negatives : Tensor of int64, shape (b, k), or None
+    negatives : Tensor of int64, shape (b, k), or (m,) when the whole batch shares them, or None
     ratings : Tensor of float32, shape (b,), or None
+    log_q : Tensor of float32, shape (m,), or None
+        With shared negatives: the log of the probability with which each was drawn.
     """
 
     users: Tensor
     items: Tensor
     negatives: Tensor | None = None
     ratings: Tensor | None = None
+    log_q: Tensor | None = None
 
     def to(self, device: torch.device) -> PairBatch:
         """The same batch on a device."""
@@ -36,13 +39,15 @@ class UserBatch(NamedTuple):
     Attributes
     ----------
     users : Tensor of int64, shape (b,)
-    owner : Tensor of int64, shape (e,)
+    owner : Tensor of int64, shape (nnz,)
         For each interaction the position of its user in `users`; ascending.
-    items : Tensor of int64, shape (e,)
+    items : Tensor of int64, shape (nnz,)
+        Ascending within a user.
     negatives : Tensor of int64, shape (m,), or None
-    log_q : Tensor of float32, shape (n_items,), or None
-        Log-probability with which each item is drawn as a negative.
-    ratings : Tensor of float32, shape (e,), or None
+    log_q : Tensor of float32, shape (m,), or None
+        The log of the probability with which each negative was drawn.
+    ratings : Tensor of float32, shape (nnz,), or None
+        Where the training table has ratings; of a repeated pair the last row's.
     """
 
     users: Tensor
@@ -51,6 +56,12 @@ class UserBatch(NamedTuple):
     negatives: Tensor | None = None
     log_q: Tensor | None = None
     ratings: Tensor | None = None
+
+    @property
+    def indptr(self) -> Tensor:
+        """The items of ``users[r]`` are ``items[indptr[r]:indptr[r + 1]]``; int64, shape (b + 1,)."""
+        bounds = torch.arange(len(self.users) + 1, device=self.users.device)
+        return torch.searchsorted(self.owner, bounds)
 
     def to(self, device: torch.device) -> UserBatch:
         """The same batch on a device."""
