@@ -2,8 +2,8 @@
 
 MovieLens latest-small, 80 % / 10 % / 10 %. a) MF, 50 factors, L2 1e-6: MSE, Adam 1e-3, batches of 128, 20 epochs, patience 2,
 min_delta .01. b) An autoencoder over item vectors: SELU, 28-56-56, dropout .3, 56-28-n, output fed in again: MSE on
-observed entries only, Adam, batches of 16, at most 100 epochs, patience 5. MF starts from the library's normal
-initial weights (standard deviation .1) instead of He's.
+observed entries only, Adam, batches of 16, at most 100 epochs, patience 5. Two departures: MF has
+biases, and starts from the library's normal weights (standard deviation .1) instead of He's.
 
 Trap: the original's validation reads the very rows that it reconstructs. Here entries are held out: neither the
 validation nor the test ratings are in the vectors that the network reads.

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import graphrec as gr
 from graphrec.errors import InputError
-from graphrec.report.item_plots import plot_item_components, plot_learning_rate
-from graphrec.report.plots import plot_history
+from graphrec.report.item_plots import plot_item_components
+from graphrec.report.plots import plot_history, plot_learning_rate
 from graphrec.training.schedules import preview
 
 SCHEDULES = ["triangular", "triangular2", "exp_range", "cosine_restarts"]
@@ -53,10 +53,12 @@ def main():
     names = data.items.set_index("item_id")
     ids = split.train.item_ids
     titles = names["title"].reindex(ids).fillna("").tolist() if "title" in names else [str(i) for i in ids]
-    plot_item_components(net.model.items.detach().numpy(), titles).savefig(args.out / "components.png", dpi=120)
+    for component in range(2):
+        figure = plot_item_components(net.model.items.detach(), titles, component)
+        figure.savefig(args.out / f"component_{component + 1}.png", dpi=120)
     net.save(args.out / "model")
     print({"schedule": args.schedule, "best_epoch": net.best_epoch, **gr.evaluate_ratings(net, split.test)})
-    print(f"history.csv, curves.png, learning_rate.png, components.png and model/ are in {args.out}")
+    print(f"history.csv, curves.png, learning_rate.png, component_1.png, component_2.png and model/ are in {args.out}")
 
 
 if __name__ == "__main__":

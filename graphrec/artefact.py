@@ -62,6 +62,22 @@ class Artefact:
 
 def write(folder: Path, artefact: Artefact) -> None:
     """Write the folder's three files; ``run.json`` comes last, so a folder without it is no artefact."""
+    record = {
+        "format": FORMAT,
+        "graphrec": __version__,
+        "torch": torch.__version__,
+        "model": artefact.model,
+        "hyper": artefact.hyper,
+        "fit": artefact.fit,
+        "best_epoch": artefact.best_epoch,
+        "history": artefact.history,
+    }
+    try:
+        text = json.dumps(record, indent=1) + "\n"
+    except TypeError as error:
+        raise InputError(
+            f"a recommender of {artefact.model} cannot be saved: its options are objects that JSON does not know ({error})."
+        ) from None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").unlink(missing_ok=True)
     write_tensors(folder / "model.safetensors", artefact.state, {"kind": "model"})
@@ -75,18 +91,8 @@ def write(folder: Path, artefact: Artefact) -> None:
         else:
             meta[kind] = json.dumps([str(value) for value in ids])
     write_tensors(folder / "interactions.safetensors", tensors, meta)
-    record = {
-        "format": FORMAT,
-        "graphrec": __version__,
-        "torch": torch.__version__,
-        "model": artefact.model,
-        "hyper": artefact.hyper,
-        "fit": artefact.fit,
-        "best_epoch": artefact.best_epoch,
-        "history": artefact.history,
-    }
     part = folder / "run.json.part"
-    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.write_text(text)
     os.replace(part, folder / "run.json")
 
 

@@ -124,6 +124,15 @@ def test_mf_with_biases_is_its_formula(interactions):
     assert torch.allclose(model.score_all(z.users.full(), z.items.full()), want, atol=1e-5)
 
 
+def test_similar_items_of_mf_do_not_look_at_biases(interactions):
+    model = gr.models.MF(interactions, dim=4, bias=True)
+    before = model.item_similarity(torch.tensor([3]))
+    torch.nn.init.normal_(model.item_bias, std=10.0)
+    assert torch.equal(model.item_similarity(torch.tensor([3])), before)
+    rows = F.normalize(model.items, dim=1)
+    assert torch.allclose(before[0], rows @ rows[3], atol=1e-6)
+
+
 def test_mf_in_a_rating_range_stays_in_it(interactions):
     model = gr.models.MF(interactions, dim=4, bias=True, rating_range=(1, 5), init_std=10.0)
     z = model.encode()

@@ -107,6 +107,17 @@ def test_a_class_of_ones_own_is_loaded_only_when_it_is_given(split, tmp_path):
     assert np.allclose(gr.load(tmp_path / "run", model=Mine).score([100], [500]), rec.score([100], [500]))
 
 
+def test_what_cannot_be_saved_is_refused_before_a_file_is_written(split, tmp_path):
+    class Odd(gr.models.MF):
+        def __init__(self, train, *, thing):
+            super().__init__(train, dim=4)
+
+    rec = gr.Recommender(Odd, thing=object()).fit(split.train, **HOW)
+    with pytest.raises(ValueError, match="cannot be saved"):
+        rec.save(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_presets_carry_the_papers_settings(split):
     rec = gr.preset("lightgcn-2020").fit(split.train, epochs=1, progress=False)
     assert (rec.options.lr, rec.options.batch_size, rec.options.l2, rec.options.epochs) == (1e-3, 2048, 1e-4, 1)

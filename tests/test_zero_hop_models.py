@@ -31,7 +31,7 @@ def described(inter):
 def hybrid(inter, **options):
     items, users = described(inter)
     base = MF(inter, dim=6, bias=True)
-    return Hybrid(inter, **{"base": base, "item_features": items, "user_features": users, **options})
+    return Hybrid(inter, **{"dropout": 0.3, "base": base, "item_features": items, "user_features": users, **options})
 
 
 MODELS = {

@@ -41,7 +41,7 @@ class CollabFNet(Model):
     and none under (0, .05). The output starts from the mean rating.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 5e-3, "epochs": 10, "l2": 0.0}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 1e-3, "epochs": 10, "l2": 0.0}
 
     def __init__(
         self,

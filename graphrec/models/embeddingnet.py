@@ -41,7 +41,7 @@ class EmbeddingNet(Model):
     Embeddings start from U(−.05, .05), layers from Xavier's rule, and the output from the mean rating.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 3e-4, "epochs": 10, "l2": 0.2}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 1e-3, "epochs": 10, "l2": 0.0}
 
     def __init__(
         self,

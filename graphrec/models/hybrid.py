@@ -95,7 +95,7 @@ class Hybrid(Model):
         No features, or `base` or the features belong to other users or items than `train`.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "epochs": 10, "l2": 0.0}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-2, "epochs": 10, "l2": 0.0}
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Hybrid(Model):
         user_features: Features | None = None,
         metadata_hidden: Sequence[int] = (8,),
         hidden: Sequence[int] = (16,),
-        dropout: float = 0.3,
+        dropout: float = 0.0,
         residual: bool = True,
         frozen: bool = True,
         start: Hybrid | None = None,

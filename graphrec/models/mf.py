@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
@@ -85,6 +86,11 @@ class MF(Model):
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
         """Dot products of all pairs, squashed into the rating range where there is one."""
         return self._squash(super().score_all(u, items))
+
+    def item_similarity(self, index: Tensor) -> Tensor:
+        """Cosine of the factors alone: biases say how liked an item is, not what it is like."""
+        rows = F.normalize(self.items, dim=1)
+        return rows[index] @ rows.T
 
     def _squash(self, scores: Tensor) -> Tensor:
         if self.rating_range is None:

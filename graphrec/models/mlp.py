@@ -38,7 +38,7 @@ class MLP(Model):
         "pairs": "interaction",
         "epochs": 20,
         "batch_size": 1024,
-        "lr": 5e-3,
+        "lr": 1e-3,
         "l2": 0.0,
     }
 

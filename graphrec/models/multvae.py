@@ -38,7 +38,7 @@ class MultDAE(VectorModel):
         Probability of dropping an item from the input.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 2e-3, "epochs": 60}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 1e-3, "epochs": 100}
     _codes = 1  # the encoder ends in the code itself
 
     def __init__(self, train: Interactions, *, dim: int = 200, hidden: Sequence[int] = (), dropout: float = 0.5) -> None:
@@ -93,7 +93,7 @@ class MultVAE(MultDAE):
         Training steps so far; part of the state, so that training resumes under the same weight.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 2e-3, "epochs": 60}
+    defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 1e-3, "epochs": 100}
     _codes = 2  # mean and log-variance
 
     def __init__(

@@ -53,7 +53,7 @@ class NeuMF(Model):
         "pairs": "interaction",
         "epochs": 10,
         "batch_size": 1024,
-        "lr": 5e-3,
+        "lr": 1e-3,
         "l2": 0.0,
     }
 
