@@ -92,8 +92,8 @@ def write(folder: Path, artefact: Artefact) -> None:
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").unlink(missing_ok=True)
-    for name, part in artefact.parts.items():
-        write(folder / name, part)
+    for name, inner in artefact.parts.items():
+        write(folder / name, inner)
     for name, features in artefact.features.items():
         write_tensors(folder / f"{name}.safetensors", *_of_features(features))
     write_tensors(folder / "model.safetensors", artefact.state, {"kind": "model"})

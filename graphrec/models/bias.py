@@ -90,4 +90,5 @@ def _damped_means(
 ) -> npt.NDArray[np.float64]:
     """Sums of `values` by owner over their number plus the damping; 0 for an owner of none. Shape (count,)."""
     number = np.bincount(owner, minlength=count) + damping
-    return np.divide(np.bincount(owner, values, count), number, out=np.zeros(count), where=number > 0)
+    means: npt.NDArray[np.float64] = np.divide(np.bincount(owner, values, count), number, out=np.zeros(count), where=number > 0)
+    return means

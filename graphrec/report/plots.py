@@ -116,7 +116,7 @@ def _draw_validation_loss(axes: Axes, history: pd.DataFrame, index: int, alone: 
     colour = line_look(index)["color"]
     axes.plot(points["epoch"], points["valid_loss"], color=colour, linestyle=(0, (4, 2)), linewidth=1.2, label="validation")
     if alone:
-        axes.get_lines()[0].set_label("training, with dropout on where there is any")
+        axes.get_lines()[0].set_label("training")
         plain_legend(axes, loc="best")
 
 
