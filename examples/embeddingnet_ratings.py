@@ -2,7 +2,8 @@
 
 MovieLens-100K, random 80:20, seed 42; an eighth of the 80 % is the validation part. 150 factors, hidden 500-500-500, dropout
 .05 of embeddings and .5/.5/.25, a sigmoid scaled to the range of ratings. MSE, Adam 1e-3, weight decay 1e-5, batches of 50,
-at most 100 epochs, patience 10. ``--schedule`` names the course of the learning rate; ``all`` tries the four.
+at most 100 epochs, patience 10. ``--schedule`` names the course of the learning rate; ``all`` tries the four, of which
+``cosine_restarts`` was the best on validation.
 
 Trap: a figure of the very part that stopped the training is too good. Here validation chooses the epoch (and the schedule,
 with ``all``); the network is then trained anew on the whole 80 % for so many epochs, and the test part is read once.
@@ -30,7 +31,7 @@ def main():
     parser.add_argument("--data", default="ml-100k", help="name of a data set with ratings")
     parser.add_argument("--out", type=Path, default=Path("runs/embeddingnet"))
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--schedule", choices=[*SCHEDULES, "all"], default="triangular2")
+    parser.add_argument("--schedule", choices=[*SCHEDULES, "all"], default="cosine_restarts")
     parser.add_argument("--quick", action="store_true", help="one epoch of large batches: does it run?")
     args = parser.parse_args()
     how = {**TRAINING, "epochs": args.epochs, "metric": ["rmse", "mae"]} | (

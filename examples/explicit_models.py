@@ -24,19 +24,17 @@ import graphrec as gr
 from graphrec.report.plots import plot_history
 
 UNIFORM = (0.0, 0.05)
-MODELS = {
-    "MF": ("mf", {"dim": 100, "init": "uniform", "init_range": UNIFORM}),
-    "MF with biases": ("mf", {"dim": 100, "bias": True, "init": "uniform", "init_range": UNIFORM}),
-    "CollabFNet": ("collabfnet", {"dim": 100, "hidden": [10], "dropout": 0.1, "init_range": UNIFORM}),
+# Of each model: its options, epochs of a stage, weight decay, and the learning rate of each stage.
+ROW = {
+    "MF": ("mf", {"dim": 100, "init": "uniform", "init_range": UNIFORM}, 10, 0.0, [0.1]),
+    "MF with biases": ("mf", {"dim": 100, "bias": True, "init": "uniform", "init_range": UNIFORM}, 10, 1e-5, [0.05]),
+    "CollabFNet": ("collabfnet", {"dim": 100, "hidden": [10], "dropout": 0.1, "init_range": UNIFORM}, 15, 1e-6, [0.05]),
 }
-# Of each model: epochs of a stage, weight decay, and the learning rate of each stage.
-ROW = {"MF": (10, 0.0, [0.1]), "MF with biases": (10, 1e-5, [0.05]), "CollabFNet": (15, 1e-6, [0.05])}
 
 
 def fit_stages(name, settings, train, valid, test, seed, epochs):
     """One model, stage by stage; on `test`, where it is given, its error after each."""
-    _, decay, rates = settings
-    kind, hyper = MODELS[name]
+    kind, hyper, _, decay, rates = settings
     recommender, rows, best = gr.Recommender(kind, **hyper), [], []
     how = {"loss": "mse", "metric": "mse", "batch_size": len(train), "l2": 0.0, "weight_decay": decay, "seed": seed}
     for stage, rate in enumerate(rates):
@@ -56,7 +54,7 @@ def compare(split, settings, args):
     for seed in range(1 if args.quick else args.seeds):
         for name, own in settings.items():
             started = time.perf_counter()
-            epochs = [2 if args.quick else args.epochs or own[0]] * len(own[2])
+            epochs = [2 if args.quick else args.epochs or own[2]] * len(own[4])
             tried, best, _ = fit_stages(name, own, split.train, split.valid, None, seed, epochs)
             histories.setdefault(name, tried.history)
             _, _, measured = fit_stages(name, own, split.train_and_valid, None, split.test, seed, best)

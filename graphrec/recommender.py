@@ -110,8 +110,8 @@ class Recommender:
             Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs, under the same
             learning-rate schedule.
         warm_start : bool
-            Go on from the present weights with a new optimiser: a further stage of training. The history goes on, too;
-            `best_epoch` counts within the stage.
+            Go on from the present weights with a new optimiser: a further stage of training. The model keeps what it was
+            built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
         **options
             See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
             defaults. Models in closed form take none.
@@ -136,6 +136,10 @@ class Recommender:
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         if not self.kind.needs_training:
+            if warm_start:
+                raise InputError(
+                    f"model {self.name!r} is solved in closed form and has no stages; fit has no warm_start for it."
+                )
             self._solve(train, valid, options)
             return self
         chosen = FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options)

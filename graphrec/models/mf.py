@@ -25,7 +25,9 @@ class MF(Model):
     dim : int
         Number of factors.
     bias : bool
-        Add a bias of the user, of the item and a global one (the mean rating, where there are ratings).
+        Add a bias of the user, of the item and a global one.
+    centre : bool
+        Whether the global bias is the mean rating, where there are ratings; otherwise it is 0.
     rating_range : (float, float), optional
         Squash scores into this range with a sigmoid, for rating prediction.
     init : {"normal", "uniform", "he_normal"}
@@ -47,6 +49,7 @@ class MF(Model):
         *,
         dim: int = 64,
         bias: bool = False,
+        centre: bool = True,
         rating_range: tuple[float, float] | None = None,
         init: Literal["normal", "uniform", "he_normal"] = "normal",
         init_std: float = 0.1,
@@ -67,7 +70,7 @@ class MF(Model):
         self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1)) if bias else None
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1)) if bias else None
         # A range centres the score by itself; without one the mean rating is where a prediction starts.
-        centred = bias and train.ratings is not None and rating_range is None
+        centred = bias and centre and train.ratings is not None and rating_range is None
         self.register_buffer(
             "mean", torch.tensor(float(train.ratings.mean()) if centred and train.ratings is not None else 0.0)
         )
