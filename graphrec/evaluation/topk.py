@@ -137,6 +137,7 @@ def top_k(
             for first in range(0, len(labels), blocks.items):
                 scores = model.score_all(u, catalogue[first : first + blocks.items]).contiguous().numpy()
                 scan(0, hi - lo, scores, first, labels, indptr, indices, rows[lo:hi], best[lo:hi], best_scores[lo:hi])
+                del scores  # so that the next block lies at the same place, which is still in the cache
 
         _over_users(len(rows), blocks.users, work)
     return best, best_scores
