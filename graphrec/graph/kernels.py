@@ -13,12 +13,26 @@ import numpy as np
 
 from graphrec.graph.prefetch import prefetch
 
-__all__ = ["add_rows", "dot_pairs", "group", "hop", "hop_from_marked", "hop_rows", "index_rows", "mean_rows", "sum_rows"]
+__all__ = [
+    "add_rows",
+    "dot_pairs",
+    "group",
+    "hop",
+    "hop_from_marked",
+    "hop_rows",
+    "index_rows",
+    "mean_rows",
+    "sum_rows",
+    "unit",
+    "unit_gradient",
+]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
+_reorder = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
 _AHEAD = 16
 _LINE = np.uint64(16)  # floats in a cache line
 _LINES = np.uint64(64)
+_STRETCH = 1024  # entries that are compacted before they are summed
 
 
 @_compile
@@ -159,26 +173,35 @@ def add_rows(lo, hi, rows, x, out):  # type: ignore[no-untyped-def]
 def hop_from_marked(lo, hi, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
     """out[i] = Σ_j A[i, j] · x[slot[j]] over the columns j with slot[j] >= 0, for the rows lo:hi.
 
-    The marked columns of a row are first compacted without a branch; that makes the scan of all edges
-    cheap when only a few of them lead to a row of `x`.
+    The marked columns of a stretch of rows are first compacted without a branch: the scan of all edges is then
+    cheap, and the rows of `x` that follow are known early enough to be prefetched.
     """
     longest = 0
     for i in range(lo, hi):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    columns = np.empty(longest + 1, np.int32)
-    weights = np.empty(longest + 1, np.float32)
-    for i in range(lo, hi):
-        _clear(i, out)
-        found = 0
-        for e in range(indptr[i], indptr[i + 1]):
-            s = slot[indices[e]]
-            columns[found] = s
-            weights[found] = values[e]
-            found += s >= 0
-        _accumulate(i, 0, found, found, columns, weights, x, out)
+    columns = np.empty(longest + _STRETCH + 1, np.int32)
+    weights = np.empty(longest + _STRETCH + 1, np.float32)
+    ends = np.empty(_STRETCH, np.int64)
+    first = lo
+    while first < hi:
+        found, i = 0, first
+        while i < hi and i - first < _STRETCH and found < _STRETCH:
+            for e in range(indptr[i], indptr[i + 1]):
+                s = slot[indices[e]]
+                columns[found] = s
+                weights[found] = values[e]
+                found += s >= 0
+            ends[i - first] = found
+            i += 1
+        start = 0
+        for row in range(first, i):
+            _clear(row, out)
+            _accumulate(row, start, ends[row - first], found, columns, weights, x, out)
+            start = ends[row - first]
+        first = i
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
+@_reorder
 def dot_pairs(lo, hi, left, right, u, v, out):  # type: ignore[no-untyped-def]
     """out[e] = u[left[e]] · v[right[e]] for the pairs lo:hi."""
     for e in range(lo, hi):
@@ -189,6 +212,31 @@ def dot_pairs(lo, hi, left, right, u, v, out):  # type: ignore[no-untyped-def]
         for k in range(np.uint64(u.shape[1])):
             total += u[a, k] * v[b, k]
         out[e] = total
+
+
+@_reorder
+def unit(lo, hi, x, out, norms):  # type: ignore[no-untyped-def]
+    """norms[r] = ‖x[r]‖ and out[r] = x[r] / norms[r]; a row of zeros stays one."""
+    for r in range(lo, hi):
+        i, total = np.uint64(r), np.float32(0.0)
+        for k in range(np.uint64(x.shape[1])):
+            total += x[i, k] * x[i, k]
+        norms[i] = np.sqrt(total)
+        scale = np.float32(1.0) / norms[i] if total > 0 else np.float32(0.0)
+        for k in range(np.uint64(x.shape[1])):
+            out[i, k] = x[i, k] * scale
+
+
+@_reorder
+def unit_gradient(lo, hi, gradient, y, norms, out):  # type: ignore[no-untyped-def]
+    """out[r] = (g − y (y · g)) / norms[r], with row r of `gradient` and of `y`; 0 for a row of zeros."""
+    for r in range(lo, hi):
+        i, along = np.uint64(r), np.float32(0.0)
+        for k in range(np.uint64(y.shape[1])):
+            along += gradient[i, k] * y[i, k]
+        scale = np.float32(1.0) / norms[i] if norms[i] > 0 else np.float32(0.0)
+        for k in range(np.uint64(y.shape[1])):
+            out[i, k] = (gradient[i, k] - along * y[i, k]) * scale
 
 
 @_compile

@@ -56,7 +56,7 @@ class _Objective:
         self.options = options
         self.loss = loss
 
-    def _loss(self, *scores: Tensor, credit: Tensor | None = None) -> Tensor:
+    def _loss(self, *scores: Tensor | losses.Product, credit: Tensor | None = None) -> Tensor:
         loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
         try:
             return loss(*scores, **self.options.loss_options)
@@ -177,7 +177,7 @@ class SharedNegatives(_Objective):
         rows = encoding.gather(batch.users, index.distinct)
         positive, negative = index.position[: len(batch.items)], index.position[len(batch.items) :]
         pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
-        neg = model.score_all(rows.users, F.embedding(negative, rows.items))
+        neg = model.score_matrix(rows.users, F.embedding(negative, rows.items))
         return self._with_extras(self._loss(pos, batch.owner, neg), model, encoding, rows, batch)
 
 
