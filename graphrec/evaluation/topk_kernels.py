@@ -91,6 +91,16 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
 
 
 @_compile
+def _count(row, lo, hi, score):  # type: ignore[no-untyped-def]
+    """How many of row[lo:hi] are above a score, and how many equal it; compared eight at a time, see _any_above."""
+    higher, level = np.int32(0), np.int32(0)
+    for j in range(np.uint64(lo), np.uint64(hi)):
+        higher += np.int32(row[j] > score)
+        level += np.int32(row[j] == score)
+    return np.int64(higher), np.int64(level)
+
+
+@_compile
 def count_above(lo, hi, scores, indptr, indices, users, test_indptr, test_items, above, ties, first_ties):  # type: ignore[no-untyped-def]
     """For each test item of the block's users, count the other ranked items above it and level with it.
 
@@ -110,13 +120,8 @@ def count_above(lo, hi, scores, indptr, indices, users, test_indptr, test_items,
         for e in range(test_indptr[user], test_indptr[user + 1]):
             own = test_items[e]
             s = row[own]
-            higher = level = before = 0
-            for j in range(len(row)):
-                higher += row[j] > s
-            for j in range(own):
-                before += row[j] == s
-            for j in range(len(row)):
-                level += row[j] == s
+            higher, level = _count(row, 0, len(row), s)
+            before = _count(row, 0, own, s)[1]
             for x in range(indptr[user], indptr[user + 1]):
                 t = row[indices[x]]
                 higher -= t > s
