@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
 
-__all__ = ["bars", "growth", "time_to_quality"]
+__all__ = ["bars", "growth", "time_to_quality", "times"]
 
 
 def bars(table: pd.DataFrame) -> Figure:
@@ -56,4 +56,17 @@ def growth(table: pd.DataFrame) -> Figure:
     axes.legend(fontsize=8, frameon=False)
     tidy(axes, x="edges", y="milliseconds a step")
     axes.set_ylim(top=float(np.max(times)) * 1.6)
+    return figure
+
+
+def times(table: pd.DataFrame) -> Figure:
+    """Median times of the variants of one thing."""
+    figure = new_figure(WIDTH, 0.8 + 0.3 * len(table))
+    axes = figure.subplots()
+    axes.barh(table["what"], table["median_ms"], color=[COLOURS[0], *[GREY] * (len(table) - 1)])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=8)
+    for place, value in enumerate(table["median_ms"]):
+        axes.text(value, place, f"  {value:.1f}", va="center", fontsize=7)
+    tidy(axes, x="milliseconds, median", grid="x")
     return figure
