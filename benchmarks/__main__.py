@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("speed", "quality", "scale", "hops")
+NAMES = ("speed", "quality", "scale", "hops", "floor")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
 
-__all__ = ["bars", "growth", "time_to_quality", "times"]
+__all__ = ["above_floor", "bars", "growth", "time_to_quality", "times"]
 
 
 def bars(table: pd.DataFrame) -> Figure:
@@ -69,4 +69,18 @@ def times(table: pd.DataFrame) -> Figure:
     for place, value in enumerate(table["median_ms"]):
         axes.text(value, place, f"  {value:.1f}", va="center", fontsize=7)
     tidy(axes, x="milliseconds, median", grid="x")
+    return figure
+
+
+def above_floor(table: pd.DataFrame) -> Figure:
+    """Measured time of each part over its floor."""
+    figure = new_figure(WIDTH, 0.8 + 0.35 * len(table))
+    axes = figure.subplots()
+    axes.barh(table["part"], table["ratio"], color=COLOURS[0])
+    axes.axvline(1, color=GREY)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=8)
+    for place, row in enumerate(table.itertuples()):
+        axes.text(row.ratio, place, f"  {row.measured_ms:.1f} ms", va="center", fontsize=7)
+    tidy(axes, x="measured time over the floor's", grid="x")
     return figure
