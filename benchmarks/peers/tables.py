@@ -41,7 +41,7 @@ def step_table(records: Iterable[Record]) -> pd.DataFrame:
                 "sampling, ms": float(np.median(r["draws"])) * 1e3,
                 "graph, s": r["graph"],
                 "files to memory, s": r["prepare"],
-                "evaluation, ms a user": r["own_seconds"] / r["own_users"] * 1e3 if r.get("own_seconds") else np.nan,
+                "evaluation, ms a user": r["own_seconds"] / r["own_users"] * 1e3 if r.get("own") else np.nan,
             }
         )
     return pd.DataFrame(rows)

@@ -55,6 +55,7 @@ class RecBoleLightGCN(StepPeer):
             "eval_args": {"mode": "full", "order": "RO", "group_by": "user", "split": {"RS": [0.8, 0.1, 0.1]}},
             "metrics": ["Recall", "NDCG"],
             "topk": [20],
+            "metric_decimal_place": 6,
             "valid_metric": "NDCG@20",
             "use_gpu": False,
             "seed": self.seed,

@@ -82,6 +82,12 @@ class RecToolsEASE(_RecTools):
     """The closed-form item-item regression."""
 
     model, settings = "EASE", "its defaults: λ = 500"
+    notes = (
+        *_RecTools.notes,
+        "RecTools' EASE multiplies a user's row by the transpose of the weights (its ranker transposes the right side), "
+        "so its lists differ from graphrec's EASE with the same λ; on MovieLens-100K the transposed weights of the paper's "
+        "formula give RecTools' figures, the formula itself gives graphrec's.",
+    )
 
     @classmethod
     def unsuitable(cls, n_users: int, n_items: int) -> str | None:
