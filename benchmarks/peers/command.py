@@ -40,6 +40,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--env", type=Path, default=cache_folder() / "peers", help="where the environments are made and kept")
     parser.add_argument("--out", type=Path, help="what the peers write (tables, logs); a temporary folder unless given")
     parser.add_argument("--only", nargs="+", choices=LIBRARIES, default=LIBRARIES, help="these libraries, beside graphrec")
+    parser.add_argument("--parts", nargs="+", choices=("steps", "fits"), default=("steps", "fits"), help="measure only these")
     parser.add_argument("--rounds", type=int, default=21, help="steps of each LightGCN, after three to warm up")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=2020)
@@ -60,9 +61,16 @@ def main(arguments: list[str]) -> None:
         name, data = split_folder(args.data, out)
         run = Run(data, args.env, out, args.threads, args.seed, args.limit)
         run.install([*steps, *fits])
-        records = run.steps(steps, args.rounds) if len(steps) > 1 else []
-        records += [run.fit(kind) for kind in fits]
-        (out / "records.json").write_text(json.dumps(records, indent=1))
+        kept = out / "records.json"
+        # What an earlier run with the same --out measured stays, but for the part that is measured anew.
+        records = json.loads(kept.read_text()) if kept.exists() else []
+        records = [r for r in records if f"{r['kind']}s" not in args.parts]
+        if "steps" in args.parts:
+            records = run.steps(steps, args.rounds) + records
+        kept.write_text(json.dumps(records, indent=1))
+        for kind in fits if "fits" in args.parts else ():
+            records.append(run.fit(kind))
+            kept.write_text(json.dumps(records, indent=1))
         # One published result per data set; Gowalla's has the plain name.
         file = "peers" if name == "gowalla" else f"peers-{name}"
         folder = {} if args.results is None else {"folder": args.results}
