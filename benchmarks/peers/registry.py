@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.peers.contract import Peer, StepPeer
 from benchmarks.peers.with_cornac import CornacBPR, CornacLightGCN
-from benchmarks.peers.with_graphrec import GraphrecEASE, GraphrecLightGCN, GraphrecMF, GraphrecRP3beta
+from benchmarks.peers.with_graphrec import GraphrecEASE, GraphrecFast, GraphrecLightGCN, GraphrecMF, GraphrecRP3beta
 from benchmarks.peers.with_implicit import ImplicitALS, ImplicitBPR
 from benchmarks.peers.with_lenskit import LensKitALS
 from benchmarks.peers.with_pyg import PyGLightGCN
@@ -16,6 +16,7 @@ __all__ = ["FITS", "LIBRARIES", "STEPS"]
 STEPS: tuple[type[StepPeer], ...] = (GraphrecLightGCN, RecBoleLightGCN, PyGLightGCN)
 FITS: tuple[type[Peer], ...] = (
     GraphrecRP3beta,
+    GraphrecFast,
     GraphrecMF,
     GraphrecEASE,
     ImplicitALS,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from benchmarks.peers.contract import Index, K, Peer, StepPeer
 from benchmarks.peers.with_rectools import dense_too_large
 
-__all__ = ["GraphrecEASE", "GraphrecLightGCN", "GraphrecMF", "GraphrecRP3beta"]
+__all__ = ["GraphrecEASE", "GraphrecFast", "GraphrecLightGCN", "GraphrecMF", "GraphrecRP3beta"]
 
 METRICS = ["recall@20", "recall_capped@20", "ndcg@20"]
 
@@ -107,6 +107,24 @@ class GraphrecEASE(_Fitted):
     @classmethod
     def unsuitable(cls, n_users: int, n_items: int) -> str | None:
         return dense_too_large(n_items)
+
+
+class GraphrecFast(_Fitted):
+    """LightGCN by the preset ``lightgcn-fast``, whose recipe was chosen on Gowalla's validation part."""
+
+    model, settings = "LightGCN, lightgcn-fast", "the preset; its recipe was chosen on Gowalla's validation part"
+
+    def fit(self) -> None:
+        import graphrec as gr
+
+        self.recommender = gr.preset("lightgcn-fast").fit(self.split.train, seed=self.seed, progress=False)
+
+    def factors(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        import torch
+
+        with torch.inference_mode():
+            z = self.recommender.model.encode()
+            return z.users.full().numpy(), z.items.full().numpy()
 
 
 class GraphrecMF(_Fitted):
