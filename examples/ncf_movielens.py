@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 import graphrec as gr
-from graphrec.errors import InputError
+
+TRAINING = {"loss": "bce", "n_negatives": 4, "pairs": "interaction", "lr": 1e-3, "l2": 0.0, "batch_size": 512, "seed": 42}
 
 
 def main():
@@ -28,34 +29,28 @@ def main():
     parser.add_argument("--users", type=float, default=1.0, help="share of the users, drawn at random")
     parser.add_argument("--quick", action="store_true", help="one epoch: does it run?")
     args = parser.parse_args()
-    epochs = 1 if args.quick else args.epochs
-    try:
-        data = gr.load_dataset(args.data)
-    except InputError as error:
-        print(f"{error} The embedded data set stands in.")
-        data = gr.load_dataset("synthetic")
-    inter = data.interactions.binarize()
+    inter = gr.load_dataset(args.data, fallback="synthetic").interactions.binarize()
     if args.users < 1:
         ids = np.random.default_rng(42).choice(inter.user_ids, round(args.users * inter.n_users), replace=False)
         inter = inter.subset_users(ids)
     split = gr.split.leave_one_out(inter, valid=True)
     print(split)
-    options = {"loss": "bce", "n_negatives": 4, "pairs": "interaction", "lr": 1e-3, "l2": 0.0, "batch_size": 512}
-    ncf = gr.Recommender("ncf", dim=8, hidden=[64, 32])
-    ncf.fit(split.train, valid=split.valid, epochs=epochs, metric="hit_rate@10", seed=42, **options)
+    how = {**TRAINING, "epochs": 1 if args.quick else args.epochs, "metric": ["hit_rate@10/99", "hit_rate@10"]}
+    ncf = gr.Recommender("ncf", dim=8, hidden=[64, 32]).fit(split.train, valid=split.valid, **how)
     pop = gr.Recommender("itempop").fit(split.train, valid=split.valid)
 
     rows = []
-    for name, recommender in (("NCF", ncf), ("ItemPop", pop)):
+    for name, recommender in (("ItemPop", pop), ("NCF", ncf)):
         drawn = gr.evaluate(recommender, split.test, k=10, negatives=99).mean
         whole = gr.evaluate(recommender, split.test, metrics=["hit_rate@10"]).mean
-        rows.append({"model": name, **drawn, **whole})
+        rows.append({"model": name, "best_epoch": recommender.best_epoch, **drawn, **whole})
     args.out.mkdir(parents=True, exist_ok=True)
-    results = pd.DataFrame(rows)
+    results = pd.DataFrame(rows).astype({"best_epoch": "Int64"})
     results.to_csv(args.out / "results.csv", index=False)
+    ncf.history.to_csv(args.out / "history.csv", index=False)
     ncf.save(args.out / "model")
     print(results.round(4).to_string(index=False))
-    print(f"results.csv and model/ are in {args.out}")
+    print(f"results.csv, history.csv and model/ are in {args.out}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ stopped after 5 evaluations without a gain), each with the learning rate and L2 
 (``--tune`` repeats that search). ``ngcf-notebook`` is NGCF with the notebook's own training instead: Adam 1e-4, L2
 1e-5, batches of 512; it takes much longer. The test part is read once, at the end.
 
-What the notebook behind this row got wrong, and is right here: dropout stayed on when evaluating (its module was
+Trap: what the notebook behind this row got wrong, and is right here. Dropout stayed on when evaluating (its module was
 made anew in ``forward``); parameters were made anew in ``forward``, too, and never learnt; the test set decided
 when to stop; training items were masked with 0 instead of −∞; and NDCG's ideal was taken from the hits alone,
 which makes every figure look better (printed here as ``ndcg_hits@20`` beside the usual ``ndcg@20``).
@@ -65,7 +65,7 @@ def main():
     args = parser.parse_args()
     epochs, seeds = (5, 1) if args.quick else (args.epochs, args.seeds)
 
-    data = gr.load_dataset(args.data)
+    data = gr.load_dataset(args.data, fallback="synthetic")
     gr.write_lightgcn(gr.split.chronological(data.interactions, test=0.2, valid=0.1), args.out / "data")
     split = gr.read_lightgcn(args.out / "data")
     print(split)

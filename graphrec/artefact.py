@@ -3,6 +3,8 @@
 ``run.json``                  names, options, history, versions
 ``model.safetensors``         the model's state
 ``interactions.safetensors``  training and validation pairs with the caller's ids
+``OPTION.safetensors``        features that the model was given as an option
+``OPTION/``                   a recommender that it was given as an option, in the same form
 
 Nothing in it is code and nothing in it is run when it is read.
 """
@@ -18,9 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from graphrec._version import __version__
+from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.training.checkpoint import read_tensors, write_tensors
@@ -39,7 +43,7 @@ class Artefact:
     model : str
         Name of the model, or ``module:class`` of a class that is not in the library's table.
     hyper : dict
-        Keyword arguments of its constructor.
+        Keyword arguments of its constructor that JSON knows.
     state : dict of str to Tensor
     train : Interactions
         What the model was built from.
@@ -48,6 +52,10 @@ class Artefact:
         Options of training.
     history : list of dict
     best_epoch : int or None
+    features : dict of str to Features
+        Further arguments of the constructor, by the option's name.
+    parts : dict of str to Artefact
+        The same for recommenders, such as the base of a hybrid.
     """
 
     model: str
@@ -58,10 +66,12 @@ class Artefact:
     fit: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int | None = None
+    features: dict[str, Features] = field(default_factory=dict)
+    parts: dict[str, Artefact] = field(default_factory=dict)
 
 
 def write(folder: Path, artefact: Artefact) -> None:
-    """Write the folder's three files; ``run.json`` comes last, so a folder without it is no artefact."""
+    """Write the folder's files; ``run.json`` comes last, so a folder without it is no artefact."""
     record = {
         "format": FORMAT,
         "graphrec": __version__,
@@ -71,6 +81,8 @@ def write(folder: Path, artefact: Artefact) -> None:
         "fit": artefact.fit,
         "best_epoch": artefact.best_epoch,
         "history": artefact.history,
+        "features": sorted(artefact.features),
+        "parts": sorted(artefact.parts),
     }
     try:
         text = json.dumps(record, indent=1) + "\n"
@@ -80,6 +92,10 @@ def write(folder: Path, artefact: Artefact) -> None:
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").unlink(missing_ok=True)
+    for name, inner in artefact.parts.items():
+        write(folder / name, inner)
+    for name, features in artefact.features.items():
+        write_tensors(folder / f"{name}.safetensors", *_of_features(features))
     write_tensors(folder / "model.safetensors", artefact.state, {"kind": "model"})
     tensors = _table("train", artefact.train)
     if artefact.valid is not None:
@@ -122,8 +138,39 @@ def read(folder: Path) -> Artefact:
     train = _interactions("train", tensors, user_ids, item_ids)
     valid = _interactions("valid", tensors, user_ids, item_ids) if "valid.users" in tensors else None
     return Artefact(
-        record["model"], record["hyper"], state, train, valid, record["fit"], record["history"], record["best_epoch"]
+        record["model"],
+        record["hyper"],
+        state,
+        train,
+        valid,
+        record["fit"],
+        record["history"],
+        record["best_epoch"],
+        {name: _features(folder / f"{name}.safetensors", train) for name in record.get("features", [])},
+        {name: read(folder / name) for name in record.get("parts", [])},
     )
+
+
+def _of_features(features: Features) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The matrix in compressed rows and the codes of the labels; the ids are those of the training table."""
+    matrix, labels = features.matrix, features.labels
+    arrays = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+    arrays |= {f"labels.{column}": of.codes for column, of in labels.items()}
+    names = {column: [str(name) for name in of.names] for column, of in labels.items()}
+    meta = {"kind": "features", "side": features.side, "columns": list(features.columns), "labels": names}
+    return {name: torch.tensor(array) for name, array in arrays.items()}, meta
+
+
+def _features(path: Path, train: Interactions) -> Features:
+    tensors, meta = read_tensors(path)
+    ids = train.item_ids if meta["side"] == "item" else train.user_ids
+    arrays = tuple(tensors[name].numpy() for name in ("data", "indices", "indptr"))
+    matrix = sparse.csr_matrix(arrays, shape=(len(ids), len(meta["columns"])))
+    labels = {
+        column: Labels(tensors[f"labels.{column}"].numpy(), np.array(names, dtype=object))
+        for column, names in meta["labels"].items()
+    }
+    return Features(matrix, tuple(meta["columns"]), ids, meta["side"], labels)
 
 
 def _table(part: str, table: Interactions) -> dict[str, Tensor]:

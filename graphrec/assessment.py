@@ -23,6 +23,7 @@ def evaluate(
     negatives: int | None = None,
     seed: int = 0,
     metrics: Sequence[str] | None = None,
+    filter_seen: bool = True,
 ) -> Report:
     """Rank held-out pairs.
 
@@ -42,6 +43,9 @@ def evaluate(
     metrics : sequence of str, optional
         Names as in :mod:`graphrec.evaluation.metrics`; recall, ndcg, precision, hit_rate, map and mrr at `k`
         unless given.
+    filter_seen : bool
+        False ranks the items of training, too, as some libraries and notebooks do: a model that knows them well then
+        looks worse. The report's protocol says so, and the figures are not comparable with the others.
 
     Returns
     -------
@@ -63,6 +67,10 @@ def evaluate(
         seen = recommender.seen(but=test)
     else:
         seen = recommender.seen()
+    if not filter_seen:
+        if negatives is not None:
+            raise InputError("filter_seen=False is for rankings of the whole catalogue, not for the sampled protocol.")
+        return evaluate_model(recommender.model, seen, test, k, metrics, rank_seen=True)
     if negatives is None:
         return evaluate_model(recommender.model, seen, test, k, metrics)
     if metrics is not None or not isinstance(k, int):
@@ -71,5 +79,5 @@ def evaluate(
 
 
 def evaluate_ratings(recommender: Recommender, test: Interactions) -> dict[str, float]:
-    """Errors of predicted ratings on held-out ones: ``{"rmse": …, "mae": …}``."""
+    """Errors of predicted ratings on held-out ones: ``{"rmse": …, "mae": …, "mse": …}``."""
     return rating_errors(recommender.model, test)

@@ -100,7 +100,7 @@ def formatted(table: pd.DataFrame) -> str:
 def choose(fitted: dict[str, Recommender]) -> str:
     """The trained model with the highest metric on validation."""
     trained = {name: r for name, r in fitted.items() if r.options is not None}
-    return max(trained, key=lambda name: float(trained[name].history[trained[name].options.metric].max()))  # type: ignore[union-attr]
+    return max(trained, key=lambda name: float(trained[name].history[trained[name].options.selected_on].max()))  # type: ignore[union-attr]
 
 
 def draw(fitted: dict[str, Recommender], table: pd.DataFrame, out: Path) -> None:

@@ -13,20 +13,22 @@ import pandas as pd
 import torch
 
 from graphrec import artefact
+from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.data.split import Split
 from graphrec.errors import InputError, unknown_name
-from graphrec.evaluation.evaluate import evaluate_model
 from graphrec.evaluation.pairs import pair_scores
-from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.topk import top_k
-from graphrec.models import MODELS, Model
+from graphrec.models import COMPOSED, MODELS, Model
+from graphrec.training.callbacks import StopAfter
+from graphrec.training.look import Look
 from graphrec.training.options import FitOptions
 from graphrec.training.trainer import Trainer
 
 __all__ = ["Recommender", "load"]
 
 Ids = Sequence[Any] | npt.NDArray[Any]
+_NAMED = {**MODELS, **COMPOSED}
 
 
 class Recommender:
@@ -37,7 +39,8 @@ class Recommender:
     model : str or type
         A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`.
     **hyper
-        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name.
+        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name. Where it wants a
+        trained model (``base`` of a hybrid, ``gmf`` of NeuMF) a fitted recommender may stand.
 
     Attributes
     ----------
@@ -51,11 +54,12 @@ class Recommender:
 
     def __init__(self, model: str | type[Model], **hyper: Any) -> None:
         if isinstance(model, str):
-            if model not in MODELS:
-                raise unknown_name("model", model, MODELS)
-            self.name, self.kind = model, MODELS[model]
+            if model not in _NAMED:
+                raise unknown_name("model", model, _NAMED)
+            self.name, self.kind = model, _NAMED[model]
         else:
-            self.name, self.kind = f"{model.__module__}:{model.__qualname__}", model
+            own = next((name for name, kind in COMPOSED.items() if kind is model), None)
+            self.name, self.kind = own or f"{model.__module__}:{model.__qualname__}", model
         known = [name for name in inspect.signature(self.kind.__init__).parameters if name not in ("self", "train")]
         for option in hyper:
             if option not in known:
@@ -85,6 +89,7 @@ class Recommender:
         checkpoint: str | Path | None = None,
         resume: bool = False,
         refit: bool = False,
+        warm_start: bool = False,
         **options: Any,
     ) -> Recommender:
         """Train, or solve in closed form.
@@ -102,7 +107,11 @@ class Recommender:
         resume : bool
             Go on from the state in `checkpoint`, bit for bit as if training had not stopped.
         refit : bool
-            Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs.
+            Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs, under the same
+            learning-rate schedule.
+        warm_start : bool
+            Go on from the present weights with a new optimiser: a further stage of training. The model keeps what it was
+            built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
         **options
             See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
             defaults. Models in closed form take none.
@@ -127,15 +136,24 @@ class Recommender:
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         if not self.kind.needs_training:
+            if warm_start:
+                raise InputError(
+                    f"model {self.name!r} is solved in closed form and has no stages; fit has no warm_start for it."
+                )
             self._solve(train, valid, options)
             return self
         chosen = FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options)
         folder = None if checkpoint is None else Path(checkpoint)
-        state = self._train_once(chosen, train, valid, callbacks, folder, resume)
-        self._history, self.best_epoch = state.history, state.best_epoch
+        earlier: list[dict[str, Any]] = []
+        if warm_start:
+            self._check_warm_start(train, refit)
+            earlier = self._history
+        state = self._train_once(chosen, train, valid, callbacks, folder, resume, self._model if warm_start else None)
+        self._history = earlier + [{**row, "epoch": row["epoch"] + len(earlier)} for row in state.history]
+        self.best_epoch = state.best_epoch
         if refit and valid is not None and not state.interrupted:
-            again = FitOptions.of({}, {**_fields(chosen), "epochs": state.best_epoch or chosen.epochs})
-            self._train_once(again, _joined(train, valid), None, callbacks, None, False)
+            stop = StopAfter(state.best_epoch or chosen.epochs)
+            self._train_once(chosen, _joined(train, valid), None, [*callbacks, stop], None, False)
         self._train, self.valid, self.options = train, valid, chosen
         return self
 
@@ -147,27 +165,37 @@ class Recommender:
         callbacks: Sequence[object],
         checkpoint: Path | None,
         resume: bool,
+        model: Model | None = None,
     ) -> Any:
-        # The model draws its initial weights from torch's default generator: seeded here, restored after.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(options.seed)
-            model = self.kind(train, **self.hyper)
-
-        def look(model: Model, held_out: Interactions) -> dict[str, float]:
-            if options.metric in ("rmse", "mae"):
-                return rating_errors(model, held_out)
-            return evaluate_model(model, train, held_out, metrics=[options.metric], warn_cold=False).mean
-
+        if model is None:
+            # The model draws its initial weights from torch's default generator: seeded here, restored after.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(options.seed)
+                model = self.kind(train, **self._arguments())
+        look = None if valid is None else Look(options, train)
         trainer = Trainer(model, options, look, callbacks)
         state = trainer.fit(train, valid, checkpoint, resume)
         self._model = model.eval()
         return state
 
+    def _arguments(self) -> dict[str, Any]:
+        """The constructor's keyword arguments, with the models of recommenders that were given."""
+        return {name: value.model if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+
+    def _check_warm_start(self, train: Interactions, refit: bool) -> None:
+        if refit:
+            raise InputError("warm_start=True goes on from the present weights and refit=True starts anew: choose one.")
+        if not self.train.shares_ids_with(train):
+            raise InputError(
+                f"warm_start=True needs the id space that the model has ({self.train.n_users} users, {self.train.n_items} "
+                f"items), and train has another ({train.n_users}, {train.n_items})."
+            )
+
     def _solve(self, train: Interactions, valid: Interactions | None, options: dict[str, Any]) -> None:
         for option in options:
             if option not in ("seed", "progress"):
                 raise InputError(f"model {self.name!r} is solved in closed form; fit has no option {option!r} for it.")
-        model = self.kind(train, **self.hyper)
+        model = self.kind(train, **self._arguments())
         model.solve()  # type: ignore[operator]
         self._model = model.eval()
         self._train, self.valid, self._history = train, valid, []
@@ -297,18 +325,35 @@ class Recommender:
 
     def save(self, path: str | Path) -> None:
         """Write the recommender to a folder, complete: :func:`load` needs no data set and runs no code."""
-        artefact.write(
-            Path(path),
-            artefact.Artefact(
-                model=self.name,
-                hyper=self.hyper,
-                state=dict(self.model.state_dict()),
-                train=self.train,
-                valid=self.valid,
-                fit={} if self.options is None else self.options.to_dict(),
-                history=self._history,
-                best_epoch=self.best_epoch,
-            ),
+        artefact.write(Path(path), self._artefact())
+
+    def _artefact(self) -> artefact.Artefact:
+        hyper, features, parts = {}, {}, {}
+        for name, value in self.hyper.items():
+            if name in self.kind.starting_options:
+                continue  # the weights have what they started from
+            if isinstance(value, Model):
+                raise InputError(
+                    f"a recommender of {self.name} cannot be saved with a bare model as its {name}: nothing tells the model's "
+                    f"own options. Give the recommender itself, {name}=recommender instead of {name}=recommender.model."
+                )
+            if isinstance(value, Recommender):
+                parts[name] = value._artefact()
+            elif isinstance(value, Features):
+                features[name] = value
+            else:
+                hyper[name] = value
+        return artefact.Artefact(
+            model=self.name,
+            hyper=hyper,
+            state=dict(self.model.state_dict()),
+            train=self.train,
+            valid=self.valid,
+            fit={} if self.options is None else self.options.to_dict(),
+            history=self._history,
+            best_epoch=self.best_epoch,
+            features=features,
+            parts=parts,
         )
 
 
@@ -331,11 +376,16 @@ def load(path: str | Path, model: type[Model] | None = None) -> Recommender:
     InputError
         The folder is missing, damaged, or holds a class that was not passed.
     """
-    saved = artefact.read(Path(path))
-    if model is None and saved.model not in MODELS:
+    return _loaded(artefact.read(Path(path)), Path(path), model)
+
+
+def _loaded(saved: artefact.Artefact, path: Path, model: type[Model] | None) -> Recommender:
+    if model is None and saved.model not in _NAMED:
         raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
-    recommender = Recommender(saved.model if model is None else model, **saved.hyper)
-    built = recommender.kind(saved.train, **saved.hyper)
+    parts = {name: _loaded(part, path / name, None) for name, part in saved.parts.items()}
+    hyper = {**saved.hyper, **saved.features, **parts}
+    recommender = Recommender(saved.model if model is None else model, **hyper)
+    built = recommender.kind(saved.train, **recommender._arguments())
     try:
         built.load_state_dict(saved.state)
     except RuntimeError as error:
@@ -343,10 +393,6 @@ def load(path: str | Path, model: type[Model] | None = None) -> Recommender:
     recommender._model, recommender._train, recommender.valid = built.eval(), saved.train, saved.valid
     recommender._history, recommender.best_epoch = saved.history, saved.best_epoch
     return recommender
-
-
-def _fields(options: FitOptions) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in FitOptions.names()}
 
 
 def _joined(train: Interactions, valid: Interactions) -> Interactions:

@@ -294,3 +294,16 @@ def test_real_copies(data_root, monkeypatch, name, users, items, n):
     assert dataset_info().set_index("name").loc[name, ["users", "items", "interactions"]].tolist() == [users, items, n]
     if name == "gowalla":
         assert (len(data.split.train) + len(data.split.valid), len(data.split.test)) == (810_128, 217_242)
+
+
+def test_an_absent_data_set_is_stood_in_for_where_that_was_said(tmp_path):
+    with pytest.warns(UserWarning, match=r"'ml-100k' is not here.*'synthetic' stands in"):
+        data = load_dataset("ml-100k", root=tmp_path, download=False, fallback="synthetic")
+    assert data.name == "synthetic"
+    with pytest.raises(InputError, match="unknown data set 'ml-100'; did you mean 'ml-100k'"):
+        load_dataset("ml-100", root=tmp_path, download=False, fallback="synthetic")
+    with pytest.raises(InputError, match="did you mean 'synthetic'"):
+        load_dataset("ml-100k", root=tmp_path, download=False, fallback="syntetic")
+    (tmp_path / "ml-100k.zip").write_bytes(b"cut short")
+    with pytest.raises(InputError, match="not a readable zip"):
+        load_dataset("ml-100k", root=tmp_path, download=False, fallback="synthetic")

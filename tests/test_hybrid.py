@@ -114,6 +114,13 @@ def test_hybrid_refuses_another_id_space(interactions, random_frame):
     with pytest.raises(ValueError, match="user_features describe other users"):
         Hybrid(interactions, base=MF(interactions, dim=4), user_features=items)
     other = MF(renamed, dim=4)
-    other.user_ids, other.item_ids = renamed.user_ids, renamed.item_ids
     with pytest.raises(ValueError, match="trained on other item ids"):
         Hybrid(interactions, base=other, item_features=items)
+
+
+def test_hybrid_over_another_id_space_of_equal_size_is_refused(interactions, random_frame):
+    items, _ = described(interactions)
+    renamed = gr.Interactions.from_frame(random_frame.assign(item_id=random_frame["item_id"] + 1))
+    base = gr.Recommender("mf", dim=4).fit(renamed, epochs=1, progress=False)
+    with pytest.raises(gr.errors.InputError, match="base model was trained on other item ids"):
+        gr.Recommender("hybrid", base=base, item_features=items).fit(interactions, epochs=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from graphrec.data.cache import cache_folder
 from graphrec.data.catalogue import CATALOGUE
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
-from graphrec.errors import unknown_name
+from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Dataset", "dataset_info", "dataset_names", "load_dataset"]
 
@@ -52,7 +53,9 @@ class Dataset:
         return f"Dataset({self.name!r}, {self.interactions!r})"
 
 
-def load_dataset(name: str, root: str | os.PathLike[str] | None = None, download: bool = True) -> Dataset:
+def load_dataset(
+    name: str, root: str | os.PathLike[str] | None = None, download: bool = True, fallback: str | None = None
+) -> Dataset:
     """Load a data set by its name.
 
     Looked for are a folder ``name`` and an archive ``name.zip``, in this order: in `root`, in the folder that
@@ -67,6 +70,9 @@ def load_dataset(name: str, root: str | os.PathLike[str] | None = None, download
         A folder that holds data sets.
     download : bool
         Whether the network may be used.
+    fallback : str, optional
+        Name of the data set to load, with a warning, where this one is neither on the machine nor to be downloaded. A
+        misspelt name and a damaged copy stay errors.
 
     Returns
     -------
@@ -83,12 +89,19 @@ def load_dataset(name: str, root: str | os.PathLike[str] | None = None, download
     >>> load_dataset("ml-100k", root="data").interactions  # doctest: +SKIP
     Interactions(100,000 pairs of 943 users and 1,682 items, with ratings and times)
     """
-    if name not in CATALOGUE:
-        raise unknown_name("data set", name, CATALOGUE)
+    for given in (name,) if fallback is None else (name, fallback):
+        if given not in CATALOGUE:
+            raise unknown_name("data set", given, CATALOGUE)
     entry = CATALOGUE[name]
     folders = _folders(root)
     target = Path(root) if root is not None else folders[-1]
-    tables, path = entry.load(folders, target if download else None)
+    try:
+        tables, path = entry.load(folders, target if download else None)
+    except InputError as error:
+        if fallback is None or fallback == name or entry.find(folders) is not None:
+            raise
+        warnings.warn(f"{error} The data set {fallback!r} stands in.", stacklevel=2)
+        return load_dataset(fallback, root, download)
     return Dataset(
         name=entry.name,
         interactions=tables.interactions,

@@ -186,6 +186,11 @@ class Features:
         names = map(str, range(table.shape[1]) if columns is None else columns)
         return cls((pick @ table).tocsr(), tuple(names), own, side)
 
+    @property
+    def labels(self) -> Mapping[str, Labels]:
+        """The first labels of every categorical column, by its name."""
+        return self._labels
+
     def first_label(self, column: str) -> Labels:
         """The first label of every row in a categorical column, such as the first genre of each film.
 

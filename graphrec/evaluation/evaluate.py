@@ -29,6 +29,7 @@ def evaluate_model(
     metrics: Sequence[str] | None = None,
     budget: int = BUDGET,
     warn_cold: bool = True,
+    rank_seen: bool = False,
 ) -> Report:
     """Rank all items that a user has not seen, for every user with a test item.
 
@@ -46,6 +47,8 @@ def evaluate_model(
         Bytes for scores; the result does not depend on it.
     warn_cold : bool
         Warn when test users have nothing in train.
+    rank_seen : bool
+        Rank the items in `seen` like all others.
 
     Returns
     -------
@@ -66,23 +69,27 @@ def evaluate_model(
     relevant = np.diff(indptr)[users]
     values: dict[str, object] = {"user_id": test.user_ids[users]}
     depth = min(max(m.depth for m in chosen), test.n_items)
+    masked = seen.select(np.zeros(0, np.int64)) if rank_seen else seen
     whole = [m for m in chosen if m.k is None]
     if whole:
-        ranks, best = ranks_of(model, test, seen, budget, depth)
-        values |= _whole_ranking(whole, ranks, seen, test)
+        ranks, best = ranks_of(model, test, masked, budget, depth)
+        values |= _whole_ranking(whole, ranks, masked, test)
     elif depth:
-        best, _ = top_k(model, users, depth, seen=seen, budget=budget)
+        best, _ = top_k(model, users, depth, seen=masked, budget=budget)
     if depth:
-        _check_filled(best, seen, users)
+        _check_filled(best, masked, users)
         hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
         values |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
     n_cold = int((np.diff(seen.structure[0])[users] == 0).sum())
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
     frame = pd.DataFrame({"user_id": values.pop("user_id"), **{str(m): values[str(m)] for m in chosen}})
-    return Report(
-        frame, "All items ranked, but for those in training (and validation); ties go to the lower item index.", n_cold
+    ranked = (
+        "all items ranked, those in training as well"
+        if rank_seen
+        else "all items ranked, but for those in training (and validation)"
     )
+    return Report(frame, f"{ranked.capitalize()}; ties go to the lower item index.", n_cold)
 
 
 def _check_k(ks: Sequence[int], n_items: int) -> None:

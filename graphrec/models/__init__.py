@@ -2,6 +2,7 @@
 
 from graphrec.models.autoencoder import Autoencoder
 from graphrec.models.base import ClosedForm, Encoding, Gathered, Model, Rows, Table
+from graphrec.models.bias import Bias
 from graphrec.models.collabfnet import CollabFNet
 from graphrec.models.ease import EASE
 from graphrec.models.embeddingnet import EmbeddingNet
@@ -23,6 +24,7 @@ from graphrec.models.slim import SLIM
 from graphrec.models.turbocf import TurboCF
 
 __all__ = [
+    "COMPOSED",
     "EASE",
     "GFCF",
     "GMF",
@@ -33,6 +35,7 @@ __all__ = [
     "NGCF",
     "SLIM",
     "Autoencoder",
+    "Bias",
     "ClosedForm",
     "CollabFNet",
     "EmbeddingNet",
@@ -53,10 +56,10 @@ __all__ = [
     "TurboCF",
 ]
 
-# The only table of names: for the string form of Recommender, the command line and presets. Hybrid is not in
-# it: it needs a trained model and feature tables, which a name cannot give.
+# The table of names: for the string form of Recommender, the command line and presets.
 MODELS: dict[str, type[Model]] = {
     "autoencoder": Autoencoder,
+    "bias": Bias,
     "collabfnet": CollabFNet,
     "ease": EASE,
     "embeddingnet": EmbeddingNet,
@@ -77,3 +80,6 @@ MODELS: dict[str, type[Model]] = {
     "slim": SLIM,
     "turbocf": TurboCF,
 }
+
+# Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
+COMPOSED: dict[str, type[Model]] = {"hybrid": Hybrid}

@@ -119,6 +119,8 @@ class Model(nn.Module):
         Whether a user without any interaction cannot be served.
     scores_whole_rows : bool
         Whether scoring all items at once costs less than scoring them in blocks.
+    starting_options : tuple of str
+        Options of the constructor that only say where training starts. A saved model has no need of them.
     """
 
     defaults: ClassVar[dict[str, Any]] = {}
@@ -127,6 +129,7 @@ class Model(nn.Module):
     sparse_gradients: bool = False
     personalised: ClassVar[bool] = True
     scores_whole_rows: ClassVar[bool] = False
+    starting_options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, train: Interactions) -> None:
         super().__init__()
@@ -134,6 +137,9 @@ class Model(nn.Module):
             raise InputError(f"{type(self).__name__} cannot be built from an empty table of interactions.")
         self.n_users = train.n_users
         self.n_items = train.n_items
+        # The caller's ids: what tells two id spaces of one size apart.
+        self.user_ids = train.user_ids
+        self.item_ids = train.item_ids
 
     def encode(self) -> Encoding:
         """Representations of all users and items; called once per training step and once per ranking."""

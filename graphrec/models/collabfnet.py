@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
-from graphrec.errors import InputError
-from graphrec.models.base import Encoding, Model, Table, embedding
-from graphrec.models.checks import check_at_least
+from graphrec.models.base import Encoding, Model, Table
+from graphrec.models.initial import initial_table
 from graphrec.models.pair_network import PairNetwork
 from graphrec.models.rating_range import RatingRange
 
@@ -54,10 +52,10 @@ class CollabFNet(Model):
         init_range: tuple[float, float] | None = (0.0, 0.05),
     ) -> None:
         super().__init__(train)
-        check_at_least("dim", dim, 1)
         self.squash = RatingRange(rating_range)
-        self.users = _start(self.n_users, dim, init_range)
-        self.items = _start(self.n_items, dim, init_range)
+        how = ("normal", 1.0) if init_range is None else ("uniform", 0.0, init_range)
+        self.users = initial_table(self.n_users, dim, *how)
+        self.items = initial_table(self.n_items, dim, *how)
         self.network = PairNetwork(dim, dim, hidden, input_dropout=dropout)
         nn.init.constant_(self.network.out.bias, self.squash.start(train))
 
@@ -72,12 +70,3 @@ class CollabFNet(Model):
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
         """Ratings of u (b, dim) with all of items (m, dim), shape (b, m), in blocks of bounded memory."""
         return self.squash(self.network.all_pairs(u.relu(), items.relu()))
-
-
-def _start(count: int, dim: int, init_range: tuple[float, float] | None) -> nn.Parameter:
-    if init_range is None:
-        return embedding(count, dim, 1.0)
-    low, high = init_range
-    if not low < high:
-        raise InputError(f"init_range must be (low, high) with low < high, got {tuple(init_range)}.")
-    return nn.Parameter(torch.empty(count, dim).uniform_(low, high))

@@ -95,6 +95,7 @@ class Hybrid(Model):
         No features, or `base` or the features belong to other users or items than `train`.
     """
 
+    starting_options: ClassVar[tuple[str, ...]] = ("start",)
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-2, "epochs": 10, "l2": 0.0}
 
     def __init__(
@@ -194,8 +195,7 @@ def _check_ids(train: Interactions, base: Model, item_features: Features | None,
             f"{train.n_users:,} and {train.n_items:,}: train the base model on the same data."
         )
     for side, ids, features in (("item", train.item_ids, item_features), ("user", train.user_ids, user_features)):
-        theirs = getattr(base, f"{side}_ids", None)
-        if theirs is not None and not np.array_equal(theirs, ids):
+        if not np.array_equal(getattr(base, f"{side}_ids"), ids):
             raise InputError(f"the base model was trained on other {side} ids than the training data of the hybrid.")
         if features is not None and not (features.side == side and np.array_equal(features.ids, ids)):
             raise InputError(f"{side}_features describe other {side}s than those of the training data, or in another order.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.models.base import Encoding, Model, Rows, Table, embedding
+from graphrec.models.base import Encoding, Model, Rows, Table
+from graphrec.models.initial import initial_table
 
 __all__ = ["MF"]
 
@@ -24,11 +25,16 @@ class MF(Model):
     dim : int
         Number of factors.
     bias : bool
-        Add a bias of the user, of the item and a global one (the mean rating, where there are ratings).
+        Add a bias of the user, of the item and a global one.
+    centre : bool
+        Whether the global bias is the mean rating, where there are ratings; otherwise it is 0.
     rating_range : (float, float), optional
         Squash scores into this range with a sigmoid, for rating prediction.
+    init : {"normal", "uniform", "he_normal"}
+        Where the factors start: N(0, init_std²), uniform over `init_range`, or N(0, 2/n) for a table of n rows (He's rule
+        as Keras applies it to embeddings).
     init_std : float
-        Standard deviation of the initial factors.
+    init_range : (float, float)
     sparse : bool
         Sparse gradients, for optimisers that take them (SGD, SparseAdam).
     dropout : float
@@ -43,8 +49,11 @@ class MF(Model):
         *,
         dim: int = 64,
         bias: bool = False,
+        centre: bool = True,
         rating_range: tuple[float, float] | None = None,
+        init: Literal["normal", "uniform", "he_normal"] = "normal",
         init_std: float = 0.1,
+        init_range: tuple[float, float] = (0.0, 0.05),
         sparse: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -53,15 +62,15 @@ class MF(Model):
             raise InputError(f"dropout must be at least 0 and below 1, got {dropout}.")
         if rating_range is not None and not rating_range[0] < rating_range[1]:
             raise InputError(f"rating_range must be (low, high) with low < high, got {tuple(rating_range)}.")
-        self.users = embedding(self.n_users, dim, init_std)
-        self.items = embedding(self.n_items, dim, init_std)
+        self.users = initial_table(self.n_users, dim, init, init_std, init_range)
+        self.items = initial_table(self.n_items, dim, init, init_std, init_range)
         self.rating_range = rating_range
         self.sparse_gradients = sparse
         self.dropout = nn.Dropout(dropout)
         self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1)) if bias else None
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1)) if bias else None
         # A range centres the score by itself; without one the mean rating is where a prediction starts.
-        centred = bias and train.ratings is not None and rating_range is None
+        centred = bias and centre and train.ratings is not None and rating_range is None
         self.register_buffer(
             "mean", torch.tensor(float(train.ratings.mean()) if centred and train.ratings is not None else 0.0)
         )

@@ -47,6 +47,7 @@ class NeuMF(Model):
         Only one trained model was given, one has other sizes, or alpha is outside [0, 1].
     """
 
+    starting_options: ClassVar[tuple[str, ...]] = ("gmf", "mlp", "alpha")
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "bce",
         "n_negatives": 4,

@@ -32,12 +32,14 @@ __all__ = [
 ]
 
 Rates: TypeAlias = npt.ArrayLike | pd.DataFrame
-_NOT_METRICS = ("epoch", "loss", "lr", "seconds", "eval_seconds")
+_NOT_METRICS = ("epoch", "loss", "valid_loss", "lr", "seconds", "eval_seconds")
 _SMALLER_IS_BETTER = ("rmse", "mae", "mse")
 
 
 def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame], metrics: Sequence[str] | str | None = None) -> Figure:
     """Training loss and validation metrics by epoch, with a dot on the best epoch of each metric.
+
+    Where the history has a ``valid_loss`` it is drawn dashed beside the training loss.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame], metrics: Se
     Returns
     -------
     matplotlib.figure.Figure
-        A panel for the loss and one per metric.
+        A panel for the loss (of training and, dashed, of validation) and one per metric.
 
     Raises
     ------
@@ -102,9 +104,20 @@ def _draw_curves(axes: Axes, panel: str, histories: Mapping[str, pd.DataFrame]) 
         if len(histories) == 1 and panel != "loss":
             axes.get_lines()[0].set_label(f"best: {values[dots[0]]:.4g} in epoch {points['epoch'].iloc[dots[0]]}")
             plain_legend(axes, loc="best")
+        if panel == "loss" and "valid_loss" in history:
+            _draw_validation_loss(axes, history, index, alone=len(histories) == 1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     axes.tick_params(labelbottom=True)
     tidy(axes, "training loss" if panel == "loss" else f"{panel} on validation", x="epoch")
+
+
+def _draw_validation_loss(axes: Axes, history: pd.DataFrame, index: int, alone: bool) -> None:
+    points = history[["epoch", "valid_loss"]].dropna()
+    colour = line_look(index)["color"]
+    axes.plot(points["epoch"], points["valid_loss"], color=colour, linestyle=(0, (4, 2)), linewidth=1.2, label="validation")
+    if alone:
+        axes.get_lines()[0].set_label("training")
+        plain_legend(axes, loc="best")
 
 
 def _legend_of_models(figure: Figure, names: list[str], dots: bool) -> None:

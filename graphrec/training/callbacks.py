@@ -25,7 +25,7 @@ from graphrec.errors import InputError, unknown_name
 from graphrec.training.loggers import CSVLogger, ProgressBar, TensorBoard
 from graphrec.training.state import TrainingState
 
-__all__ = ["CSVLogger", "Callback", "CallbackList", "EarlyStopping", "ProgressBar", "TensorBoard", "TrainingState"]
+__all__ = ["CSVLogger", "Callback", "CallbackList", "EarlyStopping", "ProgressBar", "StopAfter", "TensorBoard", "TrainingState"]
 
 
 class Callback:
@@ -198,3 +198,21 @@ class EarlyStopping:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what :meth:`state_dict` gave."""
         self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
+
+
+class StopAfter:
+    """Ends training after a number of epochs, which leaves a schedule that is laid out over the whole training as it is.
+
+    Parameters
+    ----------
+    epochs : int
+    """
+
+    def __init__(self, epochs: int) -> None:
+        if epochs < 1:
+            raise InputError(f"StopAfter needs at least one epoch, got {epochs}.")
+        self.epochs = epochs
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Set ``state.stop`` when the time has come."""
+        state.stop = state.stop or state.epoch >= self.epochs

@@ -60,8 +60,7 @@ class Optimizers:
         """Start the learning-rate schedule; it moves the first optimiser's rate."""
         chosen = self.options.schedule
         if chosen is not None:
-            smaller = self.options.metric in ("rmse", "mae")
-            mode = "min" if smaller else "max"
+            mode = "min" if self.options.smaller_is_better else "max"
             self.schedule = Schedule.of(chosen).build(self.all[0], epochs * steps_per_epoch, steps_per_epoch, mode)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -61,8 +61,9 @@ class FitOptions:
         Of the initial weights, the batches and dropout.
     eval_every : int
         Epochs between two looks at the validation part.
-    metric : str
-        What is selected on; larger is better, but for ``"rmse"`` and ``"mae"``.
+    metric : str or sequence of str
+        What is selected on; larger is better, but for ``"rmse"``, ``"mae"`` and ``"mse"``. Of several the first selects,
+        and all are recorded in the history. See :class:`graphrec.evaluation.validation.Validation` for the names.
     patience : int or None
         Stop after so many evaluations without a gain; None trains to the end.
     min_delta : float
@@ -93,7 +94,7 @@ class FitOptions:
     schedule: str | dict[str, Any] | Schedule | None = None
     seed: int = 0
     eval_every: int = 1
-    metric: str = "ndcg@20"
+    metric: str | Sequence[str] = "ndcg@20"
     patience: int | None = None
     min_delta: float = 0.0
     device: str = "auto"
@@ -116,6 +117,8 @@ class FitOptions:
                 raise InputError(f"{name} must be a finite number {'above' if least_open else 'of at least'} 0, got {value!r}.")
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             raise InputError(f"patience must be a whole number of at least 1, or None; got {self.patience!r}.")
+        if not self.metrics or not all(isinstance(name, str) for name in self.metrics):
+            raise InputError(f"metric must be a name or a list of names, got {self.metric!r}.")
         if self.credit is not None and not isinstance(self.credit, Credit):
             raise InputError(f"credit must be a graphrec.training.credit.Credit, got {type(self.credit).__name__}.")
         for name, allowed in (
@@ -124,6 +127,21 @@ class FitOptions:
         ):
             if getattr(self, name) not in allowed:
                 raise unknown_name(f"value of {name}", getattr(self, name), allowed)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric that is measured on validation."""
+        return [self.metric] if isinstance(self.metric, str) else list(self.metric)
+
+    @property
+    def selected_on(self) -> str:
+        """The metric that chooses the epoch."""
+        return self.metrics[0]
+
+    @property
+    def smaller_is_better(self) -> bool:
+        """Whether that metric is an error."""
+        return self.selected_on in ("rmse", "mae", "mse")
 
     @classmethod
     def names(cls) -> list[str]:

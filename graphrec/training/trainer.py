@@ -49,12 +49,10 @@ class Trainer:
         self.objective = objective(options)
         self.optimizers = Optimizers(model, options)
         self.generator = torch.Generator().manual_seed(options.seed)
-        smaller = options.metric in ("rmse", "mae")
-        self.stopping = EarlyStopping(
-            options.metric, patience=options.patience, min_delta=options.min_delta, mode="min" if smaller else "max"
-        )
+        mode = "min" if options.smaller_is_better else "max"
+        self.stopping = EarlyStopping(options.selected_on, patience=options.patience, min_delta=options.min_delta, mode=mode)
         self.state = TrainingState(model=model, epochs=options.epochs, optimizer=self.optimizers)
-        bar = ProgressBar(options.metric, enabled=options.progress)
+        bar = ProgressBar(options.selected_on, enabled=options.progress)
         self.callbacks = CallbackList([bar, *callbacks])
         self.best: dict[str, Tensor] | None = None
 
@@ -109,7 +107,7 @@ class Trainer:
             if valid is not None and self.evaluate is not None and ((state.epoch + 1) % self.options.eval_every == 0 or last):
                 row |= self._look_at_validation(valid)
                 self.callbacks.on_evaluation(state)
-            self.optimizers.epoch_ended(row.get(self.options.metric))
+            self.optimizers.epoch_ended(row.get(self.options.selected_on))
             state.history.append(row)
             state.epoch += 1
             if checkpoint is not None:
@@ -146,9 +144,11 @@ class Trainer:
         assert self.evaluate is not None
         started = time.perf_counter()
         values = self.evaluate(self.model, valid)
-        if self.options.metric not in values:
-            raise InputError(f"metric {self.options.metric!r} is not computed on validation; there are {', '.join(values)}.")
-        if self.stopping.update(values[self.options.metric], self.state.epoch + 1):
+        if self.options.selected_on not in values:
+            raise InputError(
+                f"metric {self.options.selected_on!r} is not computed on validation; there are {', '.join(values)}."
+            )
+        if self.stopping.update(values[self.options.selected_on], self.state.epoch + 1):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
             self.state.best_epoch = self.state.epoch + 1
         self.state.stop = self.state.stop or self.stopping.should_stop
