@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("speed", "quality", "scale")
+NAMES = ("speed", "quality", "scale", "hops", "floor", "peers")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import time
 
 import pandas as pd
 
+from benchmarks.pictures import time_to_quality
 from benchmarks.record import write
 
 PROGRAM = """
@@ -38,7 +39,8 @@ def main(arguments: list[str]) -> None:
             done = subprocess.run([sys.executable, "-c", PROGRAM, name, str(seed)], capture_output=True, text=True, check=True)
             rows.append({"model": name, "seed": seed, "seconds": time.perf_counter() - started, **json.loads(done.stdout)})
             print(rows[-1], flush=True)
-    write("quality", "Gowalla: from text files to test figures", pd.DataFrame(rows))
+    table = pd.DataFrame(rows)
+    write("quality", "Gowalla: from text files to test figures", table, time_to_quality(table))
 
 
 if __name__ == "__main__":

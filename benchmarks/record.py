@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,14 +49,15 @@ def ratio(numerator: list[float], denominator: list[float]) -> float:
     return float(np.median(np.array(numerator) / np.array(denominator)))
 
 
-def write(name: str, title: str, table: pd.DataFrame) -> None:
-    """Print a table and write it as Markdown and CSV."""
+def write(name: str, title: str, table: pd.DataFrame, figure: Figure) -> None:
+    """Print a table and write it as Markdown and CSV, with its picture."""
     RESULTS.mkdir(exist_ok=True)
     header = "| " + " | ".join(map(str, table.columns)) + " |\n|" + " --- |" * len(table.columns)
     rows = "\n".join(
         "| " + " | ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in r) + " |" for r in table.to_numpy(object)
     )
-    text = f"# {title}\n\n{machine()}\n\n{header}\n{rows}\n"
+    text = f"# {title}\n\n{machine()}\n\n{header}\n{rows}\n\n![]({name}.png)\n"
     (RESULTS / f"{name}.md").write_text(text)
     table.to_csv(RESULTS / f"{name}.csv", index=False)
+    figure.savefig(RESULTS / f"{name}.png", dpi=120)
     print(text, flush=True)

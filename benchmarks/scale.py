@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 import graphrec as gr
+from benchmarks.pictures import growth
 from benchmarks.record import interleaved, spread, write
 from benchmarks.speed import batch_of, our_step
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> None:
     table = pd.DataFrame(rows)
     slope = np.polyfit(np.log(table["edges"]), np.log(table["median_ms"]), 1)[0]
     table["slope"] = ["", *[float(s) for s in np.diff(np.log(table["median_ms"])) / np.diff(np.log(table["edges"]))]]
-    write("scale", f"LightGCN step by number of edges, K = 3, batch 2,048: log-log slope {slope:.3f}", table)
+    write("scale", f"LightGCN step by number of edges, K = 3, batch 2,048: log-log slope {slope:.3f}", table, growth(table))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 import graphrec as gr
 from graphrec import losses
 from graphrec.graph.pair_dot import pair_dot
+from graphrec.graph.unit_rows import unit_rows
 from graphrec.models.svd_start import singular_vectors
 from graphrec.sampling import UserBatch
 from graphrec.training.objectives import objective
@@ -97,3 +98,35 @@ def test_the_preset_trains(interactions):
 def test_bad_options(interactions, options, message):
     with pytest.raises(ValueError, match=message):
         gr.models.LightGCN(interactions, **options)
+
+
+def test_unit_rows_and_their_gradient():
+    x = torch.randn(40, 7, generator=torch.Generator().manual_seed(0)).mul_(3).requires_grad_()
+    weight = torch.randn(40, 7, generator=torch.Generator().manual_seed(1))
+    (ours,) = torch.autograd.grad((unit_rows(x) * weight).sum(), x)
+    (plain,) = torch.autograd.grad((F.normalize(x, dim=1) * weight).sum(), x)
+    assert torch.allclose(unit_rows(x), F.normalize(x, dim=1), atol=1e-6)
+    assert torch.allclose(ours, plain, atol=1e-6)
+
+
+def test_a_row_of_zeros_has_no_direction_and_no_gradient():
+    x = torch.zeros(2, 3, requires_grad=True)
+    y = unit_rows(x)
+    y.sum().backward()
+    assert torch.equal(y, torch.zeros(2, 3))
+    assert torch.equal(x.grad, torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_product_is_the_matrix_it_stands_for(weighted):
+    g = torch.Generator().manual_seed(0)
+    u, v = (torch.randn(n, 6, generator=g, requires_grad=True) for n in (9, 12))
+    owner, pos = torch.tensor([0, 0, 5, 8]), torch.randn(4, generator=g)
+    log_q = torch.rand(12, generator=g).log() if weighted else None
+    results = []
+    for neg in (losses.Product(u, v), u @ v.T):
+        assert tuple(neg.shape) == (9, 12)
+        value = losses.shared_softmax(pos, owner, neg, 0.2, log_q) + losses.shared_bsl(pos, owner, neg, 0.3)
+        results.append((value.detach(), *torch.autograd.grad(value, (u, v))))
+    for ours, plain in zip(*results, strict=True):
+        assert torch.allclose(ours, plain, atol=1e-5)

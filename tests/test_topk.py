@@ -103,7 +103,9 @@ def test_blocks_fit_the_budget(budget, threads, whole_rows):
 def test_full_ranks_against_sorting(interactions):
     split = gr.split.random(interactions, test=0.3, seed=1)
     model = tied(interactions)
-    got = ranks_of(model, split.test, split.train)
+    got, best = ranks_of(model, split.test, split.train, k=7)
+    users = np.flatnonzero(np.diff(split.test.structure[0]))
+    assert np.array_equal(best, top_k(model, users, 7, split.train)[0])
     indptr, items = split.test.structure
     matrix, seen = model.matrix.numpy(), split.train.to_csr("ones").toarray().astype(bool)
     for user in range(60):

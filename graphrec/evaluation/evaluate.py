@@ -13,7 +13,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.evaluation.metrics import Metric, at_k, parse
 from graphrec.evaluation.report import Report
-from graphrec.evaluation.topk import BUDGET, ranks_of, top_k
+from graphrec.evaluation.topk import BUDGET, Ranks, ranks_of, top_k
 from graphrec.models.base import Model
 
 __all__ = ["STANDARD", "check_parts", "evaluate_model"]
@@ -70,13 +70,16 @@ def evaluate_model(
     values: dict[str, object] = {"user_id": test.user_ids[users]}
     depth = min(max(m.depth for m in chosen), test.n_items)
     masked = seen.select(np.zeros(0, np.int64)) if rank_seen else seen
-    if depth:
+    whole = [m for m in chosen if m.k is None]
+    if whole:
+        ranks, best = ranks_of(model, test, masked, budget, depth)
+        values |= _whole_ranking(whole, ranks, masked, test)
+    elif depth:
         best, _ = top_k(model, users, depth, seen=masked, budget=budget)
+    if depth:
         _check_filled(best, masked, users)
         hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
         values |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
-    if whole := [m for m in chosen if m.k is None]:
-        values |= _whole_ranking(whole, model, masked, test, budget)
     n_cold = int((np.diff(seen.structure[0])[users] == 0).sum())
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
@@ -120,10 +123,7 @@ def _check_filled(best: npt.NDArray[np.int32], seen: Interactions, users: npt.ND
         raise InputError(f"the model gives scores that are not finite numbers for {short.sum():,} users, first user {user!s}.")
 
 
-def _whole_ranking(
-    chosen: Sequence[Metric], model: Model, seen: Interactions, test: Interactions, budget: int
-) -> dict[str, object]:
-    ranks = ranks_of(model, test, seen, budget)
+def _whole_ranking(chosen: Sequence[Metric], ranks: Ranks, seen: Interactions, test: Interactions) -> dict[str, object]:
     indptr, _ = test.structure
     users = np.flatnonzero(np.diff(indptr) > 0)
     starts, relevant = indptr[users], np.diff(indptr)[users]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 __all__ = ["count_above", "scan"]
 
@@ -10,31 +11,37 @@ _compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=F
 _GROUP = 64
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"nnan", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
-def _highest(row, start, end):  # type: ignore[no-untyped-def]
-    best = row[start]
-    for j in range(start + 1, end):
-        best = max(best, row[j])
-    return best
+@_compile
+def _any_above(row, start, threshold):  # type: ignore[no-untyped-def]
+    """Whether one of the 64 scores from `start` on beats the threshold.
+
+    Written so that LLVM compares eight at a time: unsigned indices (signed ones may wrap around), a constant
+    count, and an OR instead of a maximum, whose order floats do not let it change.
+    """
+    found = np.int32(0)
+    first = np.uint64(start)
+    for j in range(np.uint64(_GROUP)):
+        found |= np.int32(row[first + np.uint64(j)] > threshold)
+    return found != 0
 
 
 @_compile
-def _is_in(sorted_items, lo, hi, item):  # type: ignore[no-untyped-def]
-    end = hi
+def _first_from(sorted_items, lo, hi, item):  # type: ignore[no-untyped-def]
+    """The first position in lo:hi whose item is not below `item`; hi if there is none."""
     while lo < hi:
         middle = (lo + hi) >> 1
         if sorted_items[middle] < item:
             lo = middle + 1
         else:
             hi = middle
-    return lo < end and sorted_items[lo] == item
+    return lo
 
 
 @_compile
 def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores):  # type: ignore[no-untyped-def]
     """Carry the best k of each user over one more block of items.
 
-    Groups of 64 scores are looked into only when their maximum beats the user's k-th best so far. Items
+    Groups of 64 scores are looked into only when one of them beats the user's k-th best so far. Items
     come in ascending order and must be strictly better to enter, so of equal scores the lower index wins.
 
     Parameters
@@ -51,20 +58,27 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
     """
     k = best.shape[1]
     width = scores.shape[1]
+    candidates = np.empty(_GROUP, np.int32)
     for r in range(lo, hi):
         row = scores[r]
         threshold = best_scores[r, k - 1]
         start_seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
+        start_seen = _first_from(indices, start_seen, end_seen, labels[first])
         for start in range(0, width, _GROUP):
             end = min(start + _GROUP, width)
-            if not _highest(row, start, end) > threshold:
+            if end - start == _GROUP and not _any_above(row, start, threshold):
                 continue
-            for j in range(start, end):
-                s = row[j]
-                if not s > threshold:
+            found = 0
+            for j in range(start, end):  # without a branch, which would be mispredicted
+                candidates[found] = j
+                found += row[j] > threshold
+            for c in range(found):
+                s = row[candidates[c]]
+                if not s > threshold:  # it has risen meanwhile
                     continue
-                item = labels[first + j]
-                if _is_in(indices, start_seen, end_seen, item):
+                item = labels[first + candidates[c]]
+                seen = _first_from(indices, start_seen, end_seen, item)
+                if seen < end_seen and indices[seen] == item:
                     continue
                 place = k - 1
                 while place > 0 and best_scores[r, place - 1] < s:
@@ -74,6 +88,16 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
                 best_scores[r, place] = s
                 best[r, place] = item
                 threshold = best_scores[r, k - 1]
+
+
+@_compile
+def _count(row, lo, hi, score):  # type: ignore[no-untyped-def]
+    """How many of row[lo:hi] are above a score, and how many equal it; compared eight at a time, see _any_above."""
+    higher, level = np.int32(0), np.int32(0)
+    for j in range(np.uint64(lo), np.uint64(hi)):
+        higher += np.int32(row[j] > score)
+        level += np.int32(row[j] == score)
+    return np.int64(higher), np.int64(level)
 
 
 @_compile
@@ -96,13 +120,8 @@ def count_above(lo, hi, scores, indptr, indices, users, test_indptr, test_items,
         for e in range(test_indptr[user], test_indptr[user + 1]):
             own = test_items[e]
             s = row[own]
-            higher = level = before = 0
-            for j in range(len(row)):
-                higher += row[j] > s
-            for j in range(own):
-                before += row[j] == s
-            for j in range(len(row)):
-                level += row[j] == s
+            higher, level = _count(row, 0, len(row), s)
+            before = _count(row, 0, own, s)[1]
             for x in range(indptr[user], indptr[user + 1]):
                 t = row[indices[x]]
                 higher -= t > s

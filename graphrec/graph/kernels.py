@@ -1,7 +1,9 @@
 """Compiled products of a sparse matrix with dense rows, each for the rows ``lo:hi`` (see graphrec.threads).
 
 Every kernel gathers: it reads rows of `x` and writes each output row once. Scattering was three times slower.
-Four edges are unrolled by hand so that an output row is loaded and stored once for four neighbours.
+Four edges are unrolled by hand so that an output row is loaded and stored once for four neighbours, and rows
+that come sixteen edges later are prefetched. Indices of rows and columns are unsigned: a signed one may count from
+the end in Python, and looking for that keeps LLVM from the best loops.
 """
 
 from __future__ import annotations
@@ -9,64 +11,122 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_rows", "dot_pairs", "group", "hop", "hop_from_marked", "hop_rows", "index_rows", "mean_rows", "sum_rows"]
+from graphrec.graph.prefetch import prefetch
+
+__all__ = [
+    "add_rows",
+    "dot_pairs",
+    "group",
+    "hop",
+    "hop_from_marked",
+    "hop_rows",
+    "index_rows",
+    "mean_rows",
+    "sum_rows",
+    "unit",
+    "unit_gradient",
+]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
+_reorder = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
+_AHEAD = 16
+_LINE = np.uint64(16)  # floats in a cache line
+_LINES = np.uint64(64)
+_STRETCH = 1024  # entries that are compacted before they are summed
 
 
 @_compile
-def _accumulate(row, start, end, indices, values, x, out):  # type: ignore[no-untyped-def]
-    """out[row] += Σ_e values[e] · x[indices[e]] over the entries start:end."""
-    width = out.shape[1]
+def _prefetch_row(x, row):  # type: ignore[no-untyped-def]
+    width, k = np.uint64(x.shape[1]), np.uint64(0)
+    while k + _LINES <= width:  # without a loop for the usual 64
+        prefetch(x, row, k)
+        prefetch(x, row, k + _LINE)
+        prefetch(x, row, k + _LINE + _LINE)
+        prefetch(x, row, k + _LINE + _LINE + _LINE)
+        k += _LINES
+    while k < width:
+        prefetch(x, row, k)
+        k += _LINE
+
+
+@_compile
+def _prefetch_first(indices, start, end, x):  # type: ignore[no-untyped-def]
+    """Prefetch the rows of the first edges among start:end."""
+    for e in range(start, min(start + _AHEAD, end)):
+        _prefetch_row(x, np.uint64(indices[e]))
+
+
+@_compile
+def _accumulate(row, start, end, last, indices, values, x, out):  # type: ignore[no-untyped-def]
+    """out[row] += Σ_e values[e] · x[indices[e]] over the entries start:end; rows are prefetched up to entry `last`."""
+    r, width = np.uint64(row), np.uint64(out.shape[1])
     e = start
     while e + 4 <= end:
-        a, b, c, d = indices[e], indices[e + 1], indices[e + 2], indices[e + 3]
+        ahead = e + _AHEAD
+        if ahead + 4 <= last:
+            _prefetch_row(x, np.uint64(indices[ahead]))
+            _prefetch_row(x, np.uint64(indices[ahead + 1]))
+            _prefetch_row(x, np.uint64(indices[ahead + 2]))
+            _prefetch_row(x, np.uint64(indices[ahead + 3]))
+        a, b, c, d = np.uint64(indices[e]), np.uint64(indices[e + 1]), np.uint64(indices[e + 2]), np.uint64(indices[e + 3])
         wa, wb, wc, wd = values[e], values[e + 1], values[e + 2], values[e + 3]
         for k in range(width):
-            out[row, k] += wa * x[a, k] + wb * x[b, k] + wc * x[c, k] + wd * x[d, k]
+            out[r, k] += wa * x[a, k] + wb * x[b, k] + wc * x[c, k] + wd * x[d, k]
         e += 4
     while e < end:
-        a, wa = indices[e], values[e]
+        if e + _AHEAD < last:
+            _prefetch_row(x, np.uint64(indices[e + _AHEAD]))
+        a, wa = np.uint64(indices[e]), values[e]
         for k in range(width):
-            out[row, k] += wa * x[a, k]
+            out[r, k] += wa * x[a, k]
         e += 1
+
+
+@_compile
+def _clear(row, out):  # type: ignore[no-untyped-def]
+    r = np.uint64(row)
+    for k in range(np.uint64(out.shape[1])):
+        out[r, k] = 0.0
 
 
 @_compile
 def hop(lo, hi, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
     """out[i] = Σ_j A[i, j] · x[j] for the rows lo:hi of out."""
     for i in range(lo, hi):
-        for k in range(out.shape[1]):
-            out[i, k] = 0.0
-        _accumulate(i, indptr[i], indptr[i + 1], indices, values, x, out)
+        _clear(i, out)
+        _accumulate(i, indptr[i], indptr[i + 1], indptr[hi], indices, values, x, out)
 
 
 @_compile
 def hop_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
     """out[r] = Σ_j A[rows[r], j] · x[j]: the product for the asked rows only."""
     for r in range(lo, hi):
-        for k in range(out.shape[1]):
-            out[r, k] = 0.0
-        i = rows[r]
-        _accumulate(r, indptr[i], indptr[i + 1], indices, values, x, out)
+        if r + 1 < hi:
+            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], x)
+        _clear(r, out)
+        start, end = indptr[rows[r]], indptr[rows[r] + 1]
+        _accumulate(r, start, end, end, indices, values, x, out)
 
 
 @_compile
 def mean_rows(lo, hi, rows, indptr, indices, values, layers, scale, mean, ego):  # type: ignore[no-untyped-def]
     """mean[r] = scale · (Σ_l layers[l][i] + (A · layers[-1])[i]) and ego[r] = layers[0][i] with i = rows[r]."""
-    width = mean.shape[1]
+    width = np.uint64(mean.shape[1])
     for r in range(lo, hi):
-        i = rows[r]
+        if r + 1 < hi:
+            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], layers[-1])
+        i, to = np.uint64(rows[r]), np.uint64(r)
         for k in range(width):
-            ego[r, k] = layers[0][i, k]
-            mean[r, k] = layers[0][i, k]
+            ego[to, k] = layers[0][i, k]
+            mean[to, k] = layers[0][i, k]
         for hop_number in range(1, len(layers)):
             x = layers[hop_number]
             for k in range(width):
-                mean[r, k] += x[i, k]
-        _accumulate(r, indptr[i], indptr[i + 1], indices, values, layers[-1], mean)
+                mean[to, k] += x[i, k]
+        start, end = indptr[rows[r]], indptr[rows[r] + 1]
+        _accumulate(r, start, end, end, indices, values, layers[-1], mean)
         for k in range(width):
-            mean[r, k] *= scale
+            mean[to, k] *= scale
 
 
 @_compile
@@ -93,51 +153,90 @@ def sum_rows(position, x, out):  # type: ignore[no-untyped-def]
     """out[position[r]] += x[r], after setting `out` to zero."""
     out[:] = 0.0
     for r in range(len(position)):
-        for k in range(out.shape[1]):
-            out[position[r], k] += x[r, k]
+        source, to = np.uint64(r), np.uint64(position[r])
+        for k in range(np.uint64(out.shape[1])):
+            out[to, k] += x[source, k]
 
 
 @_compile
 def add_rows(lo, hi, rows, x, out):  # type: ignore[no-untyped-def]
     """out[rows[r]] += x[r] for r in lo:hi; no row is named twice."""
     for r in range(lo, hi):
-        for k in range(out.shape[1]):
-            out[rows[r], k] += x[r, k]
+        if r + _AHEAD < hi:
+            _prefetch_row(out, np.uint64(rows[r + _AHEAD]))
+        source, to = np.uint64(r), np.uint64(rows[r])
+        for k in range(np.uint64(out.shape[1])):
+            out[to, k] += x[source, k]
 
 
 @_compile
 def hop_from_marked(lo, hi, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
     """out[i] = Σ_j A[i, j] · x[slot[j]] over the columns j with slot[j] >= 0, for the rows lo:hi.
 
-    The marked columns of a row are first compacted without a branch; that makes the scan of all edges
-    cheap when only a few of them lead to a row of `x`.
+    The marked columns of a stretch of rows are first compacted without a branch: the scan of all edges is then
+    cheap, and the rows of `x` that follow are known early enough to be prefetched.
     """
     longest = 0
     for i in range(lo, hi):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    columns = np.empty(longest + 1, np.int32)
-    weights = np.empty(longest + 1, np.float32)
-    for i in range(lo, hi):
-        for k in range(out.shape[1]):
-            out[i, k] = 0.0
-        found = 0
-        for e in range(indptr[i], indptr[i + 1]):
-            s = slot[indices[e]]
-            columns[found] = s
-            weights[found] = values[e]
-            found += s >= 0
-        _accumulate(i, 0, found, columns, weights, x, out)
+    columns = np.empty(longest + _STRETCH + 1, np.int32)
+    weights = np.empty(longest + _STRETCH + 1, np.float32)
+    ends = np.empty(_STRETCH, np.int64)
+    first = lo
+    while first < hi:
+        found, i = 0, first
+        while i < hi and i - first < _STRETCH and found < _STRETCH:
+            for e in range(indptr[i], indptr[i + 1]):
+                s = slot[indices[e]]
+                columns[found] = s
+                weights[found] = values[e]
+                found += s >= 0
+            ends[i - first] = found
+            i += 1
+        start = 0
+        for row in range(first, i):
+            _clear(row, out)
+            _accumulate(row, start, ends[row - first], found, columns, weights, x, out)
+            start = ends[row - first]
+        first = i
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
+@_reorder
 def dot_pairs(lo, hi, left, right, u, v, out):  # type: ignore[no-untyped-def]
     """out[e] = u[left[e]] · v[right[e]] for the pairs lo:hi."""
     for e in range(lo, hi):
-        a, b = left[e], right[e]
+        if e + _AHEAD < hi:
+            _prefetch_row(v, np.uint64(right[e + _AHEAD]))
+        a, b = np.uint64(left[e]), np.uint64(right[e])
         total = np.float32(0.0)
-        for k in range(u.shape[1]):
+        for k in range(np.uint64(u.shape[1])):
             total += u[a, k] * v[b, k]
         out[e] = total
+
+
+@_reorder
+def unit(lo, hi, x, out, norms):  # type: ignore[no-untyped-def]
+    """norms[r] = ‖x[r]‖ and out[r] = x[r] / norms[r]; a row of zeros stays one."""
+    for r in range(lo, hi):
+        i, total = np.uint64(r), np.float32(0.0)
+        for k in range(np.uint64(x.shape[1])):
+            total += x[i, k] * x[i, k]
+        norms[i] = np.sqrt(total)
+        scale = np.float32(1.0) / norms[i] if total > 0 else np.float32(0.0)
+        for k in range(np.uint64(x.shape[1])):
+            out[i, k] = x[i, k] * scale
+
+
+@_reorder
+def unit_gradient(lo, hi, gradient, y, norms, out):  # type: ignore[no-untyped-def]
+    """out[r] = (g − y (y · g)) / norms[r], with row r of `gradient` and of `y`; 0 for a row of zeros."""
+    for r in range(lo, hi):
+        i, along = np.uint64(r), np.float32(0.0)
+        for k in range(np.uint64(y.shape[1])):
+            along += gradient[i, k] * y[i, k]
+        scale = np.float32(1.0) / norms[i] if norms[i] > 0 else np.float32(0.0)
+        for k in range(np.uint64(y.shape[1])):
+            out[i, k] = (gradient[i, k] - along * y[i, k]) * scale
 
 
 @_compile

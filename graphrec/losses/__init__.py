@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from graphrec.losses.alignment import directau, mawu, uniformity
 from graphrec.losses.credit import metadata_credit, partial_credit
+from graphrec.losses.log_sum_exp import Product
 from graphrec.losses.pairwise import adaptive_hinge, bce, bpr, ccl, hinge, warp
 from graphrec.losses.pointwise import bce_labels, mse
 from graphrec.losses.rowwise import gaussian_kl, masked_mse, multinomial
@@ -20,6 +21,7 @@ __all__ = [
     "POINTWISE",
     "ROWWISE",
     "SHARED",
+    "Product",
     "adaptive_hinge",
     "bce",
     "bce_labels",

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from graphrec.errors import InputError
 from graphrec.losses.checks import above_zero, negatives_of, same_shape
-from graphrec.losses.log_sum_exp import group_log_mean_exp, log_sum_exp
+from graphrec.losses.log_sum_exp import Product, group_log_mean_exp, log_sum_exp
 
 __all__ = ["bsl", "shared_bsl", "shared_softmax", "softmax"]
 
@@ -48,7 +48,9 @@ def softmax(pos: Tensor, neg: Tensor, temperature: float = 1.0, log_q: Tensor | 
     return F.softplus(log_z - pos / tau).mean()
 
 
-def shared_softmax(pos: Tensor, owner: Tensor, neg: Tensor, temperature: float = 1.0, log_q: Tensor | None = None) -> Tensor:
+def shared_softmax(
+    pos: Tensor, owner: Tensor, neg: Tensor | Product, temperature: float = 1.0, log_q: Tensor | None = None
+) -> Tensor:
     """Softmax of every interaction of a batch of users against negatives the batch shares.
 
     The mean over the interactions of log( e^{pos/τ} + Z_u ) − pos/τ with Z_u = Σ_j e^{neg_uj/τ}: the same as
@@ -60,7 +62,7 @@ def shared_softmax(pos: Tensor, owner: Tensor, neg: Tensor, temperature: float =
         Scores of all items of the users, user after user.
     owner : Tensor of int64, shape (nnz,)
         Row of `neg` that each interaction belongs to.
-    neg : Tensor, shape (b, m)
+    neg : Tensor or Product, shape (b, m)
         Scores of the b users with the m shared negatives.
     temperature : float
     log_q : Tensor, shape (m,) or (b, m), optional
@@ -126,7 +128,7 @@ def bsl(
 def shared_bsl(
     pos: Tensor,
     owner: Tensor,
-    neg: Tensor,
+    neg: Tensor | Product,
     temperature: float = 0.1,
     negative_temperature: float | None = None,
     power: float | None = None,
@@ -141,7 +143,7 @@ def shared_bsl(
     pos : Tensor, shape (nnz,)
     owner : Tensor of int64, shape (nnz,)
         Row of `neg` that each interaction belongs to.
-    neg : Tensor, shape (b, m)
+    neg : Tensor or Product, shape (b, m)
     temperature, negative_temperature, power : float
         As in :func:`bsl`.
 
@@ -151,13 +153,13 @@ def shared_bsl(
     """
     _check_shared(pos, owner, neg)
     plus, minus, p = _temperatures(temperature, negative_temperature, power)
-    positive = group_log_mean_exp(pos / plus, owner, len(neg))
+    positive = group_log_mean_exp(pos / plus, owner, neg.shape[0])
     present = positive > -torch.inf
     negative = log_sum_exp(neg, minus) - math.log(neg.shape[1])
     return (p * negative - positive)[present].mean()
 
 
-def _importance(log_q: Tensor | None, neg: Tensor) -> Tensor | None:
+def _importance(log_q: Tensor | None, neg: Tensor | Product) -> Tensor | None:
     """log of 1 / (k q_j), by which a drawn negative stands for its share of the catalogue."""
     if log_q is None:
         return None
@@ -166,7 +168,7 @@ def _importance(log_q: Tensor | None, neg: Tensor) -> Tensor | None:
             f"log_q must have one value a negative, shape {tuple(neg.shape[1:])} or {tuple(neg.shape)}; "
             f"got {tuple(log_q.shape)}."
         )
-    return -(log_q.detach().to(neg.dtype) + math.log(neg.shape[1]))
+    return -(log_q.detach() + math.log(neg.shape[1]))
 
 
 def _temperatures(plus: float, minus: float | None, power: float | None) -> tuple[float, float, float]:
@@ -175,11 +177,11 @@ def _temperatures(plus: float, minus: float | None, power: float | None) -> tupl
     return plus, minus, minus / plus if power is None else above_zero("power", power)
 
 
-def _check_shared(pos: Tensor, owner: Tensor, neg: Tensor) -> None:
-    if pos.ndim != 1 or owner.shape != pos.shape or neg.ndim != 2:
+def _check_shared(pos: Tensor, owner: Tensor, neg: Tensor | Product) -> None:
+    if pos.ndim != 1 or owner.shape != pos.shape or len(neg.shape) != 2:
         raise InputError(
             f"pos and owner must have shape (nnz,) and neg (b, m); "
             f"got {tuple(pos.shape)}, {tuple(owner.shape)} and {tuple(neg.shape)}."
         )
-    if pos.numel() == 0 or neg.numel() == 0:
+    if pos.numel() == 0 or 0 in neg.shape:
         raise InputError(f"a loss needs a positive and a negative; pos has shape {tuple(pos.shape)}, neg {tuple(neg.shape)}.")

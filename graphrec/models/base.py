@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.pair_dot import pair_dot
+from graphrec.losses.log_sum_exp import Product
 
 __all__ = ["ClosedForm", "Encoding", "Gathered", "Model", "Rows", "Table"]
 
@@ -188,6 +189,10 @@ class Model(nn.Module):
         Tensor, shape (b, m)
         """
         return u @ items.T
+
+    def score_matrix(self, u: Tensor, items: Tensor) -> Tensor | Product:
+        """:meth:`score_all` for a loss: the product is left to the loss where the score is the dot product."""
+        return Product(u, items) if type(self).score_all is Model.score_all else self.score_all(u, items)
 
     def penalty(self, rows: Gathered) -> Tensor:
         """Half the squared norm of the looked-at rows, per example: ½‖·‖² / b (LightGCN, eq. 15).

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.graph.unit_rows import unit_rows
 from graphrec.models.base import Encoding, Gathered, Rows
 
 __all__ = ["CosineEncoding", "log_degree"]
@@ -43,15 +43,11 @@ class CosineEncoding(Encoding):
     def gather(self, users: Tensor, items: Tensor) -> Gathered:
         """As :meth:`Encoding.gather`; the ego rows keep their length."""
         rows = self.inner.gather(users, items)
-        u, v = _unit(rows.users), _unit(rows.items)
+        u, v = unit_rows(rows.users), unit_rows(rows.items)
         if self._popularity is not None:
             u = torch.cat([u, u.new_full((len(u), 1), self._weight)], dim=1)
             v = torch.cat([v, self._popularity[items]], dim=1)
         return Gathered(u, v, rows.ego_users, rows.ego_items)
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return F.normalize(rows, dim=-1)
 
 
 class _UserRows:
@@ -59,7 +55,7 @@ class _UserRows:
         self._inner, self._popularity, self._weight = inner, popularity, weight
 
     def _finish(self, rows: Tensor) -> Tensor:
-        rows = _unit(rows)
+        rows = unit_rows(rows)
         return (
             rows if self._popularity is None else torch.cat([rows, rows.new_full((*rows.shape[:-1], 1), self._weight)], dim=-1)
         )
@@ -76,9 +72,9 @@ class _ItemRows:
         self._inner, self._popularity = inner, popularity
 
     def rows(self, index: Tensor) -> Tensor:
-        rows = _unit(self._inner.rows(index))
+        rows = unit_rows(self._inner.rows(index))
         return rows if self._popularity is None else torch.cat([rows, self._popularity[index]], dim=-1)
 
     def full(self) -> Tensor:
-        rows = _unit(self._inner.full())
+        rows = unit_rows(self._inner.full())
         return rows if self._popularity is None else torch.cat([rows, self._popularity], dim=-1)

@@ -71,5 +71,6 @@ class GraphEncoding(Encoding):
     def gather(self, users: Tensor, items: Tensor) -> Gathered:
         """As :meth:`Encoding.gather`, in one look-up."""
         rows, ego = self.nodes.rows(torch.cat([users, items + self.n_users]))
-        b = len(users)
-        return Gathered(rows[:b], rows[b:], ego[:b], ego[b:])
+        # One split and not two slices: its gradient is one concatenation instead of two padded tables and their sum.
+        sizes = [len(users), len(items)]
+        return Gathered(*torch.split(rows, sizes), *torch.split(ego, sizes))

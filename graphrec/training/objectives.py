@@ -55,11 +55,21 @@ class _Objective:
     def __init__(self, options: FitOptions, loss: Callable[..., Tensor]) -> None:
         self.options = options
         self.loss = loss
+        if options.log_q and (loss not in (losses.softmax, losses.shared_softmax) or options.negatives == "hardest"):
+            raise InputError(
+                "log_q corrects the losses 'softmax' and 'shared_softmax' for how their negatives are drawn; "
+                f"it does nothing for loss={getattr(loss, '__name__', loss)!r} with negatives={options.negatives!r}."
+            )
+        self._log_q: Tensor | None = None
 
-    def _loss(self, *scores: Tensor, credit: Tensor | None = None) -> Tensor:
+    def _loss(self, *scores: Tensor | losses.Product, credit: Tensor | None = None, negatives: Tensor | None = None) -> Tensor:
+        """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q."""
         loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
+        options = self.options.loss_options
+        if self._log_q is not None and negatives is not None:
+            options = {**options, "log_q": self._log_q.to(negatives.device)[negatives]}
         try:
-            return loss(*scores, **self.options.loss_options)
+            return loss(*scores, **options)
         except TypeError as error:
             if "argument" not in str(error):
                 raise
@@ -81,15 +91,19 @@ class Pairwise(_Objective):
         o = self.options
         if o.credit is not None and len(o.credit.codes) != train.n_items:
             raise InputError(f"credit describes {len(o.credit.codes):,} items and the training table has {train.n_items:,}.")
-        return PairSampler(
+        sampler = PairSampler(
             train,
             o.batch_size,
             pairs=o.pairs,
             negatives=None if o.negatives == "in-batch" else o.negatives,
             n_negatives=o.n_negatives,
+            shared=o.shared_negatives,
+            popularity_power=o.popularity_power,
             saturated=o.saturated,
             generator=generator,
         )
+        self._log_q = sampler.log_q if o.log_q else None
+        return sampler
 
     def __call__(self, model: Model, batch: PairBatch) -> Tensor:
         encoding = model.encode()
@@ -104,13 +118,13 @@ class Pairwise(_Objective):
             neg = model.score_all(u, v[b:])
         else:
             neg = model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
-        credit = None
+        drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
         if self.options.credit is not None:
-            credit = self.options.credit.between(batch.items, batch.items if batch.negatives is None else batch.negatives)
+            credit = self.options.credit.between(batch.items, drawn)
         if self.options.negatives == "hardest":
             neg, place = neg.max(dim=1, keepdim=True)
             credit = None if credit is None else credit.gather(1, place)
-        return self._with_extras(self._loss(pos, neg, credit=credit), model, encoding, rows, batch)
+        return self._with_extras(self._loss(pos, neg, credit=credit, negatives=drawn), model, encoding, rows, batch)
 
 
 def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
@@ -167,7 +181,16 @@ class SharedNegatives(_Objective):
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
         o = self.options
-        return UserSampler(train, o.batch_size, n_negatives=o.n_negatives, negatives=o.negatives, generator=generator)
+        sampler = UserSampler(
+            train,
+            o.batch_size,
+            n_negatives=o.n_negatives,
+            negatives=o.negatives,
+            popularity_power=o.popularity_power,
+            generator=generator,
+        )
+        self._log_q = sampler.log_q if o.log_q else None
+        return sampler
 
     def __call__(self, model: Model, batch: UserBatch) -> Tensor:
         encoding = model.encode()
@@ -177,8 +200,8 @@ class SharedNegatives(_Objective):
         rows = encoding.gather(batch.users, index.distinct)
         positive, negative = index.position[: len(batch.items)], index.position[len(batch.items) :]
         pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
-        neg = model.score_all(rows.users, F.embedding(negative, rows.items))
-        return self._with_extras(self._loss(pos, batch.owner, neg), model, encoding, rows, batch)
+        neg = model.score_matrix(rows.users, F.embedding(negative, rows.items))
+        return self._with_extras(self._loss(pos, batch.owner, neg, negatives=batch.negatives), model, encoding, rows, batch)
 
 
 class Alignment(_Objective):

@@ -28,7 +28,14 @@ class FitOptions:
         ``"uniform"`` (exact), ``"approximate"`` (a positive may slip in), ``"popularity"``, ``"hardest"`` (of
         `n_negatives` uniform ones) or ``"in-batch"`` (the batch's other positives).
     n_negatives : int
-        Per positive; for the losses over whole users, shared by the batch.
+        Per positive; for the losses over whole users, and with `shared_negatives`, for the whole batch.
+    shared_negatives : bool
+        One set of negatives for a batch of pairs. It may contain items that some of its users have met.
+    popularity_power : float
+        Exponent of the degree for ``negatives="popularity"``; 0.75 is word2vec's.
+    log_q : bool
+        For the softmax losses: correct the scores of negatives by the log-probability with which they are
+        drawn, so that popular items are not punished for being drawn more often (Yi et al., RecSys 2019).
     credit : Credit or None
         Punish a negative less that shares metadata with its positive; for pairwise losses. See
         :class:`graphrec.training.credit.Credit`.
@@ -71,6 +78,9 @@ class FitOptions:
     loss_options: dict[str, Any] = field(default_factory=dict)
     negatives: str | None = "uniform"
     n_negatives: int = 1
+    shared_negatives: bool = False
+    popularity_power: float = 1.0
+    log_q: bool = False
     credit: Credit | None = None
     pairs: str = "user"
     saturated: str = "error"
@@ -95,7 +105,13 @@ class FitOptions:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, got {value!r}.")
-        for name, least_open in (("lr", True), ("l2", False), ("weight_decay", False), ("min_delta", False)):
+        for name, least_open in (
+            ("lr", True),
+            ("l2", False),
+            ("weight_decay", False),
+            ("min_delta", False),
+            ("popularity_power", False),
+        ):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not math.isfinite(value) or value < 0 or (least_open and value == 0):
                 raise InputError(f"{name} must be a finite number {'above' if least_open else 'of at least'} 0, got {value!r}.")

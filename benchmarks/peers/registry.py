@@ -1,0 +1,31 @@
+"""Which peers there are."""
+
+from __future__ import annotations
+
+from benchmarks.peers.contract import Peer, StepPeer
+from benchmarks.peers.with_cornac import CornacBPR, CornacLightGCN
+from benchmarks.peers.with_graphrec import GraphrecEASE, GraphrecFast, GraphrecLightGCN, GraphrecMF, GraphrecRP3beta
+from benchmarks.peers.with_implicit import ImplicitALS, ImplicitBPR
+from benchmarks.peers.with_lenskit import LensKitALS
+from benchmarks.peers.with_pyg import PyGLightGCN
+from benchmarks.peers.with_recbole import RecBoleLightGCN
+from benchmarks.peers.with_rectools import RecToolsEASE, RecToolsPureSVD
+
+__all__ = ["FITS", "LIBRARIES", "STEPS"]
+
+STEPS: tuple[type[StepPeer], ...] = (GraphrecLightGCN, RecBoleLightGCN, PyGLightGCN)
+FITS: tuple[type[Peer], ...] = (
+    GraphrecRP3beta,
+    GraphrecFast,
+    GraphrecMF,
+    GraphrecEASE,
+    ImplicitALS,
+    ImplicitBPR,
+    LensKitALS,
+    RecToolsPureSVD,
+    RecToolsEASE,
+    CornacBPR,
+    CornacLightGCN,
+)
+# What `--only` takes; graphrec itself always runs.
+LIBRARIES = tuple(dict.fromkeys(kind.package.lower() for kind in (*STEPS, *FITS) if kind.package != "graphrec"))

@@ -1,0 +1,139 @@
+"""graphrec itself, through the same calls as the others, in its own process."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.peers.contract import Index, K, Peer, StepPeer
+from benchmarks.peers.with_rectools import dense_too_large
+
+__all__ = ["GraphrecEASE", "GraphrecFast", "GraphrecLightGCN", "GraphrecMF", "GraphrecRP3beta"]
+
+METRICS = ["recall@20", "recall_capped@20", "ndcg@20"]
+
+
+class _Graphrec(Peer):
+    library, package, environment = "graphrec", "graphrec", ""
+
+    def prepare(self) -> None:
+        import torch
+
+        import graphrec as gr
+
+        torch.set_num_threads(self.threads)
+        self.split = gr.read_lightgcn(self.folder, overlap="keep", cache=False).without_valid()
+
+    def evaluate(self, model: Any) -> dict[str, float]:
+        from graphrec.evaluation.evaluate import evaluate_model
+
+        test = self.split.test
+        chosen = test.select(np.isin(test.users, self.users))
+        return dict(evaluate_model(model, self.split.train, chosen, metrics=METRICS).mean)
+
+
+class GraphrecLightGCN(_Graphrec, StepPeer):
+    """The step as the trainer takes it."""
+
+    model = "LightGCN"
+    ranked_users = 300
+
+    def build_graph(self) -> None:
+        import torch
+
+        import graphrec as gr
+        from graphrec.sampling import PairSampler
+        from graphrec.training.objectives import objective
+        from graphrec.training.options import FitOptions
+
+        torch.manual_seed(self.seed)
+        self.net = gr.models.LightGCN(self.split.train, dim=self.DIM, layers=self.LAYERS)
+        self.net.adjacency()
+        self.objective = objective(FitOptions(loss="bpr", l2=self.L2))
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.RATE, fused=True)
+        self.sampler = PairSampler(self.split.train, self.BATCH, generator=torch.Generator().manual_seed(self.seed))
+        self._batches = iter(self.sampler)
+
+    def draw(self) -> Any:
+        batch = next(self._batches, None)
+        if batch is None:
+            self._batches = iter(self.sampler)
+            batch = next(self._batches)
+        return batch
+
+    def step(self, batch: Any) -> None:
+        self.net.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.objective(self.net, batch).backward()
+        self.optimizer.step()
+
+    def own_figures(self) -> dict[str, float]:
+        return self.evaluate(self.net)
+
+
+class _Fitted(_Graphrec):
+    name = ""
+    options: ClassVar[dict[str, Any]] = {}
+
+    def fit(self) -> None:
+        import graphrec as gr
+
+        options = {**self.options, "seed": self.seed, "progress": False} if self.options else {}
+        self.recommender = gr.Recommender(self.name).fit(self.split.train, **options)
+
+    def recommend(self) -> Index:
+        from graphrec.evaluation.topk import top_k
+
+        lists, _ = top_k(self.recommender.model, self.users, K, seen=self.split.train)
+        return lists.astype(np.int64)
+
+    def own_figures(self) -> dict[str, float]:
+        return self.evaluate(self.recommender.model)
+
+
+class GraphrecRP3beta(_Fitted):
+    """The training-free walk on the graph."""
+
+    model, name, settings = "RP3β", "rp3beta", "its defaults"
+
+
+class GraphrecEASE(_Fitted):
+    """The closed-form item-item regression."""
+
+    model, name, settings = "EASE", "ease", "its defaults: λ = 500"
+
+    @classmethod
+    def unsuitable(cls, n_users: int, n_items: int) -> str | None:
+        return dense_too_large(n_items)
+
+
+class GraphrecFast(_Fitted):
+    """LightGCN by the preset ``lightgcn-fast``, whose recipe was chosen on Gowalla's validation part."""
+
+    model, settings = "LightGCN, lightgcn-fast", "the preset; its recipe was chosen on Gowalla's validation part"
+
+    def fit(self) -> None:
+        import graphrec as gr
+
+        self.recommender = gr.preset("lightgcn-fast").fit(self.split.train, seed=self.seed, progress=False)
+
+    def factors(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        import torch
+
+        with torch.inference_mode():
+            z = self.recommender.model.encode()
+            return z.users.full().numpy(), z.items.full().numpy()
+
+
+class GraphrecMF(_Fitted):
+    """BPR with Adam."""
+
+    model, name = "MF-BPR", "mf"
+    options: ClassVar[dict[str, Any]] = {"epochs": 20}
+    settings = "64 factors, 20 epochs; else its defaults: batch 2,048, Adam 1e-3, λ = 1e-4"
+
+    def factors(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        model = self.recommender.model
+        return model.users.detach().numpy(), model.items.detach().numpy()

@@ -1,0 +1,86 @@
+"""The picture beside each table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
+
+__all__ = ["above_floor", "bars", "growth", "time_to_quality", "times"]
+
+
+def bars(table: pd.DataFrame) -> Figure:
+    """Median times of both sides of every measurement that has two, relative to graphrec's."""
+    groups = [(what, rows) for what, rows in table.groupby("what", sort=False) if len(rows) == 2]
+    figure = new_figure(WIDTH, 0.6 + 0.5 * len(groups))
+    axes = figure.subplots()
+    for place, (_, rows) in enumerate(groups):
+        ours = float(rows.loc[rows["side"].str.startswith("graphrec"), "median_ms"].iloc[0])
+        for offset, (_, row) in zip((-0.2, 0.2), rows.iterrows(), strict=True):
+            mine = str(row["side"]).startswith("graphrec")
+            relative = row["median_ms"] / ours
+            axes.barh(place + offset, relative, 0.38, color=COLOURS[0] if mine else GREY)
+            axes.text(relative, place + offset, f"  {row['side']}, {row['median_ms']:.3g} ms", va="center", fontsize=7)
+    axes.set_yticks(range(len(groups)), [what for what, _ in groups], fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.45)
+    tidy(axes, x="time, graphrec = 1", grid="x")
+    return figure
+
+
+def time_to_quality(table: pd.DataFrame) -> Figure:
+    """Seconds from text files to the figures, against Recall@20."""
+    figure = new_figure(WIDTH, 3.2)
+    axes = figure.subplots()
+    for colour, (name, rows) in zip(COLOURS, table.groupby("model", sort=False), strict=False):
+        axes.plot(rows["seconds"], rows["recall@20"], "o", color=colour, label=name)
+    axes.axhline(0.183, color=GREY, linewidth=1)
+    axes.text(0, 0.183, "LightGCN's paper, 1,000 epochs", fontsize=7, va="bottom")
+    axes.set_xlim(left=0)
+    axes.legend(fontsize=8, frameon=False)
+    tidy(axes, x="seconds from text files, start-up included", y="Recall@20 on Gowalla's test part")
+    return figure
+
+
+def growth(table: pd.DataFrame) -> Figure:
+    """Milliseconds of a step by number of edges, with a line of slope 1 through the first point."""
+    figure = new_figure(WIDTH, 3.2)
+    axes = figure.subplots()
+    edges, times = table["edges"].to_numpy(float), table["median_ms"].to_numpy(float)
+    axes.loglog(edges, times, "o-", color=COLOURS[0], label="measured")
+    axes.loglog(edges, times[0] * edges / edges[0], "--", color=GREY, label="slope 1")
+    for x, y in zip(edges, times, strict=True):
+        axes.annotate(f"{y:.0f} ms", (x, y), textcoords="offset points", xytext=(6, -10), fontsize=7)
+    axes.legend(fontsize=8, frameon=False)
+    tidy(axes, x="edges", y="milliseconds a step")
+    axes.set_ylim(top=float(np.max(times)) * 1.6)
+    return figure
+
+
+def times(table: pd.DataFrame) -> Figure:
+    """Median times of the variants of one thing."""
+    figure = new_figure(WIDTH, 0.8 + 0.3 * len(table))
+    axes = figure.subplots()
+    axes.barh(table["what"], table["median_ms"], color=[COLOURS[0], *[GREY] * (len(table) - 1)])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=8)
+    for place, value in enumerate(table["median_ms"]):
+        axes.text(value, place, f"  {value:.1f}", va="center", fontsize=7)
+    tidy(axes, x="milliseconds, median", grid="x")
+    return figure
+
+
+def above_floor(table: pd.DataFrame) -> Figure:
+    """Measured time of each part over its floor."""
+    figure = new_figure(WIDTH, 0.8 + 0.35 * len(table))
+    axes = figure.subplots()
+    axes.barh(table["part"], table["ratio"], color=COLOURS[0])
+    axes.axvline(1, color=GREY)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=8)
+    for place, row in enumerate(table.itertuples()):
+        axes.text(row.ratio, place, f"  {row.measured_ms:.1f} ms", va="center", fontsize=7)
+    tidy(axes, x="measured time over the floor's", grid="x")
+    return figure
