@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("speed", "quality", "scale", "hops", "floor", "peers")
+NAMES = ("speed", "quality", "scale", "hops", "floor", "peers", "hybrid_splits")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
 
-__all__ = ["above_floor", "bars", "growth", "time_to_quality", "times"]
+__all__ = ["above_floor", "bars", "differences", "growth", "time_to_quality", "times"]
 
 
 def bars(table: pd.DataFrame) -> Figure:
@@ -83,4 +83,15 @@ def above_floor(table: pd.DataFrame) -> Figure:
     for place, row in enumerate(table.itertuples()):
         axes.text(row.ratio, place, f"  {row.measured_ms:.1f} ms", va="center", fontsize=7)
     tidy(axes, x="measured time over the floor's", grid="x")
+    return figure
+
+
+def differences(table: pd.DataFrame) -> Figure:
+    """Mean differences with two standard errors to either side."""
+    figure = new_figure(WIDTH, 0.9 + 0.3 * len(table))
+    axes = figure.subplots()
+    axes.errorbar(table["difference"], table["metric"], xerr=2 * table["standard error"], fmt="o", color=COLOURS[0])
+    axes.axvline(0, color=GREY)
+    axes.invert_yaxis()
+    tidy(axes, x="hybrid less MF, ± 2 standard errors over the splits", grid="x")
     return figure
