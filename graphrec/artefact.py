@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from graphrec._version import __version__
 from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.training.checkpoint import read_tensors, write_tensors
 

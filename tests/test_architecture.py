@@ -1,6 +1,8 @@
 """The house rules that a machine can check: data walks in one direction, names say something."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import graphrec
@@ -8,7 +10,7 @@ import graphrec
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
 ROOMS = [
-    {"errors", "threads", "_version"},
+    {"errors", "threads", "deferred", "_version"},
     {"data"},
     {"graph"},
     {"losses", "sampling"},
@@ -69,3 +71,10 @@ def test_public_things_have_docstrings():
             if public and not ast.get_docstring(node):
                 bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not bare
+
+
+def test_importing_the_package_imports_nothing_heavy_but_torch_and_pandas():
+    program = "import sys, graphrec; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    heavy = ["numba", "matplotlib", "scipy.sparse", "scipy.sparse.linalg", "torch_geometric", "tensorboard", "click"]
+    done = subprocess.run([sys.executable, "-c", program, *heavy], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()

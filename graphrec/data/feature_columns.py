@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 
 __all__ = ["Column", "Kind", "guess_kind"]

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from graphrec.data.feature_columns import Column, Kind, guess_kind
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Features", "Labels"]

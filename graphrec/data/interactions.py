@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids, look_up
+from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Duplicates", "Interactions"]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
 from graphrec.graph.normalise import NORMALISATIONS, SELF_LOOPS, edge_values
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.base import Encoding
 from graphrec.models.checks import check_at_least, check_dropout, check_widths

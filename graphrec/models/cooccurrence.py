@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.threads import balanced_bounds, run_ranges, thread_count
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.buffers import BufferPool
 from graphrec.models.base import ClosedForm, Encoding

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.models.base import ClosedForm, Encoding, Table
 
 __all__ = ["ItemPop"]

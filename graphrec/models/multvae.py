@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.losses import gaussian_kl
 from graphrec.models.base import Encoding
 from graphrec.models.checks import check_at_least, check_dropout, check_widths

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.models.checks import check_at_least
 from graphrec.models.cooccurrence import cooccurrence, over_product
 from graphrec.models.item_similarity import ItemSimilarity

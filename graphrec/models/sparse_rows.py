@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from graphrec.deferred import sparse
 
 __all__ = ["SparseRows"]
 

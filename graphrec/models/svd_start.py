@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.truncated_svd import truncated_svd
 

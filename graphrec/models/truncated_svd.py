@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 
 import torch
-from scipy import sparse
 from torch import Tensor
+
+from graphrec.deferred import sparse
 
 __all__ = ["truncated_svd"]
 

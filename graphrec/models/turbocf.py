@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.cooccurrence import MAX_ENTRIES, cooccurrence, over_product
 from graphrec.models.item_similarity import ItemSimilarity

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.base import Encoding, Gathered, Model, Table
 from graphrec.models.sparse_rows import SparseRows
