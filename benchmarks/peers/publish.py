@@ -70,14 +70,14 @@ def plot(steps: pd.DataFrame, fits: pd.DataFrame, path: Path, data: str) -> None
         labels = [f"{v:.0f} ms, {r:.1f} ×" for v, r in zip(values, steps["over graphrec's"], strict=True)]
         left.bar_label(bars, labels, padding=3)
         left.set_title(f"LightGCN step, K = 3, 64 dimensions, batch 2,048\n{data}")
-        left.set(xlabel="ms, median", xlim=(0, values.max() * 1.3))
+        left.set(xlabel="ms, median", xlim=(0, values.max() * 1.4))
         left.invert_yaxis()
     if len(fits):
         values = fits["recall@20"].to_numpy(float)
         bars = right.barh(fits["library"] + ", " + fits["model"], values, color=_colours(fits))
         right.bar_label(bars, [f"{v:.4f}, fit {s:.1f} s" for v, s in zip(values, fits["fit, s"], strict=True)], padding=3)
         right.set_title("recall@20 by graphrec's evaluator\n(defaults; not tuned)")
-        right.set(xlabel="recall@20", xlim=(0, values.max() * 1.4))
+        right.set(xlabel="recall@20", xlim=(0, values.max() * 1.7))
         right.invert_yaxis()
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
