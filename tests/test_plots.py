@@ -304,7 +304,7 @@ def test_bars_are_the_titles_at_both_ends():
     np.testing.assert_allclose([bar.get_width() for bar in axes.patches], centred[[0, 1, 10, 11]])
     heights = [bar.get_y() + bar.get_height() / 2 for bar in axes.patches]
     np.testing.assert_allclose(heights, [0, 1, 3, 4])
-    assert axes.get_xlabel() == "principal component 0 of the item embeddings (100.0 % of their variance)"
+    assert axes.get_xlabel() == "principal component 1, 100.0 % of the variance"
 
 
 def test_another_component_and_all_items():
@@ -313,7 +313,7 @@ def test_another_component_and_all_items():
     vectors[:, 2] = torch.tensor([2.0, 1, -1, -2])
     axes = plots.plot_item_components(vectors, list("abcd"), component=1, n=2).axes[0]
     assert sorted(t for t in ticks(axes) if t) == list("abcd")
-    assert "principal component 1" in axes.get_xlabel()
+    assert "principal component 2" in axes.get_xlabel()
     long = plots.plot_item_components(vectors, ["word " * 30] * 4, n=2).axes[0]
     assert all(len(text) <= 48 and text.endswith(" …") for text in ticks(long)[:4])
 
@@ -335,7 +335,7 @@ def test_item_components_that_cannot_be_drawn():
 def test_embedding_is_the_plane_of_the_first_two_components():
     axes = plots.plot_embedding(VECTORS).axes[0]
     np.testing.assert_allclose(axes.collections[0].get_offsets(), principal_components(VECTORS).scores[:, :2])
-    assert axes.get_xlabel().startswith("principal component 0 (")
+    assert axes.get_xlabel().startswith("principal component 1 (")
 
 
 def test_embedding_by_category_and_by_value():

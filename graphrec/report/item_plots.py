@@ -72,7 +72,7 @@ def plot_item_components(
     axes.set_yticks([*place, n], [*labels, between], parse_math=False)
     axes.set_ylim(-0.7, place[-1] + 0.7)
     share = f"{pca.explained[component]:.1%}".replace("%", " %")
-    tidy(axes, x=f"principal component {component} of the item embeddings ({share} of their variance)", grid="x")
+    tidy(axes, x=f"principal component {component + 1}, {share} of the variance", grid="x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.get_yticklabels()[-1].set_color(DARK_GREY)
@@ -131,7 +131,7 @@ def plot_embedding(
     else:
         axes.scatter(x, y, color=COLOURS[0], **look)
     shares = [f"{share:.1%}".replace("%", " %") for share in pca.explained[:2]]
-    tidy(axes, x=f"principal component 0 ({shares[0]} of variance)", y=f"principal component 1 ({shares[1]})")
+    tidy(axes, x=f"principal component 1 ({shares[0]} of variance)", y=f"principal component 2 ({shares[1]})")
     axes.set_aspect("equal", adjustable="datalim")  # distances are what the picture is about
     return figure
 
