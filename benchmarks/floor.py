@@ -17,6 +17,7 @@ import torch
 
 import graphrec as gr
 from benchmarks.pictures import above_floor
+from benchmarks.plain import blocked_matmuls
 from benchmarks.record import interleaved, ratio, write
 from benchmarks.speed import batch_of
 from graphrec.evaluation.topk import top_k
@@ -93,14 +94,8 @@ def copies(train: gr.Interactions) -> Callable[[], None]:
 def ranking(train: gr.Interactions) -> dict[str, Callable[[], object]]:
     torch.manual_seed(0)
     model = gr.models.MF(train, dim=64)
-    u, v, everyone, block = model.users.detach(), model.items.detach(), np.arange(train.n_users), torch.empty(512, 1024)
-
-    def matmuls() -> None:
-        for lo in range(0, len(u), 512):
-            for first in range(0, len(v), 1024):
-                left, right = u[lo : lo + 512], v[first : first + 1024]
-                torch.mm(left, right.T, out=block) if len(left) * len(right) == block.numel() else left @ right.T
-
+    everyone = np.arange(train.n_users)
+    matmuls = blocked_matmuls(model.users.detach(), model.items.detach(), 512, 1024)
     return {"measured": lambda: top_k(model, everyone, 20, train), "floor": matmuls}
 
 

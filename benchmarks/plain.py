@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,19 @@ def bpr_with_l2(u: Tensor, p: Tensor, n: Tensor, ego: tuple[Tensor, ...], l2: fl
     """BPR and ½‖·‖²/B of the given rows."""
     loss = F.softplus((u * n).sum(1) - (u * p).sum(1)).mean()
     return loss + l2 * sum(e.square().sum() for e in ego) / (2 * len(u))
+
+
+def blocked_matmuls(users: Tensor, items: Tensor, rows: int, columns: int) -> Callable[[], None]:
+    """All products of two tables in blocks, each thrown away: the least that a full ranking has to do."""
+    out = torch.empty(rows, columns)
+
+    def multiply() -> None:
+        for lo in range(0, len(users), rows):
+            for first in range(0, len(items), columns):
+                u, v = users[lo : lo + rows], items[first : first + columns]
+                torch.mm(u, v.T, out=out) if (len(u), len(v)) == out.shape else u @ v.T
+
+    return multiply
 
 
 class PlainLightGCN(nn.Module):

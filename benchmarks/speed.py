@@ -13,7 +13,7 @@ import torch
 
 import graphrec as gr
 from benchmarks.pictures import bars
-from benchmarks.plain import PlainLightGCN, PlainNGCF
+from benchmarks.plain import PlainLightGCN, PlainNGCF, blocked_matmuls
 from benchmarks.record import interleaved, ratio, spread, write
 from benchmarks.startup import memory, startup
 from graphrec.evaluation.topk import top_k
@@ -82,17 +82,11 @@ def steps(train: gr.Interactions, rounds: int) -> list[dict]:
 
 def evaluation(train: gr.Interactions, rounds: int) -> list[dict]:
     model = gr.models.MF(train, dim=64)
-    users, items = model.users.detach(), model.items.detach()
     everyone = np.arange(train.n_users)
-    out = torch.empty(1024, 1024)
-
-    def matmuls() -> None:
-        for u in range(0, len(users), 1024):
-            for i in range(0, len(items), 1024):
-                a, b = users[u : u + 1024], items[i : i + 1024]
-                torch.mm(a, b.T, out=out[: len(a), : len(b)]) if len(a) == len(b) == 1024 else a @ b.T
-
-    calls = {"graphrec top 20 of all users": lambda: top_k(model, everyone, 20, train), "bare matmuls, 1024 × 1024": matmuls}
+    calls = {
+        "graphrec top 20 of all users": lambda: top_k(model, everyone, 20, train),
+        "bare matmuls, 1024 × 1024": blocked_matmuls(model.users.detach(), model.items.detach(), 1024, 1024),
+    }
     seconds = interleaved(calls, rounds, warm=1)
     base = seconds["bare matmuls, 1024 × 1024"]
     return [

@@ -33,6 +33,21 @@ MF = {"dim": 10, "bias": True}
 HYBRID = {"metadata_hidden": [8], "hidden": [16], "dropout": 0.3}
 
 
+def prepare(data):
+    """The liked pairs, and features of their items: genres and the decade in the title."""
+    liked = data.interactions.drop_duplicates("last").binarize(min_rating=4).k_core(3, 1)
+    items = data.items.assign(decade=data.items["title"].str.extract(r"\((\d{3})\d\)")[0].fillna("no "))
+    columns = {"genres": "labels", "decade": "labels"}
+    return liked, Features.from_frame(items, liked, columns=columns, missing="zeros")
+
+
+def figures(recommender, test):
+    """Every metric without the items of training and, as "all: …", with them."""
+    ours = gr.evaluate(recommender, test, metrics=METRICS).mean
+    theirs = gr.evaluate(recommender, test, metrics=METRICS, filter_seen=False).mean
+    return {**ours, **{f"all: {metric}": value for metric, value in theirs.items()}}
+
+
 def fit_all(split, features, seed, epochs):
     """Every model by name, each with the weights of its best epoch on validation."""
     fitted = {}
@@ -68,21 +83,17 @@ def main():
     args = parser.parse_args()
     epochs, seeds = (1, 1) if args.quick else (args.epochs, args.seeds)
     data = gr.load_dataset(args.data, fallback="synthetic")
-    liked = data.interactions.drop_duplicates("last").binarize(min_rating=4).k_core(3, 1)
+    liked, features = prepare(data)
     split = gr.split.stratified(liked, test=0.1, valid=0.1, seed=42)
     films = data.items.set_index("item_id")[["title", "genres"]]
-    items = data.items.assign(decade=data.items["title"].str.extract(r"\((\d{3})\d\)")[0].fillna("no "))
-    features = Features.from_frame(items, liked, columns={"genres": "labels", "decade": "labels"}, missing="zeros")
     print(split, features, sep="\n")
 
     rows = []
     for seed in range(seeds):
         fitted = fit_all(split, features, seed, epochs)
         for name, recommender in fitted.items():
-            ours = gr.evaluate(recommender, split.test, metrics=METRICS).mean
-            theirs = gr.evaluate(recommender, split.test, metrics=METRICS, filter_seen=False).mean
-            rows.append({"model": name, "seed": seed, "valid: map@10": recommender.history["map@10"].max(), **ours})
-            rows[-1] |= {f"all: {metric}": value for metric, value in theirs.items()}
+            best = recommender.history["map@10"].max()
+            rows.append({"model": name, "seed": seed, "valid: map@10": best, **figures(recommender, split.test)})
             print(rows[-1], flush=True)
 
     mf, hybrid = fitted["MF"], fitted["hybrid"]
