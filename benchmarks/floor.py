@@ -68,7 +68,7 @@ def parts_of_a_step(train: gr.Interactions) -> dict[str, tuple[str, float, Calla
         "the last hop, for the batch's rows": (
             f"{touched / edges:.0%} of the edges' rows",
             touched * (ROW + 8) + 4 * len(nodes) * ROW,
-            lambda: hops.distinct_rows(index.distinct),
+            lambda: hops.distinct_rows(index, None),
         ),
         "the first backward product": (
             "the same edges' rows, all column indices, the table written",

@@ -1,16 +1,19 @@
 """Graph, products and gradients against dense matrices."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 import graphrec as gr
-from graphrec.graph import products
+from graphrec.graph import hop_mean, products
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
 from graphrec.graph.propagate import propagate, propagate_rows
+from graphrec.graph.receptive_field import receptive_field
+from graphrec.graph.row_sparse import NodeIndex
 
 NAMES = ["none", "sym", "row", "sym+self", "ngcf", "sym,self"]
 
@@ -101,9 +104,44 @@ def test_some_rows_of_a_hop(interactions, name, dtype):
     assert torch.allclose(x.grad.double(), dense.T @ spread, atol=1e-6)
 
 
-@pytest.mark.parametrize("hops", [1, 2, 3])
-@pytest.mark.parametrize("name", ["sym", "row"])
-def test_hop_mean_and_its_gradient_against_dense_autograd(interactions, name, hops):
+def widest(monkeypatch, share):
+    """Let every receptive field up to this share of the edges be worth listing."""
+    monkeypatch.setattr(hop_mean, "receptive_field", partial(receptive_field, widest_batch=share, widest_field=share))
+
+
+def test_a_receptive_field_is_the_batch_and_its_neighbours(interactions):
+    pattern = gr.BipartiteGraph(interactions).pattern
+    dense = dense_definition(interactions, "none")
+    for batch in ([0], [3, 70, 3, 104], [99]):
+        index = NodeIndex(torch.tensor(batch), len(dense))
+        want = sorted({*batch, *dense[batch].nonzero()[:, 1].tolist()})
+        assert receptive_field(index, pattern, 1.0, 1.0).distinct.tolist() == want
+        share = float((dense[want] != 0).sum() / (dense != 0).sum())
+        assert receptive_field(index, pattern, 1.0, share + 1e-6) is not None
+        assert receptive_field(index, pattern, 1.0, share - 1e-6) is None
+        share = float((dense[sorted(set(batch))] != 0).sum() / (dense != 0).sum())
+        assert receptive_field(index, pattern, share - 1e-6, 1.0) is None
+
+
+def test_look_ups_one_after_the_other_fill_the_same_hops(interactions, monkeypatch):
+    adjacency = gr.BipartiteGraph(interactions).adjacency("sym")
+    x = torch.randn(adjacency.n_nodes, 6)
+    widest(monkeypatch, 0.0)
+    want = HopMean(adjacency, x, 3, BufferPool()).full()
+    widest(monkeypatch, 1.0)
+    hops = HopMean(adjacency, x, 3, BufferPool())
+    for nodes in ([0, 80], [1, 80], list(range(40)), list(range(adjacency.n_nodes))):
+        assert torch.allclose(hops.rows(torch.tensor(nodes))[0], want[nodes], atol=1e-6)
+    hops = HopMean(adjacency, x, 3, BufferPool())
+    hops.rows(torch.tensor([5]))
+    assert torch.allclose(hops.full(), want, atol=1e-6), "a look-up leaves rows out that the whole needs"
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["whole", "field"])
+@pytest.mark.parametrize("hops", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", ["sym", "row", "sym,self"])
+def test_hop_mean_and_its_gradient_against_dense_autograd(interactions, monkeypatch, name, hops, share):
+    widest(monkeypatch, share)
     adjacency = gr.BipartiteGraph(interactions).adjacency(name)
     dense = dense_definition(interactions, name)
     x = torch.randn(adjacency.n_nodes, 6, requires_grad=True)

@@ -19,8 +19,10 @@ __all__ = [
     "group",
     "hop",
     "hop_from_marked",
+    "hop_into_rows",
     "hop_rows",
     "index_rows",
+    "mark_neighbours",
     "mean_rows",
     "sum_rows",
     "unit",
@@ -109,6 +111,26 @@ def hop_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-
 
 
 @_compile
+def hop_into_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
+    """out[i] = Σ_j A[i, j] · x[j] for i in rows[lo:hi]; the other rows of out are left as they are."""
+    for r in range(lo, hi):
+        if r + 1 < hi:
+            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], x)
+        i = rows[r]
+        _clear(i, out)
+        _accumulate(i, indptr[i], indptr[i + 1], indptr[i + 1], indices, values, x, out)
+
+
+@_compile
+def mark_neighbours(rows, indptr, indices, mark):  # type: ignore[no-untyped-def]
+    """Set the mark of the nodes `rows` and of every neighbour of theirs."""
+    for row in rows:
+        mark[row] = True
+        for e in range(indptr[row], indptr[row + 1]):
+            mark[np.uint64(indices[e])] = True
+
+
+@_compile
 def mean_rows(lo, hi, rows, indptr, indices, values, layers, scale, mean, ego):  # type: ignore[no-untyped-def]
     """mean[r] = scale · (Σ_l layers[l][i] + (A · layers[-1])[i]) and ego[r] = layers[0][i] with i = rows[r]."""
     width = np.uint64(mean.shape[1])
@@ -170,35 +192,37 @@ def add_rows(lo, hi, rows, x, out):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def hop_from_marked(lo, hi, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
-    """out[i] = Σ_j A[i, j] · x[slot[j]] over the columns j with slot[j] >= 0, for the rows lo:hi.
+def hop_from_marked(lo, hi, rows, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
+    """out[r] = Σ_j A[rows[r], j] · x[slot[j]] over the columns j with slot[j] >= 0; `rows` may be None for all rows.
 
-    The marked columns of a stretch of rows are first compacted without a branch: the scan of all edges is then
+    The marked columns of a stretch of rows are first compacted without a branch: the scan of the edges is then
     cheap, and the rows of `x` that follow are known early enough to be prefetched.
     """
     longest = 0
-    for i in range(lo, hi):
+    for r in range(lo, hi):
+        i = r if rows is None else rows[r]
         longest = max(longest, indptr[i + 1] - indptr[i])
     columns = np.empty(longest + _STRETCH + 1, np.int32)
     weights = np.empty(longest + _STRETCH + 1, np.float32)
     ends = np.empty(_STRETCH, np.int64)
     first = lo
     while first < hi:
-        found, i = 0, first
-        while i < hi and i - first < _STRETCH and found < _STRETCH:
+        found, r = 0, first
+        while r < hi and r - first < _STRETCH and found < _STRETCH:
+            i = r if rows is None else rows[r]
             for e in range(indptr[i], indptr[i + 1]):
-                s = slot[indices[e]]
+                s = slot[np.uint64(indices[e])]
                 columns[found] = s
                 weights[found] = values[e]
                 found += s >= 0
-            ends[i - first] = found
-            i += 1
+            ends[r - first] = found
+            r += 1
         start = 0
-        for row in range(first, i):
+        for row in range(first, r):
             _clear(row, out)
             _accumulate(row, start, ends[row - first], found, columns, weights, x, out)
             start = ends[row - first]
-        first = i
+        first = r
 
 
 @_reorder

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from graphrec.errors import unknown_name
 from graphrec.graph.bipartite import Adjacency
 from graphrec.threads import balanced_bounds, even_bounds, run_ranges, thread_count
 
-__all__ = ["BACKENDS", "hop_into", "product_rows", "row_bounds", "runs_on_kernels", "spmm"]
+__all__ = ["BACKENDS", "bounds_of_rows", "hop_into", "hop_into_rows", "product_rows", "row_bounds", "runs_on_kernels", "spmm"]
 
 
 def hop_into(adjacency: Adjacency, x: Tensor, out: Tensor | None = None) -> Tensor:
@@ -25,6 +27,18 @@ def hop_into(adjacency: Adjacency, x: Tensor, out: Tensor | None = None) -> Tens
     values, source, target = adjacency.values.numpy(), x.numpy(), out.numpy()
     run_ranges(lambda lo, hi: kernels.hop(lo, hi, indptr, indices, values, source, target), row_bounds(adjacency))
     return out
+
+
+def hop_into_rows(adjacency: Adjacency, x: Tensor, rows: npt.NDArray[np.int64], out: Tensor) -> None:
+    """Those rows of Â·X into their places in `out` (n, d); the others are not written (CPU, float32)."""
+    from graphrec.graph import kernels
+
+    indptr, indices = adjacency.pattern.indptr, adjacency.pattern.indices
+    values, source, target = adjacency.values.numpy(), x.contiguous().numpy(), out.numpy()
+    run_ranges(
+        lambda lo, hi: kernels.hop_into_rows(lo, hi, rows, indptr, indices, values, source, target),
+        bounds_of_rows(adjacency, rows),
+    )
 
 
 def _torch_reduce(adjacency: Adjacency, x: Tensor) -> Tensor:
@@ -66,6 +80,14 @@ def row_bounds(adjacency: Adjacency) -> list[int]:
     if key not in cache:
         cache[key] = balanced_bounds(adjacency.pattern.indptr, 4 * thread_count())
     return cache[key]
+
+
+def bounds_of_rows(adjacency: Adjacency, rows: npt.NDArray[np.int64]) -> list[int]:
+    """Ranges of positions in `rows` with nearly equally many entries, as in :func:`row_bounds`."""
+    indptr = adjacency.pattern.indptr
+    entries = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(indptr[rows + 1] - indptr[rows], out=entries[1:])
+    return balanced_bounds(entries, 4 * thread_count())
 
 
 def runs_on_kernels(*tensors: Tensor) -> bool:

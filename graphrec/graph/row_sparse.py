@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
-from graphrec.graph.products import row_bounds, runs_on_kernels, spmm
+from graphrec.graph.products import bounds_of_rows, row_bounds, runs_on_kernels, spmm
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["NodeIndex", "RowSparse"]
@@ -85,16 +86,27 @@ class RowSparse:
         width = self.values.shape[1]
         if not self.on_kernels:
             return spmm(adjacency, self.add_to(self.values.new_zeros(self.index.n, width)))
+        out = torch.empty(self.index.n, width) if out is None else out
+        self._multiply(adjacency, None, out, row_bounds(adjacency))
+        return out
+
+    def with_neighbours(self, adjacency: Adjacency, field: NodeIndex) -> RowSparse:
+        """(Â + I) times this matrix, non-zero in its receptive field only (ascending nodes; on the kernels)."""
         from graphrec.graph import kernels
 
-        out = torch.empty(self.index.n, width) if out is None else out
+        rows = field.distinct.numpy()
+        out = torch.empty(len(rows), self.values.shape[1])
+        self._multiply(adjacency, rows, out, bounds_of_rows(adjacency, rows))
+        place = np.searchsorted(rows, self.index.distinct.numpy())
+        kernels.add_rows(0, len(place), place, self.values.numpy(), out.numpy())
+        return RowSparse(field, out)
+
+    def _multiply(self, adjacency: Adjacency, rows: npt.NDArray[np.int64] | None, out: Tensor, bounds: list[int]) -> None:
+        from graphrec.graph import kernels
+
         indptr, indices, slot = adjacency.pattern.indptr, adjacency.pattern.indices, self.index.slot
         weights, source, target = adjacency.values.numpy(), self.values.numpy(), out.numpy()
-        run_ranges(
-            lambda lo, hi: kernels.hop_from_marked(lo, hi, indptr, indices, weights, slot, source, target),
-            row_bounds(adjacency),
-        )
-        return out
+        run_ranges(lambda lo, hi: kernels.hop_from_marked(lo, hi, rows, indptr, indices, weights, slot, source, target), bounds)
 
     def add_to(self, dense: Tensor) -> Tensor:
         """Add this matrix to a dense one (n, d), in place."""
