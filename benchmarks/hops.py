@@ -23,6 +23,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 import graphrec as gr
 from benchmarks.pictures import times
 from benchmarks.record import interleaved, ratio, spread, write
+from graphrec.errors import InputError
 from graphrec.graph import kernels
 from graphrec.graph.products import BACKENDS
 from graphrec.models.svd_start import singular_vectors
@@ -143,7 +144,8 @@ def main(arguments: list[str]) -> None:
     for name, backend in BACKENDS.items():
         try:
             backend(adjacency, tensor)
-        except ImportError:
+        except InputError as error:  # an optional package
+            print(f"left out: {error}")
             continue
         if name != "numba":
             calls[f"back end {name}"] = lambda backend=backend: backend(adjacency, tensor)

@@ -109,7 +109,7 @@ class HopMean:
         width = g.values.shape[1]
         if not g.on_kernels:
             return self.backward_of_dense(g.add_to(g.values.new_zeros(g.index.n, width)))
-        inner = g if field is None else g.with_neighbours(transposed, field)
+        inner = g if field is None else g.with_neighbours(self.adjacency, field)
         total = g.add_to(inner.product(transposed, out=self.pool.take(g.index.n, width)))
         for _ in range(self.hops - (1 if field is None else 2)):
             total = g.add_to(self._hop(transposed, total))

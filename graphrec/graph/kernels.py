@@ -1,6 +1,6 @@
 """Compiled products of a sparse matrix with dense rows, each for the rows ``lo:hi`` (see graphrec.threads).
 
-Every kernel gathers: it reads rows of `x` and writes each output row once. Scattering was three times slower.
+Every long kernel gathers: it reads rows of `x` and writes each output row once. Scattering was three times slower.
 Four edges are unrolled by hand so that an output row is loaded and stored once for four neighbours, and rows
 that come sixteen edges later are prefetched. Indices of rows and columns are unsigned: a signed one may count from
 the end in Python, and looking for that keeps LLVM from the best loops.
@@ -24,6 +24,7 @@ __all__ = [
     "index_rows",
     "mark_neighbours",
     "mean_rows",
+    "scatter_rows",
     "sum_rows",
     "unit",
     "unit_gradient",
@@ -35,6 +36,7 @@ _AHEAD = 16
 _LINE = np.uint64(16)  # floats in a cache line
 _LINES = np.uint64(64)
 _STRETCH = 1024  # entries that are compacted before they are summed
+_THREE, _SEVEN, _ONE = np.uint32(3), np.uint32(7), np.uint8(1)  # the byte of a bit, its place there, and the bit
 
 
 @_compile
@@ -192,37 +194,51 @@ def add_rows(lo, hi, rows, x, out):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def hop_from_marked(lo, hi, rows, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
-    """out[r] = Σ_j A[rows[r], j] · x[slot[j]] over the columns j with slot[j] >= 0; `rows` may be None for all rows.
+def hop_from_marked(lo, hi, indptr, indices, values, marked, slot, x, out):  # type: ignore[no-untyped-def]
+    """out[i] = Σ_j A[i, j] · x[slot[j]] over the columns j whose bit in `marked` is set, for the rows lo:hi.
 
-    The marked columns of a stretch of rows are first compacted without a branch: the scan of the edges is then
-    cheap, and the rows of `x` that follow are known early enough to be prefetched.
+    The marked columns of a stretch of rows are first compacted without a branch: the scan of all edges is then
+    cheap, and the rows of `x` that follow are known early enough to be prefetched. Bits, because every edge looks
+    at one: those of millions of nodes still lie in the nearest caches.
     """
     longest = 0
-    for r in range(lo, hi):
-        i = r if rows is None else rows[r]
+    for i in range(lo, hi):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    columns = np.empty(longest + _STRETCH + 1, np.int32)
+    columns = np.empty(longest + _STRETCH + 1, np.uint32)
     weights = np.empty(longest + _STRETCH + 1, np.float32)
     ends = np.empty(_STRETCH, np.int64)
     first = lo
     while first < hi:
-        found, r = 0, first
-        while r < hi and r - first < _STRETCH and found < _STRETCH:
-            i = r if rows is None else rows[r]
+        found, i = 0, first
+        while i < hi and i - first < _STRETCH and found < _STRETCH:
             for e in range(indptr[i], indptr[i + 1]):
-                s = slot[np.uint64(indices[e])]
-                columns[found] = s
+                column = np.uint32(indices[e])
+                columns[found] = column
                 weights[found] = values[e]
-                found += s >= 0
-            ends[r - first] = found
-            r += 1
+                found += (marked[column >> _THREE] >> np.uint8(column & _SEVEN)) & _ONE
+            ends[i - first] = found
+            i += 1
+        for e in range(found):
+            columns[e] = slot[columns[e]]
         start = 0
-        for row in range(first, r):
+        for row in range(first, i):
             _clear(row, out)
             _accumulate(row, start, ends[row - first], found, columns, weights, x, out)
             start = ends[row - first]
-        first = r
+        first = i
+
+
+@_compile
+def scatter_rows(lo, hi, rows, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
+    """out[slot[j]] += A[rows[r], j] · x[r] for every entry of the listed rows; for the columns lo:hi of x and out."""
+    for r in range(len(rows)):
+        source, end = np.uint64(r), indptr[rows[r] + 1]
+        for e in range(indptr[rows[r]], end):
+            if e + _AHEAD < end:
+                _prefetch_row(out, np.uint64(slot[np.uint64(indices[e + _AHEAD])]))
+            to, weight = np.uint64(slot[np.uint64(indices[e])]), values[e]
+            for k in range(np.uint64(lo), np.uint64(hi)):
+                out[to, k] += weight * x[source, k]
 
 
 @_reorder

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
-from graphrec.graph.products import bounds_of_rows, row_bounds, runs_on_kernels, spmm
+from graphrec.graph.products import row_bounds, runs_on_kernels, spmm
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["NodeIndex", "RowSparse"]
@@ -45,6 +47,11 @@ class NodeIndex:
         position, distinct = np.empty(len(nodes), np.int64), np.empty(len(nodes), np.int64)
         used = kernels.index_rows(nodes.numpy(), self.slot, position, distinct)
         self.distinct, self.position = torch.from_numpy(distinct[:used]), torch.from_numpy(position)
+
+    @cached_property
+    def marked(self) -> npt.NDArray[np.uint8]:
+        """A bit for each of all nodes, set for the distinct ones; eight in a byte, the lowest first."""
+        return np.packbits(np.asarray(self.slot) >= 0, bitorder="little")
 
     @property
     def all_distinct(self) -> bool:
@@ -86,27 +93,29 @@ class RowSparse:
         width = self.values.shape[1]
         if not self.on_kernels:
             return spmm(adjacency, self.add_to(self.values.new_zeros(self.index.n, width)))
+        from graphrec.graph import kernels
+
         out = torch.empty(self.index.n, width) if out is None else out
-        self._multiply(adjacency, None, out, row_bounds(adjacency))
+        pattern, index = adjacency.pattern, self.index
+        matrix = pattern.indptr, pattern.indices, adjacency.values.numpy()
+        tables = index.marked, index.slot, self.values.numpy(), out.numpy()
+        run_ranges(lambda lo, hi: kernels.hop_from_marked(lo, hi, *matrix, *tables), row_bounds(adjacency))
         return out
 
     def with_neighbours(self, adjacency: Adjacency, field: NodeIndex) -> RowSparse:
-        """(Â + I) times this matrix, non-zero in its receptive field only (ascending nodes; on the kernels)."""
+        """(Âᵀ + I) times this matrix, non-zero in its receptive field only (ascending nodes; on the kernels).
+
+        The field's rows have far more edges than this matrix's, so these are scattered; threads share the columns.
+        """
         from graphrec.graph import kernels
 
-        rows = field.distinct.numpy()
-        out = torch.empty(len(rows), self.values.shape[1])
-        self._multiply(adjacency, rows, out, bounds_of_rows(adjacency, rows))
-        place = np.searchsorted(rows, self.index.distinct.numpy())
-        kernels.add_rows(0, len(place), place, self.values.numpy(), out.numpy())
+        rows, width = self.index.distinct.numpy(), self.values.shape[1]
+        out = torch.zeros(len(field.distinct), width)
+        pattern, source, target = adjacency.pattern, self.values.numpy(), out.numpy()
+        fixed = rows, pattern.indptr, pattern.indices, adjacency.values.numpy(), field.slot, source, target
+        run_ranges(lambda lo, hi: kernels.scatter_rows(lo, hi, *fixed), even_bounds(width, thread_count()))
+        kernels.add_rows(0, len(rows), np.searchsorted(field.distinct.numpy(), rows), source, target)
         return RowSparse(field, out)
-
-    def _multiply(self, adjacency: Adjacency, rows: npt.NDArray[np.int64] | None, out: Tensor, bounds: list[int]) -> None:
-        from graphrec.graph import kernels
-
-        indptr, indices, slot = adjacency.pattern.indptr, adjacency.pattern.indices, self.index.slot
-        weights, source, target = adjacency.values.numpy(), self.values.numpy(), out.numpy()
-        run_ranges(lambda lo, hi: kernels.hop_from_marked(lo, hi, rows, indptr, indices, weights, slot, source, target), bounds)
 
     def add_to(self, dense: Tensor) -> Tensor:
         """Add this matrix to a dense one (n, d), in place."""
