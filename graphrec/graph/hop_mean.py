@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.buffers import BufferPool
-from graphrec.graph.products import hop_into, hop_into_rows, product_rows, runs_on_kernels, spmm
+from graphrec.graph.products import hop_into, hop_rows_into, product_rows, runs_on_kernels, spmm
 from graphrec.graph.receptive_field import receptive_field
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
 from graphrec.threads import even_bounds, run_ranges, thread_count
@@ -65,7 +65,7 @@ class HopMean:
             self._known = np.zeros(self.adjacency.n_nodes, np.bool_)
         wanted = np.arange(self.adjacency.n_nodes) if field is None else field.distinct.numpy()
         missing = wanted[~self._known[wanted]]
-        hop_into_rows(self.adjacency, self._layers[-2], missing, self._layers[-1])
+        hop_rows_into(self.adjacency, self._layers[-2], missing, self._layers[-1], missing)
         self._known[missing] = True
         return self._layers
 

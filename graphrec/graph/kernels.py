@@ -19,7 +19,6 @@ __all__ = [
     "group",
     "hop",
     "hop_from_marked",
-    "hop_into_rows",
     "hop_rows",
     "index_rows",
     "mark_neighbours",
@@ -102,25 +101,14 @@ def hop(lo, hi, indptr, indices, values, x, out):  # type: ignore[no-untyped-def
 
 
 @_compile
-def hop_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
-    """out[r] = Σ_j A[rows[r], j] · x[j]: the product for the asked rows only."""
+def hop_rows(lo, hi, rows, places, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
+    """out[places[r]] = Σ_j A[rows[r], j] · x[j] for r in lo:hi; other rows of out are left as they are."""
     for r in range(lo, hi):
         if r + 1 < hi:
             _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], x)
-        _clear(r, out)
+        _clear(places[r], out)
         start, end = indptr[rows[r]], indptr[rows[r] + 1]
-        _accumulate(r, start, end, end, indices, values, x, out)
-
-
-@_compile
-def hop_into_rows(lo, hi, rows, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
-    """out[i] = Σ_j A[i, j] · x[j] for i in rows[lo:hi]; the other rows of out are left as they are."""
-    for r in range(lo, hi):
-        if r + 1 < hi:
-            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], x)
-        i = rows[r]
-        _clear(i, out)
-        _accumulate(i, indptr[i], indptr[i + 1], indptr[i + 1], indices, values, x, out)
+        _accumulate(places[r], start, end, end, indices, values, x, out)
 
 
 @_compile

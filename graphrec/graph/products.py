@@ -12,9 +12,9 @@ from torch import Tensor
 
 from graphrec.errors import unknown_name
 from graphrec.graph.bipartite import Adjacency
-from graphrec.threads import balanced_bounds, even_bounds, run_ranges, thread_count
+from graphrec.threads import balanced_bounds, run_ranges, thread_count
 
-__all__ = ["BACKENDS", "bounds_of_rows", "hop_into", "hop_into_rows", "product_rows", "row_bounds", "runs_on_kernels", "spmm"]
+__all__ = ["BACKENDS", "bounds_of_rows", "hop_into", "hop_rows_into", "product_rows", "row_bounds", "runs_on_kernels", "spmm"]
 
 
 def hop_into(adjacency: Adjacency, x: Tensor, out: Tensor | None = None) -> Tensor:
@@ -29,16 +29,15 @@ def hop_into(adjacency: Adjacency, x: Tensor, out: Tensor | None = None) -> Tens
     return out
 
 
-def hop_into_rows(adjacency: Adjacency, x: Tensor, rows: npt.NDArray[np.int64], out: Tensor) -> None:
-    """Those rows of Â·X into their places in `out` (n, d); the others are not written (CPU, float32)."""
+def hop_rows_into(
+    adjacency: Adjacency, x: Tensor, rows: npt.NDArray[np.int64], out: Tensor, places: npt.NDArray[np.int64]
+) -> None:
+    """``out[places] = (Â·X)[rows]``; the other rows of `out` are not written (CPU, float32)."""
     from graphrec.graph import kernels
 
-    indptr, indices = adjacency.pattern.indptr, adjacency.pattern.indices
-    values, source, target = adjacency.values.numpy(), x.contiguous().numpy(), out.numpy()
-    run_ranges(
-        lambda lo, hi: kernels.hop_into_rows(lo, hi, rows, indptr, indices, values, source, target),
-        bounds_of_rows(adjacency, rows),
-    )
+    matrix = adjacency.pattern.indptr, adjacency.pattern.indices, adjacency.values.numpy()
+    tables = x.contiguous().numpy(), out.numpy()
+    run_ranges(lambda lo, hi: kernels.hop_rows(lo, hi, rows, places, *matrix, *tables), bounds_of_rows(adjacency, rows))
 
 
 def _torch_reduce(adjacency: Adjacency, x: Tensor) -> Tensor:
@@ -121,13 +120,6 @@ def product_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
     """(Â·X)[rows] without a gradient: on the CPU only the edges of those rows are visited."""
     if not runs_on_kernels(adjacency.values, x):
         return spmm(adjacency, x)[rows]
-    from graphrec.graph import kernels
-
     out = torch.empty(len(rows), x.shape[1])
-    indptr, indices = adjacency.pattern.indptr, adjacency.pattern.indices
-    wanted, values, source, target = rows.numpy(), adjacency.values.numpy(), x.contiguous().numpy(), out.numpy()
-    run_ranges(
-        lambda lo, hi: kernels.hop_rows(lo, hi, wanted, indptr, indices, values, source, target),
-        even_bounds(len(rows), 4 * thread_count()),
-    )
+    hop_rows_into(adjacency, x, rows.numpy(), out, np.arange(len(rows)))
     return out
