@@ -31,17 +31,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--edges", type=float, nargs="+", default=[1e6, 3e6, 1e7, 3e7])
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args(arguments)
-    steps, sizes = {}, {}
+    sizes = []
     for edges in args.edges:
         train = power_law(int(edges))
         torch.manual_seed(0)
         model = gr.models.LightGCN(train, dim=64, layers=3)
-        name = f"{len(train)}"
-        steps[name], sizes[name] = our_step(model, batch_of(train), 1e-4), train.n_users + train.n_items
+        sizes.append((len(train), train.n_users + train.n_items, our_step(model, batch_of(train), 1e-4)))
     # All sizes in one round, and an unmeasured step before each: what the others left in the caches is not measured.
-    taken = {f"{name}, {turn}": step for name, step in steps.items() for turn in ("warm", "measured")}
+    taken = {f"{edges}, {turn}": step for edges, _, step in sizes for turn in ("warm", "measured")}
     seconds = interleaved(taken, rounds=args.rounds, warm=1)
-    rows = [{"edges": int(name), "nodes": nodes, **spread(seconds[f"{name}, measured"])} for name, nodes in sizes.items()]
+    rows = [{"edges": edges, "nodes": nodes, **spread(seconds[f"{edges}, measured"])} for edges, nodes, _ in sizes]
     table = pd.DataFrame(rows)
     slope = np.polyfit(np.log(table["edges"]), np.log(table["median_ms"]), 1)[0]
     table["slope"] = ["", *[float(s) for s in np.diff(np.log(table["median_ms"])) / np.diff(np.log(table["edges"]))]]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["K", "Pairs", "Peer", "StepPeer", "by_rank", "read_pairs"]
+__all__ = ["K", "NetPeer", "Pairs", "Peer", "StepPeer", "by_rank", "read_pairs"]
 
 K = 20
 Index = npt.NDArray[np.int64]
@@ -104,6 +104,21 @@ class Peer:
     def factors(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
         """Tables (n_users, d) and (n_items, d) whose dot products are the scores; None where there are none."""
         return None
+
+
+class NetPeer(Peer):
+    """A model object with a fit of its own; :meth:`prepare` leaves it in `net`, and what it is fitted to in `data`."""
+
+    net: Any
+    data: Any
+
+    def make(self) -> Any:
+        """The model, not fitted."""
+        raise NotImplementedError
+
+    def fit(self) -> None:
+        """Train."""
+        self.net.fit(self.data)
 
 
 class StepPeer(Peer):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.peers.contract import Index, K, Peer
+from benchmarks.peers.contract import Index, K, NetPeer
 
 __all__ = ["CornacBPR", "CornacLightGCN"]
 
 
-class _Cornac(Peer):
+class _Cornac(NetPeer):
     library, package, environment = "Cornac", "cornac", "cornac"
     notes = ("Cornac ranks and evaluates user by user: timed on the first 500 test users, figures from its factors.",)
     ranked_users = 500
@@ -26,12 +26,6 @@ class _Cornac(Peer):
         self.items = np.empty(self.data.num_items, np.int64)  # Cornac's number -> the files'
         self.items[list(self.data.iid_map.values())] = list(self.data.iid_map.keys())
         self.net = self.make()
-
-    def make(self) -> Any:
-        raise NotImplementedError
-
-    def fit(self) -> None:
-        self.net.fit(self.data)
 
     def recommend(self) -> Index:
         lists = [self.net.recommend(u, k=K, remove_seen=True, train_set=self.data) for u in self.users.tolist()]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.peers.contract import Index, K, Peer, by_rank
+from benchmarks.peers.contract import Index, K, NetPeer, by_rank
 
 __all__ = ["RecToolsEASE", "RecToolsPureSVD"]
 
 
-class _RecTools(Peer):
+class _RecTools(NetPeer):
     library, package, environment = "RecTools", "RecTools", "rectools"
     notes = ("RecTools' NDCG@20 divides by the DCG of 20 hits unless divide_by_achievable=True, which is graphrec's ndcg@20.",)
 
@@ -26,12 +26,6 @@ class _RecTools(Peer):
         frame[Columns.Weight], frame[Columns.Datetime] = 1.0, pd.Timestamp("2020-01-01")
         self.data = Dataset.construct(frame)
         self.net = self.make()
-
-    def make(self) -> Any:
-        raise NotImplementedError
-
-    def fit(self) -> None:
-        self.net.fit(self.data)
 
     def recommend(self) -> Index:
         self.table = self.net.recommend(self.users, self.data, k=K, filter_viewed=True).sort_values(["user_id", "rank"])

@@ -40,6 +40,10 @@ class Pattern:
         self.indptr = indptr
         self.indices = indices
 
+    def entries(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Number of entries in each of some rows."""
+        return self.indptr[rows + 1] - self.indptr[rows]
+
     @cached_property
     def reverse(self) -> npt.NDArray[np.int32]:
         n = len(self.indptr) - 1

@@ -129,8 +129,8 @@ class _HopMeanRows(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.hops = hops
         ctx.index = index = NodeIndex(nodes, hops.adjacency.n_nodes)
-        # Popular items are the dearest rows and the ones that a batch repeats: each is computed once.
         ctx.field = hops.field(index)
+        # Popular items are the dearest rows and the ones that a batch repeats: each is computed once.
         mean, ego = hops.distinct_rows(index, ctx.field)
         return index.spread(mean), index.spread(ego)
 

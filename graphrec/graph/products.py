@@ -83,10 +83,9 @@ def row_bounds(adjacency: Adjacency) -> list[int]:
 
 def bounds_of_rows(adjacency: Adjacency, rows: npt.NDArray[np.int64]) -> list[int]:
     """Ranges of positions in `rows` with nearly equally many entries, as in :func:`row_bounds`."""
-    indptr = adjacency.pattern.indptr
-    entries = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(indptr[rows + 1] - indptr[rows], out=entries[1:])
-    return balanced_bounds(entries, 4 * thread_count())
+    indptr = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(adjacency.pattern.entries(rows), out=indptr[1:])
+    return balanced_bounds(indptr, 4 * thread_count())
 
 
 def runs_on_kernels(*tensors: Tensor) -> bool:

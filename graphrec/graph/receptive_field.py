@@ -38,7 +38,7 @@ def receptive_field(
     from graphrec.graph import kernels
 
     def share(nodes: npt.NDArray[np.int64]) -> float:
-        return float((pattern.indptr[nodes + 1] - pattern.indptr[nodes]).sum() / max(1, len(pattern.indices)))
+        return float(pattern.entries(nodes).sum() / max(1, len(pattern.indices)))
 
     batch = index.distinct.numpy()
     if share(batch) > widest_batch:

@@ -103,7 +103,7 @@ class RowSparse:
         return out
 
     def with_neighbours(self, adjacency: Adjacency, field: NodeIndex) -> RowSparse:
-        """(Âᵀ + I) times this matrix, non-zero in its receptive field only (ascending nodes; on the kernels).
+        """(Âᵀ + I) times this matrix, non-zero in its receptive field only (on the kernels).
 
         The field's rows have far more edges than this matrix's, so these are scattered; threads share the columns.
         """
@@ -114,7 +114,7 @@ class RowSparse:
         pattern, source, target = adjacency.pattern, self.values.numpy(), out.numpy()
         fixed = rows, pattern.indptr, pattern.indices, adjacency.values.numpy(), field.slot, source, target
         run_ranges(lambda lo, hi: kernels.scatter_rows(lo, hi, *fixed), even_bounds(width, thread_count()))
-        kernels.add_rows(0, len(rows), np.searchsorted(field.distinct.numpy(), rows), source, target)
+        kernels.add_rows(0, len(rows), np.asarray(field.slot)[rows].astype(np.int64), source, target)
         return RowSparse(field, out)
 
     def add_to(self, dense: Tensor) -> Tensor:
