@@ -26,7 +26,7 @@ from benchmarks.record import interleaved, ratio, spread, write
 from graphrec.errors import InputError
 from graphrec.graph import kernels
 from graphrec.graph.products import BACKENDS
-from graphrec.models.svd_start import singular_vectors
+from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.threads import balanced_bounds, run_ranges, thread_count
 
 _compile = numba.njit(nogil=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)

@@ -8,16 +8,16 @@ from scipy import sparse
 import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluate import evaluate_model
-from graphrec.models import cooccurrence
-from graphrec.models.ease import EASE
-from graphrec.models.gfcf import GFCF
-from graphrec.models.itemknn import ItemKNN
-from graphrec.models.itempop import ItemPop
-from graphrec.models.random_ import Random
-from graphrec.models.rp3beta import RP3beta
-from graphrec.models.slim import SLIM
-from graphrec.models.truncated_svd import truncated_svd
-from graphrec.models.turbocf import TurboCF
+from graphrec.models.baselines.itempop import ItemPop
+from graphrec.models.baselines.random_ import Random
+from graphrec.models.filters.ease import EASE
+from graphrec.models.filters.gfcf import GFCF
+from graphrec.models.filters.slim import SLIM
+from graphrec.models.filters.turbocf import TurboCF
+from graphrec.models.neighbours.itemknn import ItemKNN
+from graphrec.models.neighbours.rp3beta import RP3beta
+from graphrec.models.parts import cooccurrence
+from graphrec.models.parts.truncated_svd import truncated_svd
 
 MODELS = {
     "itempop": ItemPop,

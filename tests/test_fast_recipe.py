@@ -9,7 +9,7 @@ import graphrec as gr
 from graphrec import losses
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.graph.unit_rows import unit_rows
-from graphrec.models.svd_start import singular_vectors
+from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.sampling import UserBatch
 from graphrec.training.objectives import objective
 from graphrec.training.options import FitOptions

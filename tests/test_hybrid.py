@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 import graphrec as gr
 from graphrec.data.features import Features
-from graphrec.models.hybrid import Hybrid
-from graphrec.models.mf import MF
+from graphrec.models.factorisation.mf import MF
+from graphrec.models.hybrids.hybrid import Hybrid
 
 
 def described(inter):

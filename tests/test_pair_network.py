@@ -6,8 +6,8 @@ import torch
 from scipy import sparse
 from torch.nn import functional as F
 
-from graphrec.models.pair_network import PairNetwork
-from graphrec.models.sparse_rows import SparseRows
+from graphrec.models.parts.pair_network import PairNetwork
+from graphrec.models.parts.sparse_rows import SparseRows
 
 
 def tower(network, x, activation):

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from graphrec.models.autoencoder import Autoencoder
-from graphrec.models.collabfnet import CollabFNet
-from graphrec.models.embeddingnet import EmbeddingNet
-from graphrec.models.gmf import GMF
-from graphrec.models.mlp import MLP
-from graphrec.models.multvae import MultDAE, MultVAE
-from graphrec.models.ncf import NCF
-from graphrec.models.neumf import NeuMF
+from graphrec.models.autoencoders.autoencoder import Autoencoder
+from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
+from graphrec.models.factorisation.gmf import GMF
+from graphrec.models.factorisation.mlp import MLP
+from graphrec.models.factorisation.ncf import NCF
+from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.ratings.collabfnet import CollabFNet
+from graphrec.models.ratings.embeddingnet import EmbeddingNet
 
 
 def index(*values):

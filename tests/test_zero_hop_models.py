@@ -8,16 +8,16 @@ from torch.nn import functional as F
 
 import graphrec as gr
 from graphrec.data.features import Features
-from graphrec.models.autoencoder import Autoencoder
-from graphrec.models.collabfnet import CollabFNet
-from graphrec.models.embeddingnet import EmbeddingNet
-from graphrec.models.gmf import GMF
-from graphrec.models.hybrid import Hybrid
-from graphrec.models.mf import MF
-from graphrec.models.mlp import MLP
-from graphrec.models.multvae import MultDAE, MultVAE
-from graphrec.models.ncf import NCF
-from graphrec.models.neumf import NeuMF
+from graphrec.models.autoencoders.autoencoder import Autoencoder
+from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
+from graphrec.models.factorisation.gmf import GMF
+from graphrec.models.factorisation.mf import MF
+from graphrec.models.factorisation.mlp import MLP
+from graphrec.models.factorisation.ncf import NCF
+from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.hybrids.hybrid import Hybrid
+from graphrec.models.ratings.collabfnet import CollabFNet
+from graphrec.models.ratings.embeddingnet import EmbeddingNet
 
 
 def described(inter):

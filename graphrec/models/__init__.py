@@ -1,27 +1,27 @@
 """All models, one file each, and the table of their names."""
 
-from graphrec.models.autoencoder import Autoencoder
+from graphrec.models.autoencoders.autoencoder import Autoencoder
+from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
 from graphrec.models.base import ClosedForm, Encoding, Gathered, Model, Rows, Table
-from graphrec.models.bias import Bias
-from graphrec.models.collabfnet import CollabFNet
-from graphrec.models.ease import EASE
-from graphrec.models.embeddingnet import EmbeddingNet
-from graphrec.models.gfcf import GFCF
-from graphrec.models.gmf import GMF
-from graphrec.models.hybrid import Hybrid
-from graphrec.models.itemknn import ItemKNN
-from graphrec.models.itempop import ItemPop
-from graphrec.models.lightgcn import LightGCN
-from graphrec.models.mf import MF
-from graphrec.models.mlp import MLP
-from graphrec.models.multvae import MultDAE, MultVAE
-from graphrec.models.ncf import NCF
-from graphrec.models.neumf import NeuMF
-from graphrec.models.ngcf import NGCF
-from graphrec.models.random_ import Random
-from graphrec.models.rp3beta import RP3beta
-from graphrec.models.slim import SLIM
-from graphrec.models.turbocf import TurboCF
+from graphrec.models.baselines.itempop import ItemPop
+from graphrec.models.baselines.random_ import Random
+from graphrec.models.factorisation.gmf import GMF
+from graphrec.models.factorisation.mf import MF
+from graphrec.models.factorisation.mlp import MLP
+from graphrec.models.factorisation.ncf import NCF
+from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.filters.ease import EASE
+from graphrec.models.filters.gfcf import GFCF
+from graphrec.models.filters.slim import SLIM
+from graphrec.models.filters.turbocf import TurboCF
+from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.ngcf import NGCF
+from graphrec.models.hybrids.hybrid import Hybrid
+from graphrec.models.neighbours.itemknn import ItemKNN
+from graphrec.models.neighbours.rp3beta import RP3beta
+from graphrec.models.ratings.bias import Bias
+from graphrec.models.ratings.collabfnet import CollabFNet
+from graphrec.models.ratings.embeddingnet import EmbeddingNet
 
 __all__ = [
     "COMPOSED",

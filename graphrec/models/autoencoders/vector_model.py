@@ -1,0 +1,157 @@
+"""Base of models that compute a row from what it interacted with: autoencoders."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
+from graphrec.errors import InputError
+from graphrec.models.base import Encoding, Gathered, Model, Table
+from graphrec.models.parts.sparse_rows import SparseRows
+
+__all__ = ["VectorModel", "VectorRows"]
+
+
+class VectorModel(Model):
+    """f(x) = W h(x) + b, where x is a user's (or an item's) vector of interactions.
+
+    The last layer is a dot product, so these models are encoders like all others: the row of a user is
+    [h(x_u), 1], the row of an item [w_i, b_i], and a ranking is one matmul. What differs between them is
+    :meth:`hidden`.
+
+    Parameters
+    ----------
+    train : Interactions
+    vectors : scipy.sparse.csr_matrix, shape (n, m)
+        One input per row. Rows are users and columns items, or the other way round.
+    first : int
+        Width of the first layer.
+    last : int
+        Width of the last hidden layer, h.
+
+    Attributes
+    ----------
+    first : Parameter, shape (m, first)
+        Weight of the first layer; transposed, so that an input entry picks a row.
+    first_bias : Parameter, shape (first,)
+    output : Parameter, shape (m, last + 1)
+        Weight of the last layer; its last column is the bias, which spares joining them at each step.
+    """
+
+    vectors_of_users = True
+
+    def __init__(self, train: Interactions, vectors: sparse.csr_matrix, *, first: int, last: int) -> None:
+        super().__init__(train)
+        self.vectors = SparseRows(vectors)
+        count = self.vectors.shape[1]
+        self.first = nn.Parameter(nn.init.xavier_uniform_(torch.empty(count, first)))
+        self.first_bias = nn.Parameter(torch.zeros(first))
+        self.output = nn.Parameter(torch.zeros(count, last + 1))
+        nn.init.xavier_uniform_(self.output.data[:, :-1])
+        self.input_dropout: nn.Dropout | None = None
+
+    def hidden(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """From the first layer to the last hidden one.
+
+        Parameters
+        ----------
+        x : Tensor, shape (b, first)
+            The first layer before its activation.
+
+        Returns
+        -------
+        Tensor, shape (b, last)
+        Tensor of shape (b, …) or None
+            What else :meth:`auxiliary` needs of each row.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define hidden()")
+
+    def input_of(self, histories: sparse.csr_matrix) -> sparse.csr_matrix:
+        """What a table of interactions (n, m) looks like as input vectors."""
+        raise NotImplementedError(f"{type(self).__name__} must define input_of()")
+
+    def encode(self) -> Encoding:
+        """Rows that are computed when they are asked for, and the output layer."""
+        rows, output = VectorRows(self), Table(self.output)
+        return Encoding(rows, output) if self.vectors_of_users else Encoding(output, rows)
+
+    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
+        """Rows of users who were not there in training.
+
+        Parameters
+        ----------
+        histories : scipy.sparse.csr_matrix, shape (b, n_items)
+            Their interactions, with the ratings that the training data would have.
+
+        Returns
+        -------
+        Tensor, shape (b, d)
+            To be ranked by :meth:`score_all` like the rows of known users.
+
+        Raises
+        ------
+        InputError
+            The model reads vectors of items: it has no input for a new user.
+        """
+        if not self.vectors_of_users:
+            raise InputError(f"this {type(self).__name__} reads vectors of items, so it cannot take in new users.")
+        if histories.shape[1] != self.n_items:
+            raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
+        new = SparseRows(self.input_of(sparse.csr_matrix(histories))).to(self.first.device)
+        return _with_one(self.hidden(new.matmul(self.first, None, self.input_dropout) + self.first_bias)[0])
+
+    def item_similarity(self, index: Tensor) -> Tensor:
+        """Cosine of the items' rows without their bias, shape (b, n_items)."""
+        rows = F.normalize(self.encode().items.full()[:, :-1], dim=1)
+        return rows[index] @ rows.T
+
+    def penalty(self, rows: Gathered) -> Tensor:
+        """Half the squared norm of all weights: rows are activations here and not what a norm should shrink."""
+        weights = [p[:, :-1] if p is self.output else p for p in self.parameters() if p.ndim == 2]
+        return torch.stack([w.square().sum() for w in weights]).sum() / 2
+
+
+class VectorRows:
+    """Rows [h(x), 1] of a :class:`VectorModel`, computed on demand.
+
+    It remembers the last look-up, so that :meth:`Model.auxiliary` sees the same random draws as the
+    reconstruction did and nothing is computed twice.
+    """
+
+    chunk = 4096
+
+    def __init__(self, model: VectorModel) -> None:
+        self.model = model
+        self._asked: Tensor | None = None
+        self._distinct: tuple[Tensor, Tensor | None] | None = None
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Rows of an index tensor of any shape; a row that is asked for twice is computed once."""
+        distinct, position = torch.unique(index, return_inverse=True)
+        self._distinct = self._compute(distinct)
+        self._asked = index
+        return F.embedding(position, self._distinct[0])
+
+    def full(self) -> Tensor:
+        """All rows, shape (n, d)."""
+        everyone = torch.arange(self.model.vectors.shape[0], device=self.model.first.device)
+        return torch.cat([self._compute(some)[0] for some in torch.split(everyone, self.chunk)])
+
+    def distinct(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What :meth:`VectorModel.hidden` says of the distinct entries of `index`: rows [h, 1] (m, d) and the rest (m, …)."""
+        if self._distinct is None or self._asked is not index:
+            self.rows(index)
+        assert self._distinct is not None
+        return self._distinct
+
+    def _compute(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        model = self.model
+        hidden, more = model.hidden(model.vectors.matmul(model.first, index, model.input_dropout) + model.first_bias)
+        return _with_one(hidden), more
+
+
+def _with_one(rows: Tensor) -> Tensor:
+    return F.pad(rows, (0, 1), value=1.0)

@@ -1,0 +1,1 @@
+"""What every other model is measured against."""

@@ -1,0 +1,59 @@
+"""Random: the floor every other model is measured against."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from graphrec.data.interactions import Interactions
+from graphrec.models.base import ClosedForm, Encoding, Table
+from graphrec.models.parts.checks import check_at_least
+
+__all__ = ["Random"]
+
+
+class Random(ClosedForm):
+    """Scores that are a fixed function of seed, user and item and have nothing to do with the data.
+
+    They are products of normal vectors. Given a user's vector, the scores of the items are independent and
+    equally distributed, so every order of the catalogue is equally likely, as for independent scores;
+    different users' orders are only uncorrelated. This needs (n_users + n_items) · dim numbers instead of
+    n_users · n_items.
+
+    Parameters
+    ----------
+    train : Interactions
+        Only its numbers of users and items matter.
+    seed : int
+    dim : int
+        Width of the vectors.
+
+    Attributes
+    ----------
+    users, items : Tensor of float32, shapes (n_users, dim) and (n_items, dim)
+        Zeros before :meth:`solve`.
+    """
+
+    personalised: ClassVar[bool] = False
+
+    def __init__(self, train: Interactions, *, seed: int = 0, dim: int = 32) -> None:
+        check_at_least("seed", seed, 0)
+        check_at_least("dim", dim, 1)
+        super().__init__(train)
+        self.seed = seed
+        self.register_buffer("users", torch.zeros(self.n_users, dim))
+        self.register_buffer("items", torch.zeros(self.n_items, dim))
+        self.users: Tensor
+        self.items: Tensor
+
+    def solve(self) -> None:
+        """Draw the vectors."""
+        generator = torch.Generator().manual_seed(self.seed)
+        self.users.copy_(torch.randn(self.users.shape, generator=generator))
+        self.items.copy_(torch.randn(self.items.shape, generator=generator))
+
+    def encode(self) -> Encoding:
+        """The two tables."""
+        return Encoding(Table(self.users), Table(self.items))

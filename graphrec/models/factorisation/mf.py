@@ -1,0 +1,140 @@
+"""Matrix factorisation: the encoder that looks zero hops far."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.models.base import Encoding, Model, Rows, Table
+from graphrec.models.parts.tables import initial_table
+
+__all__ = ["MF"]
+
+
+class MF(Model):
+    """Matrix factorisation for rankings or ratings (Koren et al. 2009; with BPR: Rendle et al. 2009).
+
+    Parameters
+    ----------
+    train : Interactions
+    dim : int
+        Number of factors.
+    bias : bool
+        Add a bias of the user, of the item and a global one.
+    centre : bool
+        Whether the global bias is the mean rating, where there are ratings; otherwise it is 0.
+    rating_range : (float, float), optional
+        Squash scores into this range with a sigmoid, for rating prediction.
+    init : {"normal", "uniform", "he_normal"}
+        Where the factors start: N(0, init_std²), uniform over `init_range`, or N(0, 2/n) for a table of n rows (He's rule
+        as Keras applies it to embeddings).
+    init_std : float
+    init_range : (float, float)
+    sparse : bool
+        Sparse gradients, for optimisers that take them (SGD, SparseAdam).
+    dropout : float
+        Probability of dropping an entry of a looked-up row during training.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
+
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        dim: int = 64,
+        bias: bool = False,
+        centre: bool = True,
+        rating_range: tuple[float, float] | None = None,
+        init: Literal["normal", "uniform", "he_normal"] = "normal",
+        init_std: float = 0.1,
+        init_range: tuple[float, float] = (0.0, 0.05),
+        sparse: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(train)
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout must be at least 0 and below 1, got {dropout}.")
+        if rating_range is not None and not rating_range[0] < rating_range[1]:
+            raise InputError(f"rating_range must be (low, high) with low < high, got {tuple(rating_range)}.")
+        self.users = initial_table(self.n_users, dim, init, init_std, init_range)
+        self.items = initial_table(self.n_items, dim, init, init_std, init_range)
+        self.rating_range = rating_range
+        self.sparse_gradients = sparse
+        self.dropout = nn.Dropout(dropout)
+        self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1)) if bias else None
+        self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1)) if bias else None
+        # A range centres the score by itself; without one the mean rating is where a prediction starts.
+        centred = bias and centre and train.ratings is not None and rating_range is None
+        self.register_buffer(
+            "mean", torch.tensor(float(train.ratings.mean()) if centred and train.ratings is not None else 0.0)
+        )
+        self.mean: Tensor
+
+    def encode(self) -> Encoding:
+        """The tables themselves; biases ride along as two more columns of the dot product."""
+        users, items = Table(self.users, self.sparse_gradients), Table(self.items, self.sparse_gradients)
+        if self.user_bias is None or self.item_bias is None:
+            return Encoding(_Dropped(users, self.dropout), _Dropped(items, self.dropout), users, items)
+        return Encoding(
+            _WithBias(_Dropped(users, self.dropout), Table(self.user_bias, self.sparse_gradients), self.mean, bias_first=True),
+            _WithBias(_Dropped(items, self.dropout), Table(self.item_bias, self.sparse_gradients), None, bias_first=False),
+            users,
+            items,
+        )
+
+    def score(self, u: Tensor, v: Tensor) -> Tensor:
+        """Dot product, squashed into the rating range where there is one."""
+        return self._squash(super().score(u, v))
+
+    def score_all(self, u: Tensor, items: Tensor) -> Tensor:
+        """Dot products of all pairs, squashed into the rating range where there is one."""
+        return self._squash(super().score_all(u, items))
+
+    def item_similarity(self, index: Tensor) -> Tensor:
+        """Cosine of the factors alone: biases say how liked an item is, not what it is like."""
+        rows = F.normalize(self.items, dim=1)
+        return rows[index] @ rows.T
+
+    def _squash(self, scores: Tensor) -> Tensor:
+        if self.rating_range is None:
+            return scores
+        low, high = self.rating_range
+        return low + (high - low) * torch.sigmoid(scores)
+
+
+class _Dropped:
+    """Rows with dropout on what a training step looks up; `full` is for ranking and stays whole."""
+
+    def __init__(self, rows: Rows, dropout: nn.Dropout) -> None:
+        self._rows, self._dropout = rows, dropout
+
+    def rows(self, index: Tensor) -> Tensor:
+        rows: Tensor = self._dropout(self._rows.rows(index))
+        return rows
+
+    def full(self) -> Tensor:
+        return self._rows.full()
+
+
+class _WithBias:
+    """[p, b + mean, 1] for users and [q, 1, b] for items: their dot product is p·q + b_u + b_i + mean."""
+
+    def __init__(self, rows: Rows, bias: Rows, mean: Tensor | None, bias_first: bool) -> None:
+        self._rows, self._bias, self._mean, self._bias_first = rows, bias, mean, bias_first
+
+    def _join(self, rows: Tensor, bias: Tensor) -> Tensor:
+        bias = bias if self._mean is None else bias + self._mean
+        one = torch.ones_like(bias)
+        return torch.cat([rows, bias, one] if self._bias_first else [rows, one, bias], dim=-1)
+
+    def rows(self, index: Tensor) -> Tensor:
+        return self._join(self._rows.rows(index), self._bias.rows(index))
+
+    def full(self) -> Tensor:
+        return self._join(self._rows.full(), self._bias.full())

@@ -1,0 +1,1 @@
+"""Linear filters of a user's signal, solved and not trained."""

@@ -1,0 +1,1 @@
+"""Models that propagate over the graph of users and items."""

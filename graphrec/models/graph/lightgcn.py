@@ -1,0 +1,99 @@
+"""LightGCN: the mean of an embedding's propagated neighbourhoods, and nothing learnt on the way."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.graph.bipartite import Adjacency, BipartiteGraph
+from graphrec.graph.buffers import BufferPool
+from graphrec.graph.hop_mean import HopMean
+from graphrec.models.base import Encoding, Model, Table, embedding
+from graphrec.models.parts.cosine import CosineEncoding, log_degree
+from graphrec.models.parts.graph_encoding import GraphEncoding
+from graphrec.models.parts.svd_start import singular_vectors
+
+__all__ = ["LightGCN"]
+
+
+class LightGCN(Model):
+    """Light graph convolution (He et al., SIGIR 2020, eq. 3 to 8).
+
+    Parameters
+    ----------
+    train : Interactions
+        Its distinct pairs are the edges.
+    dim : int
+        Width of the embeddings.
+    layers : int
+        Number of hops K; 0 is matrix factorisation with the same parameters.
+    normalisation : str
+        Name of the adjacency's weights, see :mod:`graphrec.graph.normalise`.
+    init : {"normal", "svd"}
+        Initial embeddings: random, or the leading singular vectors of the normalised interactions scaled to the
+        same spread, from which training needs fewer steps.
+    init_std : float
+        Standard deviation of the initial embeddings; the official code uses 0.1.
+    similarity : {"dot", "cosine"}
+        What the score of two rows is.
+    popularity : float
+        For cosines: weight of an item's log degree in the ranking score, not in training; see
+        :class:`~graphrec.models.cosine.CosineEncoding`.
+
+    Attributes
+    ----------
+    embedding : Parameter of float32, shape (n_users + n_items, dim)
+        Ego embeddings, users first. The state does not depend on `layers`.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
+
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        dim: int = 64,
+        layers: int = 3,
+        normalisation: str = "sym",
+        init: Literal["normal", "svd"] = "normal",
+        init_std: float = 0.1,
+        similarity: Literal["dot", "cosine"] = "dot",
+        popularity: float = 0.0,
+    ) -> None:
+        super().__init__(train)
+        if layers < 0:
+            raise InputError(f"layers must be 0 or more, got {layers}.")
+        for name, value, allowed in (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine"))):
+            if value not in allowed:
+                raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
+        if popularity and similarity == "dot":
+            raise InputError("popularity is a term beside cosines; it needs similarity='cosine'.")
+        self.layers = layers
+        self.similarity = similarity
+        self.popularity = popularity
+        self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
+        if init == "svd":
+            self.embedding.data.copy_(singular_vectors(train, dim, init_std))
+        self.register_buffer("log_degree", log_degree(train), persistent=False)
+        self.log_degree: Tensor
+        self._adjacency = BipartiteGraph(train).adjacency(normalisation)
+        self._pool = BufferPool()
+
+    def adjacency(self) -> Adjacency:
+        """The weighted graph, on the device of the parameters."""
+        self._adjacency = self._adjacency.to(self.embedding.device)
+        return self._adjacency
+
+    def encode(self) -> Encoding:
+        """Propagate K−1 hops; the last one waits for the rows that are looked up."""
+        if self.layers == 0:
+            encoding = Encoding(Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :]))
+        else:
+            encoding = GraphEncoding(HopMean(self.adjacency(), self.embedding, self.layers, self._pool), self.n_users)
+        if self.similarity == "dot":
+            return encoding
+        ranking = self.popularity and not self.training
+        return CosineEncoding(encoding, self.log_degree if ranking else None, self.popularity)

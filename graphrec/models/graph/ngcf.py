@@ -1,0 +1,143 @@
+"""NGCF: propagation with a learnt transformation per hop; all hops are concatenated."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.graph.bipartite import Adjacency, BipartiteGraph
+from graphrec.graph.dropout import GraphDropout
+from graphrec.graph.propagate import propagate, propagate_rows
+from graphrec.graph.row_sparse import NodeIndex
+from graphrec.graph.transform import NGCFTransform
+from graphrec.models.base import Encoding, Model
+from graphrec.models.parts.graph_encoding import GraphEncoding
+
+__all__ = ["NGCF"]
+
+_FORMS: dict[str, dict[str, Any]] = {
+    "official": {"normalisation": "ngcf", "normalise_layers": True, "l2_on": "propagated"},
+    "paper": {"normalisation": "sym", "normalise_layers": False, "l2_on": "ego"},
+}
+
+
+class NGCF(Model):
+    """Neural graph collaborative filtering (Wang et al., SIGIR 2019).
+
+    Two forms exist and differ: the paper's equations and the authors' code. Each choice that differs is an
+    option of its own; `form` sets those that are not given.
+
+    ==================  ==========================================  ==========================================
+    option              ``form="official"``                         ``form="paper"``
+    ==================  ==========================================  ==========================================
+    layer               LeakyReLU(W₁s + b₁) + LeakyReLU(W₂(s⊙e)+b₂)  LeakyReLU(W₁(s + e) + W₂(s ⊙ e))
+    normalisation       ``"ngcf"``: D⁻¹(A + I)                      ``"sym"``: D^-½ A D^-½
+    normalise_layers    each layer to length 1 before joining       no
+    l2_on               propagated rows of the batch                ego rows of the batch
+    ==================  ==========================================  ==========================================
+
+    Parameters
+    ----------
+    train : Interactions
+    dim : int
+        Width of the ego embeddings.
+    layers : sequence of int
+        Width of each layer; its length is the number of hops.
+    node_dropout : float
+        Probability of dropping parts of the graph while training.
+    dropout_kind : {"edge", "node"}
+        What `node_dropout` drops: entries of Â (the official code) or whole senders (the paper).
+    message_dropout : float
+        Probability of dropping an entry of a layer's output while training.
+    form : {"official", "paper"}
+    normalisation, normalise_layers, l2_on
+        See the table.
+    slope : float
+        Of LeakyReLU for negative arguments; 0.2 in the official code.
+
+    Attributes
+    ----------
+    embedding : Parameter of float32, shape (n_users + n_items, dim)
+        Ego embeddings, users first. An encoded row has ``dim + sum(layers)`` entries.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-3, "l2": 1e-5}
+
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        dim: int = 64,
+        layers: Sequence[int] = (64, 64, 64),
+        node_dropout: float = 0.0,
+        dropout_kind: Literal["edge", "node"] = "edge",
+        message_dropout: float = 0.1,
+        form: Literal["official", "paper"] = "official",
+        normalisation: str | None = None,
+        normalise_layers: bool | None = None,
+        l2_on: Literal["ego", "propagated"] | None = None,
+        slope: float = 0.2,
+    ) -> None:
+        super().__init__(train)
+        if form not in _FORMS:
+            raise InputError(f"form must be 'official' or 'paper', got {form!r}.")
+        if isinstance(layers, int) or not layers:
+            raise InputError(f"layers must list the width of each layer, such as [64, 64]; got {layers!r}.")
+        if dim < 1:
+            raise InputError(f"dim must be at least 1, got {dim}.")
+        if not 0 <= message_dropout < 1:
+            raise InputError(f"message_dropout must be at least 0 and below 1, got {message_dropout}.")
+        chosen = _FORMS[form]
+        self.l2_on = chosen["l2_on"] if l2_on is None else l2_on
+        self.normalise_layers = chosen["normalise_layers"] if normalise_layers is None else normalise_layers
+        self._adjacency = BipartiteGraph(train).adjacency(chosen["normalisation"] if normalisation is None else normalisation)
+        # Xavier's rule for each table by itself, as the official code has it.
+        tables = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (self.n_users, self.n_items)]
+        self.embedding = nn.Parameter(torch.cat(tables))
+        widths = [dim, *layers]
+        self.transforms = nn.ModuleList(NGCFTransform(a, b, form, slope) for a, b in itertools.pairwise(widths))
+        self.graph_dropout = GraphDropout(node_dropout, dropout_kind)
+        self.message_dropout = nn.Dropout(message_dropout)
+
+    def encode(self) -> Encoding:
+        """Propagate through all layers but the last, which waits for the rows that are looked up."""
+        self._adjacency = self._adjacency.to(self.embedding.device)
+        return GraphEncoding(_Layers(self, self.graph_dropout(self._adjacency)), self.n_users)
+
+
+class _Layers:
+    """The nodes of one forward pass. Dropout is drawn once per node and look-up, not per repeated row."""
+
+    def __init__(self, model: NGCF, adjacency: Adjacency) -> None:
+        self.model, self.adjacency = model, adjacency
+        self.layers: list[Tensor] = [model.embedding]
+        for transform in list(model.transforms)[:-1]:
+            e = self.layers[-1]
+            self.layers.append(model.message_dropout(transform(e, propagate(adjacency, e))))
+
+    def _join(self, layers: list[Tensor]) -> Tensor:
+        if self.model.normalise_layers:
+            layers = [layers[0], *(F.normalize(e, dim=1) for e in layers[1:])]
+        return torch.cat(layers, dim=1)
+
+    def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Joined layers of some nodes, (b,) to (b, width), and their first columns, the ego embedding."""
+        index = NodeIndex(nodes, self.adjacency.n_nodes)
+        model, e = self.model, self.layers[-1]
+        before = [F.embedding(index.distinct, layer) for layer in self.layers]
+        last = model.transforms[-1](before[-1], propagate_rows(self.adjacency, e, index.distinct))
+        rows = F.embedding(index.position, self._join([*before, model.message_dropout(last)]))
+        return rows, rows[:, : model.embedding.shape[1]]
+
+    def full(self) -> Tensor:
+        """Joined layers of all nodes."""
+        model, e = self.model, self.layers[-1]
+        last = model.message_dropout(model.transforms[-1](e, propagate(self.adjacency, e)))
+        return self._join([*self.layers, last])

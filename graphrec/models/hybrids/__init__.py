@@ -1,0 +1,1 @@
+"""Models over other models and metadata."""

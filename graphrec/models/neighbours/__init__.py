@@ -1,0 +1,1 @@
+"""Models that score an item by its likeness to what a user has met."""

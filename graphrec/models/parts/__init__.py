@@ -1,0 +1,1 @@
+"""What several families of models are made of; nothing here is a model."""

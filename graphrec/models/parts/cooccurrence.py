@@ -1,0 +1,134 @@
+"""Sparse similarities of items from the users they have in common."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.deferred import sparse
+from graphrec.errors import InputError
+from graphrec.threads import balanced_bounds, run_ranges, thread_count
+
+__all__ = ["Pairs", "Ratio", "cooccurrence", "over_product", "over_sum"]
+
+FloatArray = npt.NDArray[np.float32]
+MAX_ENTRIES = 1 << 30  # eight bytes each
+
+
+class Pairs(NamedTuple):
+    """Who has met what, from both sides, and how much each user counts."""
+
+    item_indptr: npt.NDArray[np.int64]
+    item_users: npt.NDArray[np.int32]
+    user_indptr: npt.NDArray[np.int64]
+    user_items: npt.NDArray[np.int32]
+    weight: FloatArray
+
+
+class Ratio(NamedTuple):
+    """s_ij = (c_ij / (left_i · right_j + left_sum_i + right_sum_j − overlap · c_ij)) ^ power.
+
+    With d the items' degrees this is, among others, the cosine (left = right = √d) and the Jaccard index
+    (sums d, overlap 1).
+    """
+
+    left: FloatArray
+    right: FloatArray
+    left_sum: FloatArray
+    right_sum: FloatArray
+    overlap: np.float32
+    power: np.float32
+
+
+def over_product(
+    left: npt.NDArray[np.floating], right: npt.NDArray[np.floating], *, shrink: float = 0.0, power: float = 1.0
+) -> Ratio:
+    """(c_ij / (left_i · right_j + shrink)) ^ power, from two arrays (n_items,)."""
+    none = np.zeros(len(left), np.float32)
+    shrinks = np.full(len(left), shrink, np.float32)
+    return Ratio(left.astype(np.float32), right.astype(np.float32), shrinks, none, np.float32(0), np.float32(power))
+
+
+def over_sum(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating], *, overlap: float = 0.0) -> Ratio:
+    """c_ij / (left_i + right_j − overlap · c_ij), from two arrays (n_items,)."""
+    none = np.zeros(len(left), np.float32)
+    return Ratio(none, none, left.astype(np.float32), right.astype(np.float32), np.float32(overlap), np.float32(1))
+
+
+def cooccurrence(
+    matrix: sparse.csr_matrix,
+    weight: npt.NDArray[np.floating],
+    form: Ratio,
+    *,
+    neighbours: int | None = None,
+    diagonal: bool = False,
+) -> sparse.csr_matrix:
+    """Similarities of all pairs of items that have a user in common.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_matrix, shape (n_users, n_items)
+        Only the pattern of stored entries counts.
+    weight : ndarray of float, shape (n_users,)
+        How much a user adds to the co-occurrence c_ij of two of his items; zero leaves him out.
+    form : Ratio
+        From co-occurrence to similarity.
+    neighbours : int, optional
+        Keep this many of the largest entries of each row, strongest first; of equal ones the lower index.
+    diagonal : bool
+        Whether s_ii is stored; never when `neighbours` is given.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix of float32, shape (n_items, n_items)
+        Columns of a row are not sorted by index.
+
+    Raises
+    ------
+    InputError
+        There would be more than 2^30 entries.
+    """
+    from graphrec.models.parts import cooccurrence_kernels as kernels
+
+    by_item = matrix.tocsc()
+    pairs = Pairs(
+        by_item.indptr.astype(np.int64),
+        by_item.indices.astype(np.int32),
+        matrix.indptr.astype(np.int64),
+        matrix.indices.astype(np.int32),
+        weight.astype(np.float32),
+    )
+    n_items = matrix.shape[1]
+    # Many more ranges than threads: an item's cost depends on how active its users are.
+    bounds = balanced_bounds(pairs.item_indptr, 32 * thread_count())
+    counts = np.zeros(n_items, np.int64)
+    if neighbours is None:
+        run_ranges(lambda lo, hi: kernels.count_partners(lo, hi, pairs, diagonal, counts), bounds)
+        indptr = _indptr(counts, "every pair of items with a user in common")
+        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+        run_ranges(lambda lo, hi: kernels.fill_partners(lo, hi, pairs, form, diagonal, indptr, indices, values), bounds)
+    else:
+        limit = min(neighbours, n_items)
+        room = int(_indptr(np.full(n_items, limit), f"neighbours={neighbours}")[-1])
+        wide_indices, wide_values = np.empty(room, np.int32), np.empty(room, np.float32)
+        run_ranges(
+            lambda lo, hi: kernels.strongest_partners(lo, hi, pairs, form, limit, counts, wide_indices, wide_values), bounds
+        )
+        used = (np.arange(limit) < counts[:, None]).ravel()
+        indptr, indices, values = _indptr(counts, ""), wide_indices[used], wide_values[used]
+    similarity = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
+    similarity.indptr, similarity.indices, similarity.data = indptr.astype(np.int32), indices, values
+    return similarity
+
+
+def _indptr(counts: npt.NDArray[np.integer], what: str) -> npt.NDArray[np.int64]:
+    indptr = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=indptr[1:])
+    if indptr[-1] > MAX_ENTRIES:
+        raise InputError(
+            f"{what} makes {indptr[-1]:,} similarities ({8 * indptr[-1] / 2**30:.0f} GiB), more than the {MAX_ENTRIES:,} "
+            "allowed; keep fewer with the option neighbours."
+        )
+    return indptr

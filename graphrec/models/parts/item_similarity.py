@@ -1,0 +1,73 @@
+"""Base of models whose filter is a sparse matrix of item similarities."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
+from graphrec.errors import InputError
+from graphrec.models.parts.item_filter import ItemFilter
+from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.threads import even_bounds, run_ranges, thread_count
+
+__all__ = ["ItemSimilarity"]
+
+
+class ItemSimilarity(ItemFilter):
+    """s_u = Σ of the similarity rows S_i of the items i that user u has met.
+
+    Subclasses define :meth:`solve`, which ends in :meth:`store`.
+
+    Parameters
+    ----------
+    train : Interactions
+        Ratings are not looked at and a repeated pair counts once.
+
+    Attributes
+    ----------
+    indptr, indices, values : Tensor of int64 (n_items + 1,), int32 (nnz,) and float32 (nnz,)
+        S in compressed rows: row i holds what i says for other items. Empty before :meth:`solve`.
+    """
+
+    def __init__(self, train: Interactions) -> None:
+        super().__init__(train)
+        self.register_buffer("indptr", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("indices", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("values", torch.zeros(0))
+        self.indptr: Tensor
+        self.indices: Tensor
+        self.values: Tensor
+
+    def store(self, similarity: sparse.csr_matrix) -> None:
+        """Take S, shape (n_items, n_items), into the buffers."""
+        device = self.indptr.device
+        self.indptr = torch.from_numpy(similarity.indptr.astype(np.int64)).to(device)
+        self.indices = torch.from_numpy(similarity.indices.astype(np.int32, copy=False)).to(device)
+        self.values = torch.from_numpy(similarity.data.astype(np.float32, copy=False)).to(device)
+
+    def similarity(self) -> sparse.csr_matrix:
+        """S as scipy.sparse.csr_matrix of float32, shape (n_items, n_items)."""
+        self._require_solution()
+        arrays = (self.values, self.indices, self.indptr)
+        return sparse.csr_matrix(tuple(array.cpu().numpy() for array in arrays), shape=(self.n_items, self.n_items))
+
+    def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
+        """Sums of similarity rows, shape (b, n_items); see :meth:`ItemFilter.filter`."""
+        self._require_solution()
+        from graphrec.models.parts import cooccurrence_kernels as kernels
+
+        # On the CPU, cpu() does nothing; elsewhere it makes this right rather than fast.
+        rows = torch.arange(histories.shape[0]) if index is None else index.cpu()
+        users = (rows.numpy(), histories.indptr.cpu().numpy(), histories.indices.cpu().numpy())
+        similar = (self.indptr.cpu().numpy(), self.indices.cpu().numpy(), self.values.cpu().numpy())
+        out = self._buffer(len(rows))
+        target, bounds = out.numpy(), even_bounds(len(rows), 8 * thread_count())
+        run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, *users, *similar, target), bounds)
+        return out.to(self.values.device)
+
+    def _require_solution(self) -> None:
+        if len(self.indptr) != self.n_items + 1:
+            raise InputError(f"this {type(self).__name__} has no similarities yet: call solve() or load a state first.")

@@ -1,0 +1,58 @@
+"""Initial embedding tables by name."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from graphrec.errors import InputError, unknown_name
+from graphrec.models.parts.checks import check_at_least
+
+__all__ = ["INITS", "initial_table"]
+
+INITS = ("normal", "uniform", "he_normal")
+
+
+def initial_table(
+    count: int, dim: int, init: str = "normal", std: float = 0.1, bounds: tuple[float, float] = (0.0, 0.05)
+) -> nn.Parameter:
+    """An embedding table drawn with torch's current generator.
+
+    Parameters
+    ----------
+    count, dim : int
+        Rows and columns.
+    init : {"normal", "uniform", "he_normal"}
+        N(0, std²); uniform between `bounds`; or N(0, 2/count), cut off at two standard deviations: He's rule as Keras
+        applies it to an embedding, whose fan-in is its number of rows.
+    std : float
+    bounds : (float, float)
+
+    Returns
+    -------
+    torch.nn.Parameter, shape (count, dim)
+
+    Raises
+    ------
+    InputError
+        An unknown name, a dim below 1, a negative std, or bounds that are not in increasing order.
+    """
+    check_at_least("dim", dim, 1)
+    if init not in INITS:
+        raise unknown_name("init", init, INITS)
+    table = nn.Parameter(torch.empty(count, dim))
+    if init == "normal":
+        check_at_least("init_std", std, 0)
+        return nn.Parameter(torch.randn(count, dim) * std)
+    if init == "uniform":
+        low, high = bounds
+        if not low < high:
+            raise InputError(f"init_range must be (low, high) with low < high, got {tuple(bounds)}.")
+        nn.init.uniform_(table, low, high)
+        return table
+    # A normal distribution cut at ±2σ has .8796 of the standard deviation.
+    scale = math.sqrt(2 / count) / 0.87962566
+    nn.init.trunc_normal_(table, 0.0, scale, -2 * scale, 2 * scale)
+    return table
