@@ -20,10 +20,10 @@ from benchmarks.pictures import above_floor
 from benchmarks.plain import blocked_matmuls
 from benchmarks.record import interleaved, ratio, write
 from benchmarks.speed import batch_of
-from graphrec.evaluation.topk import top_k
 from graphrec.graph.hop_mean import HopMean
 from graphrec.graph.products import hop_into
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
+from graphrec.ranking.ranker import Ranker
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 ROW = 64 * 4
@@ -96,7 +96,7 @@ def ranking(train: gr.Interactions) -> dict[str, Callable[[], object]]:
     model = gr.models.MF(train, dim=64)
     everyone = np.arange(train.n_users)
     matmuls = blocked_matmuls(model.users.detach(), model.items.detach(), 512, 1024)
-    return {"measured": lambda: top_k(model, everyone, 20, train), "floor": matmuls}
+    return {"measured": lambda: Ranker(model, train).top_k(everyone, 20), "floor": matmuls}
 
 
 def main(arguments: list[str]) -> None:

@@ -16,8 +16,8 @@ from benchmarks.pictures import bars
 from benchmarks.plain import PlainLightGCN, PlainNGCF, blocked_matmuls
 from benchmarks.record import interleaved, ratio, spread, write
 from benchmarks.startup import memory, startup
-from graphrec.evaluation.topk import top_k
 from graphrec.models import Model
+from graphrec.ranking.ranker import Ranker
 from graphrec.sampling import NegativeSampler, PairBatch, PairSampler
 from graphrec.sampling.negatives import draw_seed
 from graphrec.training.objectives import objective
@@ -84,7 +84,7 @@ def evaluation(train: gr.Interactions, rounds: int) -> list[dict]:
     model = gr.models.MF(train, dim=64)
     everyone = np.arange(train.n_users)
     calls = {
-        "graphrec top 20 of all users": lambda: top_k(model, everyone, 20, train),
+        "graphrec top 20 of all users": lambda: Ranker(model, train).top_k(everyone, 20),
         "bare matmuls, 1024 × 1024": blocked_matmuls(model.users.detach(), model.items.detach(), 1024, 1024),
     }
     seconds = interleaved(calls, rounds, warm=1)

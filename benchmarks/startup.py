@@ -36,7 +36,7 @@ MEMORY = """
 import json, pathlib
 import numpy as np
 import graphrec as gr
-from graphrec.evaluation.topk import top_k
+from graphrec.ranking.ranker import Ranker
 
 def resident(which):
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
@@ -44,10 +44,10 @@ def resident(which):
 
 split = gr.load_dataset("gowalla").split.without_valid()
 model = gr.models.LightGCN(split.train, dim=64, layers=3)
-top_k(model, np.arange(64), 20, split.train, budget=2**20)   # compiled kernels and threads are there
+Ranker(model, split.train).top_k(np.arange(64), 20, budget=2**20)   # compiled kernels and threads are there
 pathlib.Path("/proc/self/clear_refs").write_text("5")        # the peak starts anew
 before = resident("VmRSS")
-top_k(model, np.arange(model.n_users), 20, split.train, budget=256 * 2**20)
+Ranker(model, split.train).top_k(np.arange(model.n_users), 20, budget=256 * 2**20)
 lists, propagated = model.n_users * 20 * 8 / 2**20, 2 * model.embedding.numel() * 4 / 2**20
 print(json.dumps({"grown": resident("VmHWM") - before, "tables": lists + propagated}))
 """

@@ -22,8 +22,9 @@ import pandas as pd
 import torch
 
 import graphrec as gr
-from graphrec.evaluation.evaluate import evaluate_model
+from graphrec.evaluation.full_ranking import full_ranking
 from graphrec.models import MF
+from graphrec.ranking.ranker import Ranker
 from graphrec.training.hogwild import fit_hogwild
 from graphrec.training.options import FitOptions
 
@@ -74,7 +75,7 @@ def main():
             model = MF(both, **BPR)
             started = time.perf_counter()
             fit_hogwild(model, both, options, processes=processes)
-            figures = evaluate_model(model, both, liked.test, metrics=METRICS).mean
+            figures = full_ranking(Ranker(model, both), liked.test, metrics=METRICS).mean
             note(f"BPR MF, hogwild {processes}", started, bpr.best_epoch, **figures)
 
     args.out.mkdir(parents=True, exist_ok=True)

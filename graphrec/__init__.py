@@ -8,12 +8,12 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from graphrec import losses, models
 from graphrec._version import __version__
-from graphrec.assessment import evaluate, evaluate_ratings
 from graphrec.data import split
 from graphrec.data.datasets import load_dataset
 from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
 from graphrec.data.interactions import Interactions
 from graphrec.data.split import Split
+from graphrec.evaluation.evaluate import evaluate, evaluate_ratings
 from graphrec.evaluation.report import Report
 from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph

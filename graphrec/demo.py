@@ -9,9 +9,9 @@ from typing import Any
 import click
 import pandas as pd
 
-from graphrec.assessment import evaluate
 from graphrec.data.datasets import Dataset, load_dataset
 from graphrec.data.split import Split, chronological
+from graphrec.evaluation.evaluate import evaluate
 from graphrec.evaluation.report import Report
 from graphrec.recommender import Recommender
 
@@ -99,8 +99,8 @@ def formatted(table: pd.DataFrame) -> str:
 
 def choose(fitted: dict[str, Recommender]) -> str:
     """The trained model with the highest metric on validation."""
-    trained = {name: r for name, r in fitted.items() if r.options is not None}
-    return max(trained, key=lambda name: float(trained[name].history[trained[name].options.selected_on].max()))  # type: ignore[union-attr]
+    trained = {name: r for name, r in fitted.items() if r.selected}
+    return max(trained, key=lambda name: float(trained[name].history["ndcg@20"].max()))
 
 
 def draw(fitted: dict[str, Recommender], table: pd.DataFrame, out: Path) -> None:

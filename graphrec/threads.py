@@ -8,15 +8,16 @@ sequential loops over rows ``lo:hi`` that release the GIL, and this module runs 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-__all__ = ["balanced_bounds", "even_bounds", "run_ranges", "thread_count"]
+__all__ = ["balanced_bounds", "even_bounds", "run_alone", "run_ranges", "thread_count"]
 
 
 def thread_count() -> int:
@@ -24,9 +25,52 @@ def thread_count() -> int:
     return int(torch.get_num_threads())
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="graphrec")
+_pools: dict[tuple[int, bool], ThreadPoolExecutor] = {}
+_making = threading.Lock()
+
+
+def _forget_pools() -> None:
+    """A forked process has the parent's pools without their threads."""
+    global _making
+    _pools.clear()
+    _making = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_pools)
+
+
+def _pool(threads: int, alone: bool = False) -> ThreadPoolExecutor:
+    """The threads that work is handed to; those that work alone have torch at one thread each."""
+    with _making:
+        if (threads, alone) not in _pools:
+            pool = ThreadPoolExecutor(threads, thread_name_prefix="graphrec")
+            if alone:
+                _keep_torch_to_one_thread(pool, threads)
+            _pools[threads, alone] = pool
+        return _pools[threads, alone]
+
+
+def _keep_torch_to_one_thread(pool: ThreadPoolExecutor, threads: int) -> None:
+    """Start the pool's threads and set torch to one thread in each of them, once and for all.
+
+    The setting is a thread's own, but torch also remembers the latest one for threads that are yet to start; the
+    asking thread, whose own setting does not change, puts that right.
+    """
+    all_here = threading.Barrier(threads)
+
+    def settle() -> None:
+        all_here.wait()  # so that no thread takes two of these
+        torch.set_num_threads(1)
+
+    _finish([pool.submit(settle) for _ in range(threads)])
+    torch.set_num_threads(torch.get_num_threads())
+
+
+def _finish(helpers: Sequence[Future[None]]) -> None:
+    """Wait for all of them, whatever happens to one, and raise what one of them raised."""
+    wait(helpers)
+    for helper in helpers:
+        helper.result()
 
 
 def even_bounds(n: int, parts: int) -> list[int]:
@@ -53,19 +97,41 @@ def run_ranges(work: Callable[[int, int], object], bounds: Sequence[int]) -> Non
     bounds : sequence of int
         Increasing; ``len(bounds) - 1`` calls are made. More ranges than threads even out the load.
     """
-    ranges = list(itertools.pairwise(bounds))
-    threads = min(thread_count(), len(ranges))
+    pending, threads = _queue(bounds)
+    helpers = [_pool(threads).submit(_drain, pending, work) for _ in range(threads - 1)]
+    try:
+        _drain(pending, work)
+    finally:
+        _finish(helpers)
+
+
+def run_alone(work: Callable[[int, int], object], bounds: Sequence[int]) -> None:
+    """As :func:`run_ranges`, for work that calls torch: each thread has torch to itself, at one thread.
+
+    Torch's own threads and several Python threads would spin against each other. A single range is worked on by the
+    asking thread with torch as it is; no setting that others see is changed.
+
+    Parameters
+    ----------
+    work : callable
+        Must write only to its own rows.
+    bounds : sequence of int
+        Increasing; ``len(bounds) - 1`` calls are made.
+    """
+    pending, threads = _queue(bounds)
     if threads <= 1:
-        for lo, hi in ranges:
-            work(lo, hi)
-        return
-    pending = iter(ranges)  # next() on a list iterator is atomic under the GIL: a queue without locks
+        _drain(pending, work)
+    else:
+        pool = _pool(threads, alone=True)
+        _finish([pool.submit(_drain, pending, work) for _ in range(threads)])
 
-    def drain() -> None:
-        for lo, hi in pending:
-            work(lo, hi)
 
-    helpers = [_pool(threads).submit(drain) for _ in range(threads - 1)]
-    drain()
-    for helper in helpers:
-        helper.result()
+def _queue(bounds: Sequence[int]) -> tuple[Iterator[tuple[int, int]], int]:
+    """The ranges, and how many threads they can keep busy."""
+    ranges = list(itertools.pairwise(bounds))
+    return iter(ranges), min(thread_count(), len(ranges))  # next() on a list's iterator is atomic: a queue without locks
+
+
+def _drain(pending: Iterator[tuple[int, int]], work: Callable[[int, int], object]) -> None:
+    for lo, hi in pending:
+        work(lo, hi)

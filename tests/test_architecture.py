@@ -10,16 +10,16 @@ import graphrec
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
 ROOMS = [
-    {"errors", "threads", "deferred", "_version"},
+    {"errors", "threads", "deferred", "_version", "tensor_files"},
     {"data"},
     {"graph"},
     {"losses", "sampling"},
     {"models"},
+    {"ranking"},
     {"evaluation"},
     {"training"},
-    {"artefact"},
     {"recommender"},
-    {"assessment", "presets"},
+    {"presets"},
     {"report", "serve"},
     {"runs", "demo"},
     {"cli"},

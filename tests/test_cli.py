@@ -25,13 +25,7 @@ def test_train_evaluate_recommend_similar(folder, tmp_path):
     sets = ["--set", "epochs=2", "--set", "dim=8", "--set", "layers=2", "--set", "progress=false"]
     done = call("train", "lightgcn", "--data", folder, "--out", run, *sets)
     assert done.exit_code == 0, done.output
-    assert {p.name for p in run.iterdir()} >= {
-        "run.json",
-        "model.safetensors",
-        "interactions.safetensors",
-        "history.csv",
-        "curves.png",
-    }
+    assert {p.name.split("-")[0] for p in run.iterdir()} == {"run.json", "model", "interactions", "history.csv", "curves.png"}
     means = json.loads(call("evaluate", run, "--data", folder, "-k", 5, "--json").output)
     assert means == pytest.approx(dict(gr.evaluate(gr.load(run), gr.read_lightgcn(folder).test, k=5).mean))
     assert "ndcg@5" in call("evaluate", run, "--data", folder, "-k", 5).output

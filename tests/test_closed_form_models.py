@@ -7,7 +7,7 @@ from scipy import sparse
 
 import graphrec as gr
 from graphrec.errors import InputError
-from graphrec.evaluation.evaluate import evaluate_model
+from graphrec.evaluation.full_ranking import full_ranking
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.filters.ease import EASE
@@ -18,6 +18,7 @@ from graphrec.models.neighbours.itemknn import ItemKNN
 from graphrec.models.neighbours.rp3beta import RP3beta
 from graphrec.models.parts import cooccurrence
 from graphrec.models.parts.truncated_svd import truncated_svd
+from graphrec.ranking.ranker import Ranker
 
 MODELS = {
     "itempop": ItemPop,
@@ -53,8 +54,8 @@ def solved(name, inter):
 
 
 def scores(model):
-    z = model.encode()
-    return model.score_all(z.users.full(), z.items.full()).numpy().copy()
+    ready = model.scoring()
+    return ready.scores(ready.users(torch.arange(model.n_users)), slice(None)).numpy().copy()
 
 
 def dense(inter):
@@ -157,9 +158,7 @@ def test_itemknn_idf_is_the_cosine_of_tfidf_vectors(inter):
     want = x.T @ x
     np.fill_diagonal(want, 0)
     assert np.allclose(model.similarity().toarray(), want, atol=1e-5)
-    assert torch.allclose(
-        model.item_similarity(torch.tensor([4, 2])), torch.tensor(want[[4, 2]], dtype=torch.float32), atol=1e-5
-    )
+    assert torch.allclose(model.likeness()(torch.tensor([4, 2])), torch.tensor(want[[4, 2]], dtype=torch.float32), atol=1e-5)
 
 
 def test_slim_satisfies_the_conditions_of_its_minimum(inter):
@@ -190,7 +189,7 @@ def test_itempop_counts_users(inter):
     assert (got == r.sum(0)).all()
     model = solved("itempop", inter)
     assert torch.equal(model.fold_in(sparse.csr_matrix((2, 25))), torch.ones(2, 1))
-    similar = model.item_similarity(torch.tensor([7]))[0]
+    similar = model.likeness()(torch.tensor([7]))[0]
     assert similar[7] == 0
     assert torch.equal(similar == 0, model.counts[:, 0] == model.counts[7, 0])
 
@@ -216,14 +215,13 @@ def test_random_depends_on_the_seed_alone_and_favours_nobody(inter):
 @pytest.mark.parametrize("name", MODELS)
 def test_rows_chunks_and_pairs_agree_with_the_whole(inter, name):
     model = solved(name, inter)
-    z, want = model.encode(), torch.from_numpy(scores(model))
-    users, items = torch.tensor([[3, 17, 3], [39, 0, 8]]), torch.tensor([[5, 11, 0], [24, 7, 7]])
-    u = z.users.rows(users[:, 0])
-    catalogue = z.items.full()
+    ready, want = model.scoring(), torch.from_numpy(scores(model))
+    users, items = torch.tensor([3, 39, 3]), torch.tensor([[5, 11, 0], [24, 7, 7], [0, 0, 1]])
+    rows = ready.users(users)
     for part in (slice(0, 25), slice(4, 19), slice(24, 25), slice(3, 3), [7, 2, 11], [0, 5, 2]):
-        assert torch.allclose(model.score_all(u, catalogue[part]), want[users[:, 0]][:, part], atol=1e-5)
-    assert torch.allclose(model.score(z.users.rows(users), z.items.rows(items)), want[users, items], atol=1e-5)
-    assert torch.allclose(model.score(u[:, None], z.items.rows(items)), want[users[:, :1], items], atol=1e-5)
+        some = part if isinstance(part, slice) else torch.tensor(part)
+        assert torch.allclose(ready.scores(rows, some), want[users][:, part], atol=1e-5)
+    assert torch.allclose(ready.pairs(rows, items), want[users[:, None], items], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -262,7 +260,7 @@ def test_what_single_items_say_adds_up(inter, name):
     mine = torch.tensor(inter.to_csr("ones")[8].indices, dtype=torch.int64)
     alone = model.fold_in(sparse.csr_matrix(np.eye(25)[mine.numpy()]))
     assert np.allclose(alone.sum(0).numpy(), scores(model)[8], atol=1e-4)
-    similar = model.item_similarity(mine)
+    similar = model.likeness()(mine)
     assert similar.shape == (len(mine), 25)
     if name != "itemknn":
         assert torch.allclose(similar, alone)
@@ -271,17 +269,17 @@ def test_what_single_items_say_adds_up(inter, name):
 @pytest.mark.parametrize("name", OF_ITEM_SETS)
 def test_rows_that_are_still_held_are_not_overwritten(inter, name):
     model = solved(name, inter)
-    z = model.encode()
-    first = z.users.rows(torch.tensor([1, 2]))
+    ready = model.scoring()
+    first = ready.users(torch.tensor([1, 2]))
     kept = first.clone()
-    z.users.rows(torch.tensor([3, 4]))
+    ready.users(torch.tensor([3, 4]))
     assert torch.equal(first, kept)
 
 
 @pytest.mark.parametrize("name", OF_ITEM_SETS)
 def test_an_unsolved_model_says_so(inter, name):
     with pytest.raises(InputError, match="call solve"):
-        MODELS[name](inter).encode().users.rows(torch.tensor([0]))
+        MODELS[name](inter).scoring().users(torch.tensor([0]))
 
 
 def test_neighbours_are_the_strongest_with_ties_to_the_lower_index():
@@ -358,7 +356,7 @@ def gowalla(data_root):
 
 def figures(model, train, test):
     model.solve()
-    mean = evaluate_model(model, train, test, k=20).mean
+    mean = full_ranking(Ranker(model, train), test, k=20).mean
     return [mean["recall@20"], mean["ndcg@20"]]
 
 

@@ -43,7 +43,7 @@ def fitted(implicit):
     return {name: fit(name, implicit, saturated="skip") for name in MODELS}
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", TRAINED)
 def test_encoding_has_a_row_per_user_and_item(fitted, name):
     with torch.no_grad():
         z = fitted[name].model.encode()
@@ -55,16 +55,14 @@ def test_encoding_has_a_row_per_user_and_item(fitted, name):
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_paired_scores_are_the_scores_of_all_pairs(fitted, name):
-    model = fitted[name].model
     with torch.no_grad():
-        z = model.encode()
-        users = torch.tensor([1, 5, 8, 39])
-        every = model.score_all(z.users.rows(users), z.items.full())
-        for column in (0, 7, 29):
-            item = z.items.rows(torch.full((4,), column))
-            assert torch.allclose(model.score(z.users.rows(users), item), every[:, column], rtol=1e-4, atol=1e-5)
-        part = model.score_all(z.users.rows(users), z.items.full()[11:20])
-        assert torch.allclose(part, every[:, 11:20], rtol=1e-4, atol=1e-5)
+        ready = fitted[name].model.scoring()
+        rows = ready.users(torch.tensor([1, 5, 8, 39]))
+        every = ready.scores(rows, slice(None))
+        assert torch.allclose(ready.scores(rows, slice(11, 20)), every[:, 11:20], rtol=1e-4, atol=1e-5)
+        some = torch.tensor([0, 7, 29])
+        assert torch.allclose(ready.scores(rows, some), every[:, some], rtol=1e-4, atol=1e-5)
+        assert torch.allclose(ready.pairs(rows, some.expand(4, 3)), every[:, some], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -78,7 +78,7 @@ def test_first_labels(interactions):
 
 def test_options_with_credit_are_saved(interactions, tmp_path):
     gr.Recommender("mf", dim=4).fit(interactions, credit=credit_of(interactions), **HOW).save(tmp_path / "m")
-    saved = json.loads((tmp_path / "m" / "run.json").read_text())["fit"]["credit"]
+    saved = json.loads((tmp_path / "m" / "run.json").read_text())["options"]["credit"]
     assert saved == credit_of(interactions).to_dict()
     assert saved["weights"] == [0.4]
 

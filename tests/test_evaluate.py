@@ -5,9 +5,10 @@ import pytest
 import torch
 
 import graphrec as gr
-from graphrec.evaluation.evaluate import evaluate_model
-from graphrec.evaluation.sampled import draw_candidates, evaluate_sampled
+from graphrec.evaluation.full_ranking import full_ranking
+from graphrec.evaluation.sampled import draw_candidates, sampled_ranking
 from graphrec.models import Encoding, Model, Table
+from graphrec.ranking.ranker import Ranker
 
 
 class Scores(Model):
@@ -38,9 +39,8 @@ def ranking(model, split, user):
 
 @pytest.mark.parametrize("budget", [2_000, 100_000, 2**28])
 def test_an_evaluation_is_a_loop_over_users(model, split, budget):
-    report = evaluate_model(
-        model,
-        split.train,
+    report = full_ranking(
+        Ranker(model, split.train),
         split.test,
         metrics=["recall@5", "ndcg@5", "mrr", "auc", "ndcg_hits100@5"],
         budget=budget,
@@ -68,7 +68,7 @@ def test_against_torchmetrics(interactions, split):
     """Continuous scores (no ties, where libraries differ), the metrics whose definitions coincide."""
     retrieval = pytest.importorskip("torchmetrics.functional.retrieval")
     model = Scores(interactions, np.random.default_rng(3).random((60, 45)))
-    report = evaluate_model(model, split.train, split.test, k=10, warn_cold=False)
+    report = full_ranking(Ranker(model, split.train), split.test, k=10, warn_cold=False)
     theirs = {
         "recall@10": lambda p, t: retrieval.retrieval_recall(p, t, top_k=10),
         "ndcg@10": lambda p, t: retrieval.retrieval_normalized_dcg(p, t, top_k=10),
@@ -89,15 +89,17 @@ def test_training_pairs_are_masked_however_high_they_score(interactions, split):
     matrix = np.zeros((60, 45))
     matrix[split.train.users, split.train.items] = 1e9
     matrix[split.test.users, split.test.items] = -1.0
-    report = evaluate_model(Scores(interactions, matrix), split.train, split.test, metrics=["recall@1"], warn_cold=False)
+    report = full_ranking(Ranker(Scores(interactions, matrix), split.train), split.test, metrics=["recall@1"], warn_cold=False)
     assert report.mean["recall@1"] == 0
     matrix[split.test.users, split.test.items] = 1.0
-    report = evaluate_model(Scores(interactions, matrix), split.train, split.test, metrics=["hit_rate@1"], warn_cold=False)
+    report = full_ranking(
+        Ranker(Scores(interactions, matrix), split.train), split.test, metrics=["hit_rate@1"], warn_cold=False
+    )
     assert report.mean["hit_rate@1"] == 1
 
 
 def test_intervals_cover_the_mean_and_shrink_with_more_users(model, split):
-    report = evaluate_model(model, split.train, split.test, metrics=["recall@5"], warn_cold=False)
+    report = full_ranking(Ranker(model, split.train), split.test, metrics=["recall@5"], warn_cold=False)
     row = report.interval(seed=1).loc["recall@5"]
     assert row["mean"] == pytest.approx(report.mean["recall@5"])
     assert row["low"] < row["mean"] < row["high"]
@@ -113,7 +115,9 @@ def test_a_recommender_of_everything_liked_has_perfect_metrics(checkerboard):
     likes = np.array([[int(str(u)[1:]) % 2 == int(str(i)[1:]) % 2 for i in inter.item_ids] for u in inter.user_ids])
     matrix = likes * 1.0
     matrix[split.test.users, split.test.items] += 1
-    report = evaluate_model(Scores(inter, matrix), split.train, split.test, k=3, metrics=["ndcg@3", "mrr", "auc", "map@3"])
+    report = full_ranking(
+        Ranker(Scores(inter, matrix), split.train), split.test, k=3, metrics=["ndcg@3", "mrr", "auc", "map@3"]
+    )
     assert list(report.mean.values()) == pytest.approx([1, 1, 1, 1])
 
 
@@ -123,13 +127,13 @@ def test_cold_users_are_counted_and_told(interactions):
     test = test.select(~train.has_keys(test.keys))
     model = Scores(interactions, np.zeros((60, 45)))
     with pytest.warns(UserWarning, match="2 of 2 test users have nothing in train"):
-        assert evaluate_model(model, train, test, k=5).n_cold == 2
+        assert full_ranking(Ranker(model, train), test, k=5).n_cold == 2
 
 
 def test_scores_that_are_not_numbers_are_refused(interactions, split):
     model = Scores(interactions, np.full((60, 45), np.nan))
-    with pytest.raises(ValueError, match=r"scores that are not finite numbers for .* first user 100"):
-        evaluate_model(model, split.train, split.test, k=5, warn_cold=False)
+    with pytest.raises(FloatingPointError, match=r"scores that are not finite numbers for .* first user 100"):
+        full_ranking(Ranker(model, split.train), split.test, k=5, warn_cold=False)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ def test_scores_that_are_not_numbers_are_refused(interactions, split):
 )
 def test_bad_options(model, split, options, message):
     with pytest.raises(ValueError, match=message):
-        evaluate_model(model, split.train, split.test, **options)
+        full_ranking(Ranker(model, split.train), split.test, **options)
 
 
 # ---- the sampled protocol -------------------------------------------------------------------------
@@ -161,7 +165,7 @@ def test_candidates_are_distinct_unmet_and_seeded(split):
 
 
 def test_sampled_metrics_are_the_rank_among_the_kept_candidates(model, split):
-    report = evaluate_sampled(model, split.train, split.test, k=3, negatives=10, seed=0)
+    report = sampled_ranking(Ranker(model, split.train), split.test, k=3, negatives=10, seed=0)
     assert list(report.mean) == ["hit_rate@3/10", "ndcg@3/10", "mrr/10"]
     matrix, hits = model.matrix.numpy(), {}
     for row in report.candidates.itertuples():
@@ -176,6 +180,6 @@ def test_sampled_metrics_are_the_rank_among_the_kept_candidates(model, split):
 
 def test_too_many_negatives_name_the_user(model, split):
     with pytest.raises(ValueError, match=r"user \d+ has only \d+ items .* fewer than negatives=44"):
-        evaluate_sampled(model, split.train, split.test, k=3, negatives=44)
+        sampled_ranking(Ranker(model, split.train), split.test, k=3, negatives=44)
     with pytest.raises(ValueError, match="k=12 and negatives=10"):
-        evaluate_sampled(model, split.train, split.test, k=12, negatives=10)
+        sampled_ranking(Ranker(model, split.train), split.test, k=12, negatives=10)

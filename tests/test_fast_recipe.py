@@ -40,7 +40,7 @@ def test_cosine_scores_with_popularity_only_when_ranking(interactions):
     want = {True: cosine, False: cosine + 0.3 * torch.tensor(np.log(np.maximum(degree, 1)), dtype=torch.float32)}
     users, items = torch.tensor([3, 9]), torch.tensor([5, 44])
     for training in (True, False):
-        z = model.train(training).encode()
+        z = model.encode() if training else model.encode_for_ranking()
         assert torch.allclose(model.score_all(z.users.full(), z.items.full()), want[training], atol=1e-5)
         assert torch.allclose(model.score(z.users.rows(users), z.items.rows(items)), want[training][users, items], atol=1e-5)
         rows = z.gather(users, items)

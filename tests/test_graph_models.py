@@ -126,9 +126,9 @@ def test_mf_with_biases_is_its_formula(interactions):
 
 def test_similar_items_of_mf_do_not_look_at_biases(interactions):
     model = gr.models.MF(interactions, dim=4, bias=True)
-    before = model.item_similarity(torch.tensor([3]))
+    before = model.likeness()(torch.tensor([3]))
     torch.nn.init.normal_(model.item_bias, std=10.0)
-    assert torch.equal(model.item_similarity(torch.tensor([3])), before)
+    assert torch.equal(model.likeness()(torch.tensor([3])), before)
     rows = F.normalize(model.items, dim=1)
     assert torch.allclose(before[0], rows @ rows[3], atol=1e-6)
 

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphrec as gr
-from graphrec.evaluation.topk import Blocks, plan_blocks, ranks_of, top_k, top_k_reference
 from graphrec.models import Encoding, Model, Table
+from graphrec.ranking.blocks import Blocks, plan_blocks
+from graphrec.ranking.ranker import Ranker
+from graphrec.ranking.reference import LeftOut, best_of_rows
 
 
 class Scores(Model):
@@ -25,6 +27,16 @@ class Scores(Model):
 def tied(interactions, seed=0):
     """Scores with many ties: whole numbers from 0 to 5."""
     return Scores(interactions, np.random.default_rng(seed).integers(0, 6, (interactions.n_users, interactions.n_items)))
+
+
+def top_k_reference(model, users, k, seen, items=None):
+    """The ranking in plain torch, which is what a GPU does."""
+    scoring, left_out = model.scoring(), LeftOut(*seen.structure, torch.device("cpu"))
+    chosen = None if items is None else torch.as_tensor(items)
+    with torch.no_grad():
+        best, scores, bad = best_of_rows(scoring, scoring.users(torch.as_tensor(users)), np.asarray(users), k, left_out, chosen)
+    assert not bad.any()
+    return best.numpy(), scores.numpy()
 
 
 def slow_top_k(matrix, users, k, seen, items):
@@ -51,13 +63,15 @@ def test_lists_do_not_depend_on_blocks_or_threads(users_at_once, items_at_once, 
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        best, scores = top_k(model, users, k, inter, items, blocks=Blocks(users_at_once, items_at_once))
+        best, scores = Ranker(model, inter).top_k(users, k, items, blocks=Blocks(users_at_once, items_at_once))
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
     pairs = set(zip(inter.users.tolist(), inter.items.tolist(), strict=True))
     want = slow_top_k(model.matrix.numpy(), users, k, pairs, range(64) if items is None else items)
     assert np.array_equal(best, want)
+    width = min(k, 64 if items is None else len(items))
+    assert np.array_equal(top_k_reference(model, users, width, inter, items)[0], want[:, :width])
     found = best >= 0
     assert np.array_equal(scores[found], model.matrix.numpy()[users[np.nonzero(found)[0]], best[found]])
     assert np.isneginf(scores[~found]).all()
@@ -68,7 +82,7 @@ def test_lists_of_a_dot_product_model(interactions, blocks):
     model = gr.models.LightGCN(interactions, dim=16, layers=2)
     users = np.arange(interactions.n_users)
     want, want_scores = top_k_reference(model, users, 20, interactions)
-    got, scores = top_k(model, users, 20, interactions, blocks=blocks)
+    got, scores = Ranker(model, interactions).top_k(users, 20, blocks=blocks)
     assert np.array_equal(got, want)
     assert np.allclose(scores, want_scores, atol=1e-6)
 
@@ -81,13 +95,13 @@ def test_large_tables_agree_with_sorting():
     torch.manual_seed(0)
     model = gr.models.MF(inter, dim=8)
     chosen = np.arange(1500)
-    assert np.array_equal(top_k(model, chosen, 20, inter)[0], top_k_reference(model, chosen, 20, inter)[0])
+    assert np.array_equal(Ranker(model, inter).top_k(chosen, 20)[0], top_k_reference(model, chosen, 20, inter)[0])
 
 
-def test_dropout_is_off_and_the_mode_is_put_back(interactions):
+def test_dropout_is_off_and_the_mode_is_left_alone(interactions):
     model = gr.models.NGCF(interactions, dim=8, layers=[8], message_dropout=0.5).train()
     users = np.arange(5)
-    assert np.array_equal(top_k(model, users, 5)[1], top_k(model, users, 5)[1])
+    assert np.array_equal(Ranker(model).top_k(users, 5)[1], Ranker(model).top_k(users, 5)[1])
     assert model.training
 
 
@@ -103,9 +117,9 @@ def test_blocks_fit_the_budget(budget, threads, whole_rows):
 def test_full_ranks_against_sorting(interactions):
     split = gr.split.random(interactions, test=0.3, seed=1)
     model = tied(interactions)
-    got, best = ranks_of(model, split.test, split.train, k=7)
+    got, best = Ranker(model, split.train).ranks_of(split.test, k=7)
     users = np.flatnonzero(np.diff(split.test.structure[0]))
-    assert np.array_equal(best, top_k(model, users, 7, split.train)[0])
+    assert np.array_equal(best, Ranker(model, split.train).top_k(users, 7)[0])
     indptr, items = split.test.structure
     matrix, seen = model.matrix.numpy(), split.train.to_csr("ones").toarray().astype(bool)
     for user in range(60):

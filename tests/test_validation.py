@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import graphrec as gr
-from graphrec.evaluation.sampled import evaluate_sampled
-from graphrec.evaluation.validation import Validation
+from graphrec.evaluation.evaluator import Evaluator
+from graphrec.evaluation.sampled import sampled_ranking
+from graphrec.ranking.ranker import Ranker
 
 HOW = {"epochs": 3, "batch_size": 64, "lr": 0.01, "seed": 1, "progress": False}
 
@@ -28,7 +29,7 @@ def test_the_first_of_several_metrics_selects_and_all_are_recorded(split):
 def test_the_sampled_protocol_selects_with_the_same_items_at_each_look(split):
     rec = gr.Recommender("mf", dim=4).fit(split.train, valid=split.valid, metric="ndcg@3/10", **HOW)
     assert rec.best_epoch == rec.history["ndcg@3/10"].idxmax() + 1
-    want = evaluate_sampled(rec.model, split.train, split.valid, 3, 10, seed=0).mean["ndcg@3/10"]
+    want = sampled_ranking(Ranker(rec.model, split.train), split.valid, 3, 10, seed=0).mean["ndcg@3/10"]
     assert rec.history["ndcg@3/10"].max() == pytest.approx(want)
 
 
@@ -59,17 +60,17 @@ def test_unknown_metrics_are_refused_before_training(split, metric, words):
         gr.Recommender("mf").fit(split.train, valid=split.valid, metric=metric, callbacks=[Never()], **HOW)
 
 
-def test_errors_of_ratings_are_those_of_the_assessment(split):
+def test_errors_of_ratings_are_those_of_the_evaluation(split):
     rec = gr.Recommender("bias").fit(split.train)
     want = gr.evaluate_ratings(rec, split.valid)
-    assert Validation(["mae", "mse", "rmse"], split.train)(rec.model, split.valid) == want | {}
+    assert Evaluator(["mae", "mse", "rmse"], split.train)(rec.model, split.valid) == want | {}
     assert want["mse"] == pytest.approx(want["rmse"] ** 2)
 
 
 def test_items_of_training_can_be_ranked_too(split):
     rec = gr.Recommender("itempop").fit(split.train)
     got = gr.evaluate(rec, split.test, metrics=["precision@3", "auc"], filter_seen=False)
-    assert "those in training as well" in got.protocol
+    assert "those in training as well" in got.protocol.ranked
     order = np.argsort(-np.bincount(split.train.items, minlength=45), kind="stable")[:3]
     user = split.test.users[0]
     mine = split.test.items[split.test.users == user]

@@ -132,7 +132,7 @@ def test_encoding_makes_no_parameter(model):
 
 
 def test_similar_items_are_cosines(model, interactions):
-    similar = model.item_similarity(index(2, 7))
+    similar = model.likeness()(index(2, 7))
     assert similar.shape == (2, interactions.n_items)
     assert torch.allclose(similar[[0, 1], [2, 7]], torch.ones(2), atol=1e-5)
     assert similar.abs().max() <= 1 + 1e-5

@@ -11,16 +11,18 @@ import numpy.typing as npt
 import torch
 
 import graphrec as gr
-from graphrec.evaluation.evaluate import evaluate_model
+from graphrec.evaluation.full_ranking import full_ranking
 from graphrec.evaluation.metrics import at_k, parse
-from graphrec.models.base import ClosedForm, Encoding, Table
+from graphrec.models import Scorer, Scoring, Table
+from graphrec.models.scoring import DotProduct, TableScoring
+from graphrec.ranking.ranker import Ranker
 
 __all__ = ["METRICS", "Factors", "figures_of_factors", "figures_of_lists", "ranked"]
 
 METRICS = ("recall@20", "recall_capped@20", "ndcg@20", "map@20")
 
 
-class Factors(ClosedForm):
+class Factors(Scorer):
     """Tables that another library learnt; the score is the dot product of their rows.
 
     Parameters
@@ -36,9 +38,9 @@ class Factors(ClosedForm):
         self.users = torch.from_numpy(np.ascontiguousarray(users, np.float32))
         self.items = torch.from_numpy(np.ascontiguousarray(items, np.float32))
 
-    def encode(self) -> Encoding:
+    def scoring(self) -> Scoring:
         """The tables themselves."""
-        return Encoding(Table(self.users), Table(self.items))
+        return TableScoring(DotProduct(), Table(self.users), self.items, self.likeness, self.fold_in)
 
 
 def of_users(test: gr.Interactions, users: npt.NDArray[np.int64] | None) -> gr.Interactions:
@@ -52,7 +54,7 @@ def figures_of_factors(
     """Mean metrics of a pair of tables over the test users, or over some of them."""
     assert split.test is not None
     model = Factors(split.train, users, items)
-    return dict(evaluate_model(model, split.train, of_users(split.test, only), metrics=METRICS, warn_cold=False).mean)
+    return dict(full_ranking(Ranker(model, split.train), of_users(split.test, only), metrics=METRICS, warn_cold=False).mean)
 
 
 def figures_of_lists(

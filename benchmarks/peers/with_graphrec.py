@@ -27,11 +27,12 @@ class _Graphrec(Peer):
         self.split = gr.read_lightgcn(self.folder, overlap="keep", cache=False).without_valid()
 
     def evaluate(self, model: Any) -> dict[str, float]:
-        from graphrec.evaluation.evaluate import evaluate_model
+        from graphrec.evaluation.full_ranking import full_ranking
+        from graphrec.ranking.ranker import Ranker
 
         test = self.split.test
         chosen = test.select(np.isin(test.users, self.users))
-        return dict(evaluate_model(model, self.split.train, chosen, metrics=METRICS).mean)
+        return dict(full_ranking(Ranker(model, self.split.train), chosen, metrics=METRICS).mean)
 
 
 class GraphrecLightGCN(_Graphrec, StepPeer):
@@ -84,9 +85,9 @@ class _Fitted(_Graphrec):
         self.recommender = gr.Recommender(self.name).fit(self.split.train, **options)
 
     def recommend(self) -> Index:
-        from graphrec.evaluation.topk import top_k
+        from graphrec.ranking.ranker import Ranker
 
-        lists, _ = top_k(self.recommender.model, self.users, K, seen=self.split.train)
+        lists, _ = Ranker(self.recommender.model, self.split.train).top_k(self.users, K)
         return lists.astype(np.int64)
 
     def own_figures(self) -> dict[str, float]:

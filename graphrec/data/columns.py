@@ -79,7 +79,7 @@ def as_index(values: npt.ArrayLike, name: str, size: int | None) -> tuple[IntArr
     return array.astype(np.int32), high + 1 if size is None else size
 
 
-def look_up(lookup: pd.Index[Any], ids: Sequence[Any] | npt.NDArray[Any], kind: str) -> IntArray:
+def look_up(lookup: pd.Index[Any], ids: Sequence[Any] | npt.NDArray[Any] | str | int, kind: str) -> IntArray:
     """Position of each id (int32, (n,)) in an index of ids; an unknown one is refused."""
     found = lookup.get_indexer(pd.Index(np.asarray(ids)))
     unknown = np.flatnonzero(found < 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -200,6 +201,17 @@ class Interactions:
         indptr.flags.writeable = indices.flags.writeable = False
         return indptr, indices
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells whether two tables hold the same pairs in the same id space; ratings and times are not looked at."""
+        digest = hashlib.blake2b(self.distinct_keys.tobytes(), digest_size=16)
+        for ids in (self.user_ids, self.item_ids):
+            integers = np.issubdtype(ids.dtype, np.integer)
+            digest.update(
+                ids.astype(np.int64).tobytes() if integers else "\0".join(map(str, ids)).encode("utf-8", "surrogatepass")
+            )
+        return digest.hexdigest()
+
     def has_keys(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of some :attr:`keys`, of any shape, are pairs of this table."""
         known = self.distinct_keys
@@ -252,11 +264,11 @@ class Interactions:
         index: pd.Index[Any] = pd.Index(self.item_ids)
         return index
 
-    def user_index(self, ids: Sequence[Any] | npt.NDArray[Any]) -> IntArray:
+    def user_index(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> IntArray:
         """Indices (int32, shape (n,)) of the caller's user ids; an unknown id is an :class:`InputError`."""
         return look_up(self._user_lookup, ids, "user")
 
-    def item_index(self, ids: Sequence[Any] | npt.NDArray[Any]) -> IntArray:
+    def item_index(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> IntArray:
         """Indices (int32, shape (n,)) of the caller's item ids; an unknown id is an :class:`InputError`."""
         return look_up(self._item_lookup, ids, "item")
 

@@ -1,140 +1,150 @@
-"""Ranking a test part with a model."""
+"""How good a fitted recommender is on held-out pairs."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Protocol as Interface
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.parts import Split
 from graphrec.errors import InputError
-from graphrec.evaluation.metrics import Metric, at_k, parse
+from graphrec.evaluation.full_ranking import check_parts, full_ranking
+from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.report import Report
-from graphrec.evaluation.topk import BUDGET, Ranks, ranks_of, top_k
-from graphrec.models.base import Model
+from graphrec.evaluation.sampled import sampled_ranking
+from graphrec.ranking.ranker import Ranker
 
-__all__ = ["STANDARD", "check_parts", "evaluate_model"]
-
-STANDARD = ("recall", "ndcg", "precision", "hit_rate", "map", "mrr")
+__all__ = ["Fitted", "evaluate", "evaluate_ratings"]
 
 
-def evaluate_model(
-    model: Model,
-    seen: Interactions,
-    test: Interactions,
+class Fitted(Interface):
+    """What an evaluation asks of a fitted recommender."""
+
+    @property
+    def ranker(self) -> Ranker:
+        """The model made ready, which leaves out what people were shown in training."""
+        ...
+
+    @property
+    def train(self) -> Interactions:
+        """What the model was built from."""
+        ...
+
+    @property
+    def valid(self) -> Interactions | None:
+        """The validation part it was fitted with."""
+        ...
+
+    @property
+    def selected(self) -> bool:
+        """Whether anything was chosen on it."""
+        ...
+
+
+def evaluate(
+    recommender: Fitted,
+    test: Interactions | Split,
     k: int | Sequence[int] = 20,
+    negatives: int | None = None,
+    seed: int = 0,
     metrics: Sequence[str] | None = None,
-    budget: int = BUDGET,
-    warn_cold: bool = True,
-    rank_seen: bool = False,
+    filter_seen: bool = True,
 ) -> Report:
-    """Rank all items that a user has not seen, for every user with a test item.
+    """Rank held-out pairs.
 
     Parameters
     ----------
-    model : Model
-    seen : Interactions
-        Pairs that are not ranked: train, and valid where there is one.
-    test : Interactions
+    recommender : Recommender
+        Fitted.
+    test : Interactions or Split
+        Pairs in the id space of training; what the recommender has seen in training and validation is not ranked. Of a
+        split the test part is ranked, and its train and validation parts are left out, whatever the recommender was
+        fitted on: the same ranking for every recommender, so that their figures can be compared.
     k : int or sequence of int
-        Lengths of the list for the standard metrics.
+        Length of the list.
+    negatives : int, optional
+        Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
+        comparable with the others and have other names: ``hit_rate@10/99``.
+    seed : int
+        Of the drawn negatives.
     metrics : sequence of str, optional
-        Names as in :mod:`graphrec.evaluation.metrics`; the standard ones at `k` unless given.
-    budget : int
-        Bytes for scores; the result does not depend on it.
-    warn_cold : bool
-        Warn when test users have nothing in train.
-    rank_seen : bool
-        Rank the items in `seen` like all others.
+        Names as in :mod:`graphrec.evaluation.metrics`; recall, ndcg, precision, hit_rate, map and mrr at `k`
+        unless given.
+    filter_seen : bool
+        False ranks the items of training, too, as some libraries and notebooks do: a model that knows them well then
+        looks worse. The report's protocol says so, and the figures are not comparable with the others.
 
     Returns
     -------
     Report
+        ``report.mean["recall@20"]``, ``report.per_user``, ``report.interval()``.
 
     Raises
     ------
     InputError
-        An unknown metric, a k beyond the catalogue, another id space, or test pairs that are in train.
+        Test pairs were trained on, there are none, or an option is of no use.
+    FloatingPointError
+        The model gives a score that is no finite number.
+
+    Warns
+    -----
+    UserWarning
+        The test pairs were the validation part, on which the model was selected.
     """
-    ks = [k] if isinstance(k, int) else list(k)
-    _check_k(ks, test.n_items)
-    chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
-    _check_k([m.k for m in chosen if m.k is not None], test.n_items)
-    check_parts(seen, test)
-    indptr, _ = test.structure
-    users = np.flatnonzero(np.diff(indptr) > 0)
-    relevant = np.diff(indptr)[users]
-    values: dict[str, object] = {"user_id": test.user_ids[users]}
-    depth = min(max(m.depth for m in chosen), test.n_items)
-    masked = seen.select(np.zeros(0, np.int64)) if rank_seen else seen
-    whole = [m for m in chosen if m.k is None]
-    if whole:
-        ranks, best = ranks_of(model, test, masked, budget, depth)
-        values |= _whole_ranking(whole, ranks, masked, test)
-    elif depth:
-        best, _ = top_k(model, users, depth, seen=masked, budget=budget)
-    if depth:
-        _check_filled(best, masked, users)
-        hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
-        values |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
-    n_cold = int((np.diff(seen.structure[0])[users] == 0).sum())
-    if n_cold and warn_cold:
-        warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
-    frame = pd.DataFrame({"user_id": values.pop("user_id"), **{str(m): values[str(m)] for m in chosen}})
-    ranked = (
-        "all items ranked, those in training as well"
-        if rank_seen
-        else "all items ranked, but for those in training (and validation)"
-    )
-    return Report(frame, f"{ranked.capitalize()}; ties go to the lower item index.", n_cold)
+    ranker, pairs = _to_rank(recommender, test)
+    if negatives is None:
+        return full_ranking(ranker, pairs, k, metrics, rank_seen=not filter_seen)
+    if not filter_seen:
+        raise InputError("filter_seen=False is for rankings of the whole catalogue, not for the sampled protocol.")
+    if metrics is not None or not isinstance(k, int | np.integer) or isinstance(k, bool):
+        raise InputError("the sampled protocol (negatives=…) takes one k and no metrics.")
+    return sampled_ranking(ranker, pairs, int(k), negatives, seed)
 
 
-def _check_k(ks: Sequence[int], n_items: int) -> None:
-    for k in ks:
-        if not 1 <= k <= n_items:
-            raise InputError(f"k must be between 1 and the catalogue's {n_items} items, got {k}.")
+def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[str, float]:
+    """Errors of predicted ratings on held-out ones.
+
+    Parameters
+    ----------
+    recommender : Recommender
+        Fitted, whose score is a rating.
+    test : Interactions or Split
+        With ratings; of a split its test part.
+
+    Returns
+    -------
+    dict
+        ``rmse``, ``mae`` and ``mse``.
+    """
+    return rating_errors(recommender.ranker, _test_part(test))
 
 
-def check_parts(seen: Interactions, test: Interactions) -> None:
-    """Refuse what cannot be ranked: pairs in another id space, and pairs already seen."""
-    if not seen.shares_ids_with(test):
-        raise InputError(
-            f"test has another id space ({test.n_users} users, {test.n_items} items) than the model was trained in "
-            f"({seen.n_users}, {seen.n_items}); make both from one table with graphrec.split."
-        )
-    again = seen.has_keys(test.keys)
-    if again.any():
-        row = int(again.argmax())
-        raise InputError(
-            f"{again.sum():,} test pairs are in train (or validation), first at row {row}: user "
-            f"{test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. Evaluate on held-out pairs."
-        )
+def _to_rank(recommender: Fitted, test: Interactions | Split) -> tuple[Ranker, Interactions]:
+    """The ranker with the right pairs left out, and the pairs to be ranked."""
+    pairs, ranker, train = _test_part(test), recommender.ranker, recommender.train
+    check_parts(train, pairs)
+    seen = test.train_and_valid if isinstance(test, Split) else ranker.seen
+    valid = recommender.valid
+    if valid is not None and (shared := valid.has_keys(pairs.keys)).any():
+        if recommender.selected:
+            warnings.warn(
+                f"{shared.sum():,} of these pairs were the validation part on which the model was selected; "
+                "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
+                stacklevel=3,
+            )
+        if seen is not None and not isinstance(test, Split):
+            seen = seen.select(np.flatnonzero(~pairs.has_keys(seen.keys)))
+    return (ranker if seen is ranker.seen else ranker.leaving_out(seen)), pairs
 
 
-def _check_filled(best: npt.NDArray[np.int32], seen: Interactions, users: npt.NDArray[np.int64]) -> None:
-    """A list shorter than the items that are left means scores that cannot be ordered."""
-    left = seen.n_items - np.diff(seen.structure[0])[users]
-    short = (best >= 0).sum(1) < np.minimum(left, best.shape[1])
-    if short.any():
-        user = seen.user_ids[users[short.argmax()]]
-        raise InputError(f"the model gives scores that are not finite numbers for {short.sum():,} users, first user {user!s}.")
-
-
-def _whole_ranking(chosen: Sequence[Metric], ranks: Ranks, seen: Interactions, test: Interactions) -> dict[str, object]:
-    indptr, _ = test.structure
-    users = np.flatnonzero(np.diff(indptr) > 0)
-    starts, relevant = indptr[users], np.diff(indptr)[users]
-    left = test.n_items - np.diff(seen.structure[0])[users]
-    result: dict[str, object] = {}
-    for metric in chosen:
-        if metric.name == "mrr":
-            result["mrr"] = 1.0 / np.minimum.reduceat(ranks.above + ranks.ties_before + 1, starts)
-        else:
-            # Of the items above a test item, those that are test items themselves are no mistake.
-            wrong = np.add.reduceat(ranks.above + ranks.ties / 2, starts) - relevant * (relevant - 1) / 2
-            others = left - relevant
-            result["auc"] = 1 - np.divide(wrong, relevant * others, out=np.zeros(len(users)), where=others > 0)
-    return result
+def _test_part(test: Interactions | Split) -> Interactions:
+    if isinstance(test, Split):
+        if test.test is None:
+            raise InputError("the split has no test part.")
+        return test.test
+    if not isinstance(test, Interactions):
+        raise InputError(f"what is evaluated on must be Interactions or a Split, not {type(test).__name__}.")
+    return test

@@ -6,19 +6,18 @@ import numpy as np
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.evaluation.pairs import pair_scores
-from graphrec.models.base import Model
+from graphrec.ranking.ranker import Ranker
 
 __all__ = ["rating_errors"]
 
 
-def rating_errors(model: Model, test: Interactions) -> dict[str, float]:
+def rating_errors(ranker: Ranker, test: Interactions) -> dict[str, float]:
     """Root mean squared, mean absolute and mean squared error over all test ratings.
 
     Parameters
     ----------
-    model : Model
-        Whose score is a rating.
+    ranker : Ranker
+        Of a model whose score is a rating.
     test : Interactions
         With ratings.
 
@@ -29,12 +28,14 @@ def rating_errors(model: Model, test: Interactions) -> dict[str, float]:
     """
     if test.ratings is None:
         raise InputError("evaluate_ratings needs ratings, and the test table has none.")
-    if (test.n_users, test.n_items) != (model.n_users, model.n_items):
+    if not len(test):
+        raise InputError("there is no pair to evaluate on: the table is empty.")
+    if (test.n_users, test.n_items) != (ranker.n_users, ranker.n_items):
         raise InputError(
             f"test has another id space ({test.n_users} users, {test.n_items} items) than the model "
-            f"({model.n_users}, {model.n_items})."
+            f"({ranker.n_users}, {ranker.n_items})."
         )
-    predicted = pair_scores(model, test.users, test.items[:, None])[:, 0]
+    predicted = ranker.pairs(test.users, test.items[:, None])[:, 0]
     off = predicted.astype(np.float64) - test.ratings
     mse = float((off**2).mean())
     return {"rmse": mse**0.5, "mae": float(np.abs(off).mean()), "mse": mse}

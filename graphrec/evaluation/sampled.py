@@ -8,15 +8,15 @@ import pandas as pd
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.evaluation.evaluate import check_parts
-from graphrec.evaluation.pairs import pair_scores
+from graphrec.evaluation.full_ranking import check_parts
+from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
-from graphrec.models.base import Model
+from graphrec.ranking.ranker import Ranker
 
-__all__ = ["draw_candidates", "evaluate_sampled"]
+__all__ = ["draw_candidates", "sampled_ranking"]
 
 
-def draw_candidates(seen: Interactions, test: Interactions, negatives: int, seed: int) -> npt.NDArray[np.int64]:
+def draw_candidates(seen: Interactions | None, test: Interactions, negatives: int, seed: int) -> npt.NDArray[np.int64]:
     """For each row of `test`, distinct items that its user has neither in `seen` nor in `test`.
 
     Returns
@@ -28,7 +28,7 @@ def draw_candidates(seen: Interactions, test: Interactions, negatives: int, seed
     InputError
         A user has too few such items.
     """
-    known = np.union1d(seen.keys, test.keys)
+    known = np.unique(test.keys) if seen is None else np.union1d(seen.keys, test.keys)
     taken = np.bincount((known // test.n_items).astype(np.int64), minlength=test.n_users)
     short = np.flatnonzero(test.n_items - taken[test.users] < negatives)
     if len(short):
@@ -53,15 +53,13 @@ def draw_candidates(seen: Interactions, test: Interactions, negatives: int, seed
         drawn[bad] = g.integers(0, test.n_items, int(bad.sum()))
 
 
-def evaluate_sampled(
-    model: Model, seen: Interactions, test: Interactions, k: int = 10, negatives: int = 99, seed: int = 0
-) -> Report:
+def sampled_ranking(ranker: Ranker, test: Interactions, k: int = 10, negatives: int = 99, seed: int = 0) -> Report:
     """Rank each test item among `negatives` items that its user has not met (He et al., WWW 2017).
 
     Parameters
     ----------
-    model : Model
-    seen, test : Interactions
+    ranker : Ranker
+    test : Interactions
     k : int
         Length of the list, at most ``negatives + 1``.
     negatives : int
@@ -75,11 +73,13 @@ def evaluate_sampled(
         ``hit_rate@k/negatives``, ``ndcg@k/negatives`` and ``mrr/negatives``: the mean over a user's test pairs.
         An item that scores as much as the test item counts half a rank.
     """
+    if isinstance(negatives, bool) or not isinstance(negatives, int | np.integer):
+        raise InputError(f"negatives must be a whole number, got {negatives!r}.")
     if negatives < 1 or not 1 <= k <= negatives + 1:
         raise InputError(f"k must be between 1 and negatives + 1, got k={k} and negatives={negatives}.")
-    check_parts(seen, test)
-    drawn = draw_candidates(seen, test, negatives, seed)
-    scores = pair_scores(model, test.users, np.concatenate([test.items[:, None], drawn], axis=1))
+    check_parts(ranker.seen, test)
+    drawn = draw_candidates(ranker.seen, test, negatives, seed)
+    scores = ranker.pairs(test.users, np.concatenate([test.items[:, None], drawn], axis=1))
     own, others = scores[:, :1], scores[:, 1:]
     rank = (others > own).sum(1) + 0.5 * (others == own).sum(1) + 1
     frame = pd.DataFrame(
@@ -99,6 +99,12 @@ def evaluate_sampled(
     )
     return Report(
         frame.groupby("user_id", sort=False, as_index=False).mean(),
-        f"Each test item ranked among {negatives} items drawn from those its user has not met, seed {seed}.",
+        Protocol(
+            f"each test item among {negatives} items drawn from those its user has not met, seed {seed}",
+            "" if ranker.seen is None else ranker.seen.fingerprint,
+            test.fingerprint,
+            negatives=int(negatives),
+            seed=seed,
+        ),
         candidates=candidates,
     )

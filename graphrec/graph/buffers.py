@@ -42,5 +42,5 @@ class BufferPool:
         self._arrays.append(np.empty((rows, width), np.float32))
         return torch.from_numpy(self._arrays[-1])
 
-    def __deepcopy__(self, memo: dict[int, object]) -> BufferPool:
-        return BufferPool()  # what is lent belongs to the original
+    def __reduce__(self) -> tuple[type[BufferPool], tuple[()]]:
+        return BufferPool, ()  # of copies and pickles: what is lent belongs to the original

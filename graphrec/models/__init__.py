@@ -2,9 +2,10 @@
 
 from graphrec.models.autoencoders.autoencoder import Autoencoder
 from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
-from graphrec.models.base import ClosedForm, Encoding, Gathered, Model, Rows, Table
+from graphrec.models.base import Model, Scorer, Solved
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
+from graphrec.models.encoding import Encoding, Gathered, Rows, Table
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
@@ -19,9 +20,11 @@ from graphrec.models.graph.ngcf import NGCF
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
 from graphrec.models.neighbours.rp3beta import RP3beta
+from graphrec.models.parts.tables import embedding
 from graphrec.models.ratings.bias import Bias
 from graphrec.models.ratings.collabfnet import CollabFNet
 from graphrec.models.ratings.embeddingnet import EmbeddingNet
+from graphrec.models.scoring import Scoring
 
 __all__ = [
     "COMPOSED",
@@ -36,7 +39,6 @@ __all__ = [
     "SLIM",
     "Autoencoder",
     "Bias",
-    "ClosedForm",
     "CollabFNet",
     "EmbeddingNet",
     "Encoding",
@@ -52,12 +54,16 @@ __all__ = [
     "RP3beta",
     "Random",
     "Rows",
+    "Scorer",
+    "Scoring",
+    "Solved",
     "Table",
     "TurboCF",
+    "embedding",
 ]
 
 # The table of names: for the string form of Recommender, the command line and presets.
-MODELS: dict[str, type[Model]] = {
+MODELS: dict[str, type[Scorer]] = {
     "autoencoder": Autoencoder,
     "bias": Bias,
     "collabfnet": CollabFNet,
@@ -82,4 +88,4 @@ MODELS: dict[str, type[Model]] = {
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
-COMPOSED: dict[str, type[Model]] = {"hybrid": Hybrid}
+COMPOSED: dict[str, type[Scorer]] = {"hybrid": Hybrid}

@@ -1,106 +1,98 @@
-"""The contract of a model: an encoder of users and items, and how two of its rows are scored."""
+"""The two contracts of a model: what ranking needs, and what training needs on top."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
+from graphrec.models.encoding import Encoding, Gathered, Table
+from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring, as_evaluated, cosines
 
-__all__ = ["ClosedForm", "Encoding", "Gathered", "Model", "Rows", "Table"]
-
-
-class Rows(Protocol):
-    """A look-up of representations; computing a row may be put off until it is asked for."""
-
-    def rows(self, index: Tensor) -> Tensor:
-        """Rows of an index tensor (n,), shape (n, d)."""
-        ...
-
-    def full(self) -> Tensor:
-        """All rows, shape (N, d)."""
-        ...
+__all__ = ["Model", "Scorer", "Solved", "encoding_of"]
 
 
-class Table:
-    """Rows that lie ready in a matrix: an embedding table is its own encoding.
+class Scorer(nn.Module):
+    """What ranking needs: scores of users, or of people never seen, with any range of items.
 
     Parameters
     ----------
-    weight : Tensor, shape (N, d)
-    sparse : bool
-        Whether the gradient of :meth:`rows` is a sparse tensor.
-    """
+    train : Interactions
+        What the model is built from; it fixes the id space.
 
-    def __init__(self, weight: Tensor, sparse: bool = False) -> None:
-        self.weight = weight
-        self.sparse = sparse
-
-    def rows(self, index: Tensor) -> Tensor:
-        """Rows of an index tensor of any shape; the result has one more axis, d."""
-        # F.embedding and not weight[index]: the backward of fancy indexing is several times slower.
-        return F.embedding(index, self.weight, sparse=self.sparse)
-
-    def full(self) -> Tensor:
-        """The matrix itself, shape (N, d)."""
-        return self.weight
-
-
-class Gathered(NamedTuple):
-    """The rows one training step looks at, and the parameters (ego embeddings) they came from."""
-
-    users: Tensor
-    items: Tensor
-    ego_users: Tensor
-    ego_items: Tensor
-
-
-class Encoding:
-    """What a model makes of all users and items: two look-ups.
-
-    Parameters
+    Attributes
     ----------
-    users, items : Rows
-    ego_users, ego_items : Rows, optional
-        The embeddings before propagation, for penalties on them; the encoding itself unless given.
+    needs_training : bool
+        Whether the model is trained step by step.
+    personalised : bool
+        Whether a user without any interaction cannot be served.
+    reads_ratings : bool
+        Whether ratings make a difference to the model itself; a loss may read them all the same.
+    starting_options : tuple of str
+        Options of the constructor that only say where training starts. A loaded model is built without them.
     """
 
-    def __init__(self, users: Rows, items: Rows, ego_users: Rows | None = None, ego_items: Rows | None = None) -> None:
-        self.users = users
-        self.items = items
-        self._ego_users = ego_users
-        self._ego_items = ego_items
+    needs_training: ClassVar[bool] = False
+    personalised: ClassVar[bool] = True
+    reads_ratings: ClassVar[bool] = False
+    starting_options: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
 
-    def gather(self, users: Tensor, items: Tensor) -> Gathered:
-        """Both sides of a training step in one call, so that a model can share the work between them.
+    def __init__(self, train: Interactions) -> None:
+        super().__init__()
+        if not isinstance(train, Interactions):
+            raise InputError(f"{type(self).__name__} is built from Interactions, not from {type(train).__name__}.")
+        if not len(train):
+            raise InputError(f"{type(self).__name__} cannot be built from an empty table of interactions.")
+        self.n_users = train.n_users
+        self.n_items = train.n_items
+        # The caller's ids: what tells two id spaces of one size apart.
+        self.user_ids = train.user_ids
+        self.item_ids = train.item_ids
+
+    def scoring(self) -> Scoring:
+        """The model made ready for ranking, under the parameters that it has now."""
+        raise NotImplementedError(f"{type(self).__name__} must define scoring()")
+
+    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
+        """Rows of people who were not there in training, as :meth:`Scoring.users` would give them.
 
         Parameters
         ----------
-        users : Tensor of int64, shape (b,)
-        items : Tensor of int64, shape (m,)
+        histories : scipy.sparse.csr_matrix, shape (b, n_items)
+            Their interactions, with the values that the training data would have.
 
         Returns
         -------
-        Gathered
-            Rows (b, d) and (m, d), before and after propagation.
+        Tensor, shape (b, …)
+
+        Raises
+        ------
+        InputError
+            The model cannot take in new people.
         """
-        u, i = self.users.rows(users), self.items.rows(items)
-        return Gathered(
-            u,
-            i,
-            u if self._ego_users is None else self._ego_users.rows(users),
-            i if self._ego_items is None else self._ego_items.rows(items),
-        )
+        raise InputError(f"{type(self).__name__} cannot take in people who were not there in training.")
+
+    def likeness(self) -> Likeness:
+        """The function from item indices (b,) to their similarities to all items (b, n_items)."""
+        raise InputError(f"{type(self).__name__} has no notion of similar items.")
+
+    def check_state(self) -> None:
+        """Refuse a loaded state that the model's own code could not have left; for indices in buffers."""
 
 
-class Model(nn.Module):
-    """Base of all models. A new model needs a constructor and :meth:`encode`.
+class Model(Scorer, DotProduct):
+    """What training needs on top: an encoder of users and items. A new model needs a constructor and :meth:`encode`.
+
+    Ranking follows from it: the items' rows are computed once and the users' rows are kept, or computed from their
+    histories where the model says so.
 
     Parameters
     ----------
@@ -111,53 +103,35 @@ class Model(nn.Module):
     ----------
     defaults : dict
         Options of ``Recommender.fit`` that suit this model, used where the caller names none.
+    dot_product : bool
+        Whether :meth:`score` is the dot product of two rows, which losses may then compute in a cheaper way. A class
+        that defines `score` or `score_all` is taken for one where it is not, unless it says so itself.
+    users_from_histories : bool
+        Whether a user's row is made of the user's interactions: such rows are computed when they are asked for.
     l2_on : {"ego", "propagated"}
         Which rows :meth:`penalty` looks at.
     sparse_gradients : bool
         Whether look-ups give sparse gradients, which dense optimisers refuse.
-    personalised : bool
-        Whether a user without any interaction cannot be served.
-    scores_whole_rows : bool
-        Whether scoring all items at once costs less than scoring them in blocks.
-    starting_options : tuple of str
-        Options of the constructor that only say where training starts. A saved model has no need of them.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {}
     needs_training: ClassVar[bool] = True
+    dot_product: bool = True
+    users_from_histories: bool = False
     l2_on: str = "ego"
     sparse_gradients: bool = False
-    personalised: ClassVar[bool] = True
-    scores_whole_rows: ClassVar[bool] = False
-    starting_options: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, train: Interactions) -> None:
-        super().__init__()
-        if not len(train):
-            raise InputError(f"{type(self).__name__} cannot be built from an empty table of interactions.")
-        self.n_users = train.n_users
-        self.n_items = train.n_items
-        # The caller's ids: what tells two id spaces of one size apart.
-        self.user_ids = train.user_ids
-        self.item_ids = train.item_ids
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if {"score", "score_all"} & vars(cls).keys() and "dot_product" not in vars(cls):
+            cls.dot_product = False
 
     def encode(self) -> Encoding:
-        """Representations of all users and items; called once per training step and once per ranking."""
+        """Representations of all users and items; called once per training step."""
         raise NotImplementedError(f"{type(self).__name__} must define encode()")
 
-    def score(self, u: Tensor, v: Tensor) -> Tensor:
-        """Scores of paired rows.
-
-        Parameters
-        ----------
-        u, v : Tensor, shapes (..., d)
-            Rows of users and of items; leading axes broadcast.
-
-        Returns
-        -------
-        Tensor, shape (...)
-        """
-        return (u * v).sum(-1)
+    def encode_for_ranking(self) -> Encoding:
+        """As :meth:`encode`, with what counts when ranking and not when training; the same unless overridden."""
+        return self.encode()
 
     def score_pairs(self, u: Tensor, v: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """Scores of listed pairs of rows, without a copy of a row for each pair where the score is the dot product.
@@ -172,27 +146,13 @@ class Model(nn.Module):
         -------
         Tensor, shape (e,)
         """
-        if type(self).score is Model.score:
+        if self.dot_product:
             return pair_dot(u, v, left, right)
         return self.score(F.embedding(left, u), F.embedding(right, v))
 
-    def score_all(self, u: Tensor, items: Tensor) -> Tensor:
-        """Scores of every user row with every item row.
-
-        Parameters
-        ----------
-        u : Tensor, shape (b, d)
-        items : Tensor, shape (m, d)
-
-        Returns
-        -------
-        Tensor, shape (b, m)
-        """
-        return u @ items.T
-
     def score_matrix(self, u: Tensor, items: Tensor) -> Tensor | Product:
         """:meth:`score_all` for a loss: the product is left to the loss where the score is the dot product."""
-        return Product(u, items) if type(self).score_all is Model.score_all else self.score_all(u, items)
+        return Product(u, items) if self.dot_product else self.score_all(u, items)
 
     def penalty(self, rows: Gathered) -> Tensor:
         """Half the squared norm of the looked-at rows, per example: ½‖·‖² / b (LightGCN, eq. 15).
@@ -213,37 +173,32 @@ class Model(nn.Module):
         """A further loss term of the step (contrastive views and the like), or None."""
         return None
 
-    def item_similarity(self, index: Tensor) -> Tensor:
-        """Similarity of some items to all: cosine of their rows unless a model knows better.
+    def scoring(self) -> Scoring:
+        """Tables of the model in evaluation mode; see :class:`graphrec.models.scoring.TableScoring`."""
+        model = as_evaluated(self)
+        with torch.no_grad():
+            z = encoding_of(model, model.encode_for_ranking())
+            users = z.users if self.users_from_histories else Table(z.users.full().detach())
+            return TableScoring(model, users, z.items.full().detach(), model.likeness, model.fold_in)
 
-        Parameters
-        ----------
-        index : Tensor of int64, shape (b,)
-
-        Returns
-        -------
-        Tensor, shape (b, n_items)
-        """
-        rows = F.normalize(self.encode().items.full(), dim=1)
-        return rows[index] @ rows.T
+    def likeness(self) -> Likeness:
+        """Cosine of the items' rows unless a model knows better."""
+        return cosines(self.encode().items.full())
 
 
-class ClosedForm(Model):
+class Solved(Scorer):
     """A model that is computed from the training data instead of being trained step by step.
 
-    Subclasses register buffers in the constructor (so that they can be saved) and fill them in
-    :meth:`solve`; they are ranked by the same evaluator as every other model.
+    Subclasses register buffers in the constructor (so that they can be saved) and fill them in :meth:`solve`.
     """
-
-    needs_training: ClassVar[bool] = False
 
     def solve(self) -> None:
         """Compute the buffers from the training data."""
         raise NotImplementedError(f"{type(self).__name__} must define solve()")
 
 
-def embedding(count: int, dim: int, std: float) -> nn.Parameter:
-    """An embedding table drawn from N(0, std²) with torch's current generator, shape (count, dim)."""
-    if dim < 1:
-        raise InputError(f"dim must be at least 1, got {dim}.")
-    return nn.Parameter(torch.randn(count, dim) * std)
+def encoding_of(model: Model, encoding: object) -> Encoding:
+    """What ``encode()`` returned, if it is what the contract says."""
+    if not isinstance(encoding, Encoding):
+        raise InputError(f"{type(model).__name__}.encode() must return an Encoding, got {type(encoding).__name__}.")
+    return encoding

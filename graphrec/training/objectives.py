@@ -13,7 +13,8 @@ from graphrec import losses
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.graph.row_sparse import NodeIndex
-from graphrec.models.base import Encoding, Gathered, Model
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Gathered
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
 from graphrec.training.options import FitOptions
 

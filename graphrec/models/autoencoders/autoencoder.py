@@ -13,7 +13,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
-from graphrec.models.base import Encoding
+from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
 from graphrec.models.parts.rating_range import RatingRange
 
@@ -53,6 +53,7 @@ class Autoencoder(VectorModel):
     Training data without ratings are read as ones, and never centred.
     """
 
+    reads_ratings: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 1e-3, "epochs": 20, "l2": 0.0}
 
     def __init__(
@@ -75,9 +76,10 @@ class Autoencoder(VectorModel):
         squash = RatingRange(rating_range)
         table = train.to_csr() if vectors == "users" else train.to_csr().T.tocsr()
         super().__init__(train, self.input_of(table), first=widths[0], last=widths[0])
-        self.vectors_of_users = vectors == "users"
+        self.users_from_histories = vectors == "users"
         self.refeed = refeed
         self.squash = squash
+        self.dot_product = rating_range is None
         self.input_dropout = nn.Dropout(check_dropout("input_dropout", input_dropout))
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
         decoder = list(reversed(widths))
@@ -116,7 +118,7 @@ class Autoencoder(VectorModel):
         """
         if not self.refeed:
             return None
-        rows, asked = (encoding.users, users) if self.vectors_of_users else (encoding.items, items)
+        rows, asked = (encoding.users, users) if self.users_from_histories else (encoding.items, items)
         assert isinstance(rows, VectorRows)
         h, _ = rows.distinct(asked)
         answer = self.squash(h @ self.output.T).detach()

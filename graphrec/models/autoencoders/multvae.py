@@ -14,7 +14,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.losses import gaussian_kl
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
-from graphrec.models.base import Encoding
+from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
 
 __all__ = ["MultDAE", "MultVAE"]

@@ -9,8 +9,10 @@ from torch.nn import functional as F
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
-from graphrec.models.base import Encoding, Gathered, Model, Table
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.scoring import Likeness, cosines
 
 __all__ = ["VectorModel", "VectorRows"]
 
@@ -41,7 +43,7 @@ class VectorModel(Model):
         Weight of the last layer; its last column is the bias, which spares joining them at each step.
     """
 
-    vectors_of_users = True
+    users_from_histories = True  # False in one that reads vectors of items
 
     def __init__(self, train: Interactions, vectors: sparse.csr_matrix, *, first: int, last: int) -> None:
         super().__init__(train)
@@ -75,8 +77,8 @@ class VectorModel(Model):
 
     def encode(self) -> Encoding:
         """Rows that are computed when they are asked for, and the output layer."""
-        rows, output = VectorRows(self), Table(self.output)
-        return Encoding(rows, output) if self.vectors_of_users else Encoding(output, rows)
+        rows, output = VectorRows(self, remember=self.training), Table(self.output)
+        return Encoding(rows, output) if self.users_from_histories else Encoding(output, rows)
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of users who were not there in training.
@@ -89,24 +91,23 @@ class VectorModel(Model):
         Returns
         -------
         Tensor, shape (b, d)
-            To be ranked by :meth:`score_all` like the rows of known users.
+            To be ranked like the rows of known users.
 
         Raises
         ------
         InputError
             The model reads vectors of items: it has no input for a new user.
         """
-        if not self.vectors_of_users:
+        if not self.users_from_histories:
             raise InputError(f"this {type(self).__name__} reads vectors of items, so it cannot take in new users.")
         if histories.shape[1] != self.n_items:
             raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
         new = SparseRows(self.input_of(sparse.csr_matrix(histories))).to(self.first.device)
         return _with_one(self.hidden(new.matmul(self.first, None, self.input_dropout) + self.first_bias)[0])
 
-    def item_similarity(self, index: Tensor) -> Tensor:
+    def likeness(self) -> Likeness:
         """Cosine of the items' rows without their bias, shape (b, n_items)."""
-        rows = F.normalize(self.encode().items.full()[:, :-1], dim=1)
-        return rows[index] @ rows.T
+        return cosines(self.encode().items.full()[:, :-1])
 
     def penalty(self, rows: Gathered) -> Tensor:
         """Half the squared norm of all weights: rows are activations here and not what a norm should shrink."""
@@ -117,23 +118,27 @@ class VectorModel(Model):
 class VectorRows:
     """Rows [h(x), 1] of a :class:`VectorModel`, computed on demand.
 
-    It remembers the last look-up, so that :meth:`Model.auxiliary` sees the same random draws as the
-    reconstruction did and nothing is computed twice.
+    Parameters
+    ----------
+    model : VectorModel
+    remember : bool
+        Keep the latest look-up for :meth:`distinct`, so that a further loss term sees the same random draws as the
+        reconstruction did. Only for one step of training: a ranking's look-ups run on several threads.
     """
 
     chunk = 4096
 
-    def __init__(self, model: VectorModel) -> None:
-        self.model = model
-        self._asked: Tensor | None = None
-        self._distinct: tuple[Tensor, Tensor | None] | None = None
+    def __init__(self, model: VectorModel, remember: bool) -> None:
+        self.model, self.remember = model, remember
+        self._latest: tuple[Tensor, tuple[Tensor, Tensor | None]] | None = None
 
     def rows(self, index: Tensor) -> Tensor:
         """Rows of an index tensor of any shape; a row that is asked for twice is computed once."""
         distinct, position = torch.unique(index, return_inverse=True)
-        self._distinct = self._compute(distinct)
-        self._asked = index
-        return F.embedding(position, self._distinct[0])
+        made = self._compute(distinct)
+        if self.remember:
+            self._latest = index, made
+        return F.embedding(position, made[0])
 
     def full(self) -> Tensor:
         """All rows, shape (n, d)."""
@@ -142,10 +147,9 @@ class VectorRows:
 
     def distinct(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         """What :meth:`VectorModel.hidden` says of the distinct entries of `index`: rows [h, 1] (m, d) and the rest (m, …)."""
-        if self._distinct is None or self._asked is not index:
-            self.rows(index)
-        assert self._distinct is not None
-        return self._distinct
+        if self._latest is not None and self._latest[0] is index:
+            return self._latest[1]
+        return self._compute(torch.unique(index))
 
     def _compute(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
         model = self.model

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
-from graphrec.models.base import ClosedForm, Encoding, Table
+from graphrec.models.base import Solved
+from graphrec.models.encoding import Table
+from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring
 
 __all__ = ["ItemPop"]
 
 
-class ItemPop(ClosedForm):
+class ItemPop(Solved):
     """Popularity: the score of an item is its number of users in training, for everyone.
 
     Parameters
@@ -41,18 +43,16 @@ class ItemPop(ClosedForm):
         counted = torch.bincount(torch.tensor(self._items), minlength=self.n_items)
         self.counts.copy_(counted.unsqueeze(1))
 
-    def encode(self) -> Encoding:
+    def scoring(self) -> Scoring:
         """A user is 1, an item its count."""
-        return Encoding(Table(self.counts.new_ones(self.n_users, 1)), Table(self.counts))
+        users = Table(self.counts.new_ones(self.n_users, 1))
+        return TableScoring(DotProduct(), users, self.counts, self.likeness, self.fold_in)
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of users who were not there in training, shape (b, 1): nobody is different."""
         return self.counts.new_ones(histories.shape[0], 1)
 
-    def item_similarity(self, index: Tensor) -> Tensor:
-        """Minus the difference of the logarithms of the counts, shape (b, n_items): alike is equally popular.
-
-        The cosine of the base class is one for all pairs here.
-        """
+    def likeness(self) -> Likeness:
+        """Minus the difference of the logarithms of the counts, shape (b, n_items): alike is equally popular."""
         log = self.counts.log1p()
-        return -(log[index] - log.T).abs()
+        return lambda index: -(log[index] - log.T).abs()

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import ClosedForm, Encoding, Table
+from graphrec.models.base import Solved
+from graphrec.models.encoding import Table
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring, cosines
 
 __all__ = ["Random"]
 
 
-class Random(ClosedForm):
+class Random(Solved):
     """Scores that are a fixed function of seed, user and item and have nothing to do with the data.
 
     They are products of normal vectors. Given a user's vector, the scores of the items are independent and
@@ -54,6 +56,10 @@ class Random(ClosedForm):
         self.users.copy_(torch.randn(self.users.shape, generator=generator))
         self.items.copy_(torch.randn(self.items.shape, generator=generator))
 
-    def encode(self) -> Encoding:
+    def scoring(self) -> Scoring:
         """The two tables."""
-        return Encoding(Table(self.users), Table(self.items))
+        return TableScoring(DotProduct(), Table(self.users), self.items, self.likeness, self.fold_in)
+
+    def likeness(self) -> Likeness:
+        """Cosine of the items' vectors, shape (b, n_items)."""
+        return cosines(self.items)

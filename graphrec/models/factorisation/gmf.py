@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import Encoding, Model, Table, embedding
-from graphrec.models.parts.checks import check_at_least
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Table
+from graphrec.models.parts.tables import embedding
 
 __all__ = ["GMF"]
 
@@ -41,7 +42,6 @@ class GMF(Model):
 
     def __init__(self, train: Interactions, *, dim: int = 32, init_std: float = 0.01) -> None:
         super().__init__(train)
-        check_at_least("init_std", init_std, 0)
         self.users = embedding(self.n_users, dim, init_std)
         self.items = embedding(self.n_items, dim, init_std)
         self.out = nn.Linear(dim, 1)

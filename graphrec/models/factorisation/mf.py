@@ -6,12 +6,14 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
-from graphrec.errors import InputError
-from graphrec.models.base import Encoding, Model, Rows, Table
-from graphrec.models.parts.tables import initial_table
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Rows, Table
+from graphrec.models.parts.checks import check_dropout
+from graphrec.models.parts.rating_range import RatingRange
+from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import Likeness, cosines
 
 __all__ = ["MF"]
 
@@ -58,15 +60,12 @@ class MF(Model):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(train)
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout must be at least 0 and below 1, got {dropout}.")
-        if rating_range is not None and not rating_range[0] < rating_range[1]:
-            raise InputError(f"rating_range must be (low, high) with low < high, got {tuple(rating_range)}.")
-        self.users = initial_table(self.n_users, dim, init, init_std, init_range)
-        self.items = initial_table(self.n_items, dim, init, init_std, init_range)
-        self.rating_range = rating_range
+        self.squash = RatingRange(rating_range)
+        self.dot_product = rating_range is None
+        self.users = embedding(self.n_users, dim, init_std, init=init, bounds=init_range)
+        self.items = embedding(self.n_items, dim, init_std, init=init, bounds=init_range)
         self.sparse_gradients = sparse
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
         self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1)) if bias else None
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1)) if bias else None
         # A range centres the score by itself; without one the mean rating is where a prediction starts.
@@ -90,22 +89,15 @@ class MF(Model):
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Dot product, squashed into the rating range where there is one."""
-        return self._squash(super().score(u, v))
+        return self.squash(super().score(u, v))
 
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
         """Dot products of all pairs, squashed into the rating range where there is one."""
-        return self._squash(super().score_all(u, items))
+        return self.squash(super().score_all(u, items))
 
-    def item_similarity(self, index: Tensor) -> Tensor:
+    def likeness(self) -> Likeness:
         """Cosine of the factors alone: biases say how liked an item is, not what it is like."""
-        rows = F.normalize(self.items, dim=1)
-        return rows[index] @ rows.T
-
-    def _squash(self, scores: Tensor) -> Tensor:
-        if self.rating_range is None:
-            return scores
-        low, high = self.rating_range
-        return low + (high - low) * torch.sigmoid(scores)
+        return cosines(self.items.detach())
 
 
 class _Dropped:

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import Encoding, Model, Table, embedding
-from graphrec.models.parts.checks import check_at_least, check_widths
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Table
+from graphrec.models.parts.checks import check_widths
 from graphrec.models.parts.pair_network import PairNetwork
+from graphrec.models.parts.tables import embedding
 
 __all__ = ["MLP"]
 
@@ -52,7 +54,6 @@ class MLP(Model):
         init_std: float = 0.01,
     ) -> None:
         super().__init__(train)
-        check_at_least("init_std", init_std, 0)
         hidden = check_widths("hidden", hidden)
         self.users = embedding(self.n_users, dim, init_std)
         self.items = embedding(self.n_items, dim, init_std)

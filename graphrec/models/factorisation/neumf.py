@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.models.base import Encoding, Model, Table
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Table
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.parts.joined import Joined

@@ -11,10 +11,12 @@ from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
-from graphrec.models.base import Encoding, Model, Table, embedding
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.svd_start import singular_vectors
+from graphrec.models.parts.tables import embedding
 
 __all__ = ["LightGCN"]
 
@@ -49,6 +51,7 @@ class LightGCN(Model):
         Ego embeddings, users first. The state does not depend on `layers`.
     """
 
+    starting_options: ClassVar[tuple[str, ...]] = ("init",)
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
     def __init__(
@@ -89,11 +92,15 @@ class LightGCN(Model):
 
     def encode(self) -> Encoding:
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
+        z = self._propagated()
+        return z if self.similarity == "dot" else CosineEncoding(z)
+
+    def encode_for_ranking(self) -> Encoding:
+        """As :meth:`encode`, with the items' popularity where it has a weight."""
+        return CosineEncoding(self._propagated(), self.log_degree, self.popularity) if self.popularity else self.encode()
+
+    def _propagated(self) -> Encoding:
         if self.layers == 0:
-            encoding = Encoding(Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :]))
-        else:
-            encoding = GraphEncoding(HopMean(self.adjacency(), self.embedding, self.layers, self._pool), self.n_users)
-        if self.similarity == "dot":
-            return encoding
-        ranking = self.popularity and not self.training
-        return CosineEncoding(encoding, self.log_degree if ranking else None, self.popularity)
+            return Encoding(Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :]))
+        nodes = HopMean(self.adjacency(), self.embedding, self.layers, self._pool)
+        return GraphEncoding(nodes, self.n_users, self.n_items)

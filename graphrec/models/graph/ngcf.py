@@ -17,8 +17,11 @@ from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate, propagate_rows
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
-from graphrec.models.base import Encoding, Model
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding
+from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.graph_encoding import GraphEncoding
+from graphrec.models.parts.tables import embedding
 
 __all__ = ["NGCF"]
 
@@ -88,28 +91,22 @@ class NGCF(Model):
         super().__init__(train)
         if form not in _FORMS:
             raise InputError(f"form must be 'official' or 'paper', got {form!r}.")
-        if isinstance(layers, int) or not layers:
-            raise InputError(f"layers must list the width of each layer, such as [64, 64]; got {layers!r}.")
-        if dim < 1:
-            raise InputError(f"dim must be at least 1, got {dim}.")
-        if not 0 <= message_dropout < 1:
-            raise InputError(f"message_dropout must be at least 0 and below 1, got {message_dropout}.")
         chosen = _FORMS[form]
         self.l2_on = chosen["l2_on"] if l2_on is None else l2_on
         self.normalise_layers = chosen["normalise_layers"] if normalise_layers is None else normalise_layers
         self._adjacency = BipartiteGraph(train).adjacency(chosen["normalisation"] if normalisation is None else normalisation)
         # Xavier's rule for each table by itself, as the official code has it.
-        tables = [nn.init.xavier_uniform_(torch.empty(n, dim)) for n in (self.n_users, self.n_items)]
+        tables = [embedding(n, dim, init="xavier").data for n in (self.n_users, self.n_items)]
         self.embedding = nn.Parameter(torch.cat(tables))
-        widths = [dim, *layers]
+        widths = [dim, *check_widths("layers", layers)]
         self.transforms = nn.ModuleList(NGCFTransform(a, b, form, slope) for a, b in itertools.pairwise(widths))
         self.graph_dropout = GraphDropout(node_dropout, dropout_kind)
-        self.message_dropout = nn.Dropout(message_dropout)
+        self.message_dropout = nn.Dropout(check_dropout("message_dropout", message_dropout))
 
     def encode(self) -> Encoding:
         """Propagate through all layers but the last, which waits for the rows that are looked up."""
         self._adjacency = self._adjacency.to(self.embedding.device)
-        return GraphEncoding(_Layers(self, self.graph_dropout(self._adjacency)), self.n_users)
+        return GraphEncoding(_Layers(self, self.graph_dropout(self._adjacency)), self.n_users, self.n_items)
 
 
 class _Layers:

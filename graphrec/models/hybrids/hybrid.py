@@ -15,11 +15,13 @@ from torch.nn import functional as F
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.models.base import Encoding, Model
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.joined import Joined
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.scoring import Likeness
 
 __all__ = ["Hybrid", "MetadataRows"]
 
@@ -181,9 +183,9 @@ class Hybrid(Model):
             value = value + self.base.score_all(u[:, : self._base_widths[0]], items[:, : self._base_widths[1]])
         return value
 
-    def item_similarity(self, index: Tensor) -> Tensor:
+    def likeness(self) -> Likeness:
         """Similarity by the base model, shape (b, n_items)."""
-        return self.base.item_similarity(index)
+        return self.base.likeness()
 
 
 def _check_ids(train: Interactions, base: Model, item_features: Features | None, user_features: Features | None) -> None:

@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import Ratio, cooccurrence, over_product, over_sum
 from graphrec.models.parts.item_similarity import ItemSimilarity
+from graphrec.models.scoring import Likeness
 
 __all__ = ["ItemKNN"]
 
@@ -91,10 +91,10 @@ class ItemKNN(ItemSimilarity):
         nearest = cooccurrence(matrix, weight, self._ratio(matrix.T @ weight), neighbours=self.neighbours)
         self.store(nearest.T.tocsr())
 
-    def item_similarity(self, index: Tensor) -> Tensor:
+    def likeness(self) -> Likeness:
         """Similarities of each item's own neighbours, zero for all others, shape (b, n_items)."""
-        nearest = self.similarity().T.tocsr()[index.cpu().numpy()]
-        return torch.from_numpy(nearest.toarray()).to(index.device)
+        nearest = self.similarity().T.tocsr()
+        return lambda index: torch.from_numpy(nearest[index.cpu().numpy()].toarray()).to(index.device)
 
     def _weights(self) -> npt.NDArray[np.float64]:
         degree, _ = self.degrees()

@@ -1,12 +1,18 @@
-"""Checks of hyper-parameters that several models share."""
+"""Checks of hyper-parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from graphrec.errors import InputError
+import numpy as np
 
-__all__ = ["check_at_least", "check_dropout", "check_widths"]
+from graphrec.errors import InputError, unknown_name
+
+__all__ = ["check_at_least", "check_dropout", "check_widths", "checked_options"]
 
 
 def check_at_least(name: str, value: float, low: float) -> None:
@@ -34,3 +40,56 @@ def check_widths(name: str, widths: Sequence[int], *, may_be_empty: bool = False
     if not good or not (widths or may_be_empty):
         raise InputError(f"{name} must list the width of each layer, such as [64, 32], all at least 1; got {widths!r}.")
     return list(widths)
+
+
+def checked_options(kind: type, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options for the constructor of a model, by its signature.
+
+    Parameters
+    ----------
+    kind : type
+        Whose constructor has annotations; those of ``int``, ``float``, ``bool`` and ``str``, or None beside them, are
+        checked, and all others are left to the constructor.
+    name : str
+        Of the model, for messages.
+    given : mapping
+
+    Returns
+    -------
+    dict
+        NumPy's numbers as Python's own.
+
+    Raises
+    ------
+    InputError
+        An unknown option, with the nearest name, or a value of another type.
+    """
+    known = [option for option in inspect.signature(kind.__init__).parameters if option not in ("self", "train")]  # type: ignore[misc]
+    try:
+        hints = typing.get_type_hints(kind.__init__)  # type: ignore[misc]
+    except NameError:  # an annotation that is only there for a type checker
+        hints = {}
+    options = {}
+    for option, value in given.items():
+        if option not in known:
+            raise unknown_name(f"option of model {name}", option, known)
+        value = value.item() if isinstance(value, np.generic) else value
+        options[option] = _of_type(option, value, hints.get(option))
+    return options
+
+
+_WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+
+
+def _of_type(option: str, value: Any, hint: Any) -> Any:
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    plain = [kind for kind in allowed if kind in _WORDS]
+    if not plain or any(kind not in _WORDS and kind is not type(None) for kind in allowed):
+        return value
+    if value is None and type(None) in allowed:
+        return value
+    for kind in plain:
+        wider = int | float if kind is float else kind
+        if isinstance(value, wider) and (kind is bool or not isinstance(value, bool)):
+            return value
+    raise InputError(f"{option} must be {' or '.join(_WORDS[kind] for kind in plain)}, got {value!r}.")

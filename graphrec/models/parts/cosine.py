@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.unit_rows import unit_rows
-from graphrec.models.base import Encoding, Gathered, Rows
+from graphrec.models.encoding import Encoding, Gathered, Rows
 
 __all__ = ["CosineEncoding", "log_degree"]
 

@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from graphrec.models.base import Encoding, Gathered
+from graphrec.errors import InputError
+from graphrec.models.encoding import Encoding, Gathered
 
 __all__ = ["GraphEncoding", "Nodes"]
 
@@ -42,15 +43,27 @@ class _Range:
 
     # It holds the nodes and not the encoding: a cycle would keep every step's tables until the next
     # garbage collection, and buffers could not be used again.
-    def __init__(self, once: _Once, start: int, end: int | None) -> None:
+    def __init__(self, once: _Once, start: int, end: int) -> None:
         self.once, self.start, self.end = once, start, end
 
     def rows(self, index: Tensor) -> Tensor:
+        self._check(index)
         rows, _ = self.once.nodes.rows(index.reshape(-1) + self.start)
         return rows.reshape(*index.shape, -1)
 
     def full(self) -> Tensor:
         return self.once.full()[self.start : self.end]
+
+    def _check(self, index: Tensor) -> None:
+        """An index outside would be another kind of node, silently."""
+        count = self.end - self.start
+        inside = ((index >= 0) & (index < count)).all()
+        if index.device.type != "cpu":  # without waiting for the device
+            torch._assert_async(inside)
+        elif not inside:
+            raise InputError(
+                f"an index of this look-up must lie in 0 … {count - 1}, got {int(index.min())} … {int(index.max())}."
+            )
 
 
 class GraphEncoding(Encoding):
@@ -60,12 +73,12 @@ class GraphEncoding(Encoding):
     ----------
     nodes : Nodes
         Users first, then items.
-    n_users : int
+    n_users, n_items : int
     """
 
-    def __init__(self, nodes: Nodes, n_users: int) -> None:
+    def __init__(self, nodes: Nodes, n_users: int, n_items: int) -> None:
         once = _Once(nodes)
-        super().__init__(_Range(once, 0, n_users), _Range(once, n_users, None))
+        super().__init__(_Range(once, 0, n_users), _Range(once, n_users, n_users + n_items))
         self.nodes, self.n_users = nodes, n_users
 
     def gather(self, users: Tensor, items: Tensor) -> Gathered:

@@ -1,9 +1,8 @@
-"""Base of models that see a user as the set of items he has met, and score all items from it at once."""
+"""Base of models that see a user as the set of items met, and score all items from it at once."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,9 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.buffers import BufferPool
-from graphrec.models.base import ClosedForm, Encoding
+from graphrec.models.base import Solved
 from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.scoring import Likeness, MadeOnce, Scoring, as_evaluated
 
 __all__ = ["ItemFilter"]
 
@@ -23,25 +23,20 @@ __all__ = ["ItemFilter"]
 _borrowing = threading.Lock()
 
 
-class ItemFilter(ClosedForm):
+class ItemFilter(Solved):
     """A linear filter of a user's signal: scores s_u = x_u B, with x_u one where the user has met an item.
 
-    The row of a user is his filtered signal s_u, which holds his score of every item; the row of an item j
-    is the unit vector e_j, kept as its index. Their dot product s_u · e_j is then a look-up: :meth:`score`
-    and :meth:`score_all` only pick, whatever part of the catalogue they are asked for, and a user's scores
-    are computed once. Because a user is nothing but his items, new users need no training
-    (:meth:`fold_in`).
+    What is known of a user is the filtered signal s_u, which holds the score of every item. Because a user is nothing
+    but items, people who were not there in training need none (:meth:`fold_in`).
 
-    A row has n_items numbers, so rows should be asked for some hundred users at a time. On the CPU they lie in
-    memory that is lent again once nobody holds it.
+    A signal has n_items numbers, so some hundred users are filtered at a time. On the CPU signals lie in memory that
+    is lent again once nobody holds it.
 
     Parameters
     ----------
     train : Interactions
         Ratings are not looked at and a repeated pair counts once.
     """
-
-    scores_whole_rows: ClassVar[bool] = True
 
     def __init__(self, train: Interactions) -> None:
         super().__init__(train)
@@ -64,45 +59,9 @@ class ItemFilter(ClosedForm):
         """
         raise NotImplementedError(f"{type(self).__name__} must define filter()")
 
-    def encode(self) -> Encoding:
-        """Filtered signals of users, computed when asked for, and unit vectors of items."""
-        return Encoding(_Filtered(self), _Units(self.n_items, self.histories.indptr.device))
-
-    def score(self, u: Tensor, v: Tensor) -> Tensor:
-        """Scores of paired rows: entry v of u.
-
-        Parameters
-        ----------
-        u : Tensor of float32, shape (..., n_items)
-        v : Tensor of int64, shape (..., 1)
-            Leading axes broadcast.
-
-        Returns
-        -------
-        Tensor, shape (...)
-        """
-        lead = np.broadcast_shapes(u.shape[:-1], v.shape[:-1])
-        return u.expand(*lead, u.shape[-1]).gather(-1, v.expand(*lead, 1)).squeeze(-1)
-
-    def score_all(self, u: Tensor, items: Tensor) -> Tensor:
-        """Columns of u.
-
-        Parameters
-        ----------
-        u : Tensor of float32, shape (b, n_items)
-        items : Tensor of int64, shape (m, 1)
-
-        Returns
-        -------
-        Tensor, shape (b, m)
-            A view of `u` where the items are neighbours in increasing order, such as the whole catalogue or
-            a slice of it; otherwise a copy.
-        """
-        wanted = items[:, 0]
-        first = int(wanted[0]) if len(wanted) else 0
-        if torch.equal(wanted, torch.arange(first, first + len(wanted), device=wanted.device)):
-            return u[:, first : first + len(wanted)]
-        return u.index_select(1, wanted)
+    def scoring(self) -> Scoring:
+        """Signals of users, computed when they are asked for."""
+        return _Signals(as_evaluated(self))
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of users who were not there in training.
@@ -115,7 +74,7 @@ class ItemFilter(ClosedForm):
         Returns
         -------
         Tensor of float32, shape (b, n_items)
-            To be ranked by :meth:`score_all` like the rows of known users.
+            Their signals.
         """
         if histories.shape[1] != self.n_items:
             raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
@@ -123,13 +82,17 @@ class ItemFilter(ClosedForm):
         pattern.data[:] = 1.0
         return self.filter(SparseRows(pattern).to(self.histories.indptr.device), None)
 
-    def item_similarity(self, index: Tensor) -> Tensor:
+    def likeness(self) -> Likeness:
         """Rows of B, shape (b, n_items): how a person would be served who has met that one item.
 
-        Those of a user's items add up to his row.
+        Those of a user's items add up to the user's signal.
         """
-        alone = (np.ones(len(index), np.float32), index.cpu().numpy(), np.arange(len(index) + 1))
-        return self.fold_in(sparse.csr_matrix(alone, shape=(len(index), self.n_items)))
+
+        def similarity(index: Tensor) -> Tensor:
+            alone = (np.ones(len(index), np.float32), index.cpu().numpy(), np.arange(len(index) + 1))
+            return self.fold_in(sparse.csr_matrix(alone, shape=(len(index), self.n_items)))
+
+        return similarity
 
     def matrix(self) -> sparse.csr_matrix:
         """The training data as scipy.sparse.csr_matrix of float32 ones, shape (n_users, n_items)."""
@@ -150,41 +113,37 @@ class ItemFilter(ClosedForm):
         with _borrowing:
             return self._pool.take(rows, self.n_items)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
         # The size of what solve() finds is not known before; a state that is loaded brings its own.
         for name, buffer in self._buffers.items():
             saved = state_dict.get(prefix + name)
             if buffer is not None and saved is not None and saved.shape != buffer.shape:
                 self._buffers[name] = buffer.new_empty(saved.shape)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-class _Filtered:
-    """Rows of users: what the filter makes of their histories."""
+class _Signals:
+    """Scores of a filter: a user's signal is computed once and then only looked into."""
+
+    whole_rows = True
 
     def __init__(self, model: ItemFilter) -> None:
         self.model = model
+        self.device = model.histories.indptr.device
+        self.similarity = MadeOnce(model.likeness)
 
-    def rows(self, index: Tensor) -> Tensor:
-        """Scores of all items for an index tensor of any shape; the result has one more axis, n_items."""
-        return self.model.filter(self.model.histories, index.reshape(-1)).reshape(*index.shape, self.model.n_items)
+    def users(self, index: Tensor) -> Tensor:
+        """Signals (b, n_items)."""
+        return self.model.filter(self.model.histories, index)
 
-    def full(self) -> Tensor:
-        """Scores of all pairs, shape (n_users, n_items); mind its size."""
-        return self.model.filter(self.model.histories, None)
+    def people(self, histories: sparse.csr_matrix) -> Tensor:
+        """Signals (b, n_items) of people who were not there in training."""
+        return self.model.fold_in(histories)
 
+    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
+        """Columns of the signals (b, m): a view where the items are a range."""
+        return rows[:, items]
 
-class _Units:
-    """Rows of items: the unit vector e_j as its index j."""
-
-    def __init__(self, count: int, device: torch.device) -> None:
-        self.count = count
-        self.device = device
-
-    def rows(self, index: Tensor) -> Tensor:
-        """The index with one more axis of length 1."""
-        return index.unsqueeze(-1)
-
-    def full(self) -> Tensor:
-        """All indices, shape (n_items, 1)."""
-        return torch.arange(self.count, device=self.device).unsqueeze(-1)
+    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Entries of the signals (b, k)."""
+        return rows.gather(1, items)

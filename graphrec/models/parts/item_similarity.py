@@ -68,6 +68,15 @@ class ItemSimilarity(ItemFilter):
         run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, *users, *similar, target), bounds)
         return out.to(self.values.device)
 
+    def check_state(self) -> None:
+        """Refuse rows and columns that are not those of an n_items × n_items matrix."""
+        self._require_solution()
+        starts = self.indptr
+        if int(starts[0]) or int(starts[-1]) != len(self.indices) or bool((starts.diff() < 0).any()):
+            raise InputError("the rows of the stored similarities are not in order.")
+        if len(self.indices) != len(self.values) or bool(((self.indices < 0) | (self.indices >= self.n_items)).any()):
+            raise InputError(f"the stored similarities name an item outside of 0 … {self.n_items - 1}.")
+
     def _require_solution(self) -> None:
         if len(self.indptr) != self.n_items + 1:
             raise InputError(f"this {type(self).__name__} has no similarities yet: call solve() or load a state first.")

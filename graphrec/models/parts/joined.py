@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphrec.models.base import Rows
+from graphrec.models.encoding import Rows
 
 __all__ = ["Joined"]
 

@@ -1,4 +1,4 @@
-"""Initial embedding tables by name."""
+"""Embedding tables and where they start."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import nn
 from graphrec.errors import InputError, unknown_name
 from graphrec.models.parts.checks import check_at_least
 
-__all__ = ["INITS", "initial_table"]
+__all__ = ["INITS", "embedding"]
 
-INITS = ("normal", "uniform", "he_normal")
+INITS = ("normal", "uniform", "xavier", "he_normal")
 
 
-def initial_table(
-    count: int, dim: int, init: str = "normal", std: float = 0.1, bounds: tuple[float, float] = (0.0, 0.05)
+def embedding(
+    count: int, dim: int, std: float = 0.1, *, init: str = "normal", bounds: tuple[float, float] = (0.0, 0.05)
 ) -> nn.Parameter:
     """An embedding table drawn with torch's current generator.
 
@@ -24,10 +24,11 @@ def initial_table(
     ----------
     count, dim : int
         Rows and columns.
-    init : {"normal", "uniform", "he_normal"}
-        N(0, std²); uniform between `bounds`; or N(0, 2/count), cut off at two standard deviations: He's rule as Keras
-        applies it to an embedding, whose fan-in is its number of rows.
     std : float
+        Standard deviation of ``"normal"``.
+    init : {"normal", "uniform", "xavier", "he_normal"}
+        N(0, std²); uniform between `bounds`; Xavier's uniform rule; or N(0, 2/count), cut off at two standard
+        deviations: He's rule as Keras applies it to an embedding, whose fan-in is its number of rows.
     bounds : (float, float)
 
     Returns
@@ -42,17 +43,19 @@ def initial_table(
     check_at_least("dim", dim, 1)
     if init not in INITS:
         raise unknown_name("init", init, INITS)
-    table = nn.Parameter(torch.empty(count, dim))
     if init == "normal":
         check_at_least("init_std", std, 0)
         return nn.Parameter(torch.randn(count, dim) * std)
+    table = torch.empty(count, dim)
     if init == "uniform":
         low, high = bounds
         if not low < high:
             raise InputError(f"init_range must be (low, high) with low < high, got {tuple(bounds)}.")
         nn.init.uniform_(table, low, high)
-        return table
-    # A normal distribution cut at ±2σ has .8796 of the standard deviation.
-    scale = math.sqrt(2 / count) / 0.87962566
-    nn.init.trunc_normal_(table, 0.0, scale, -2 * scale, 2 * scale)
-    return table
+    elif init == "xavier":
+        nn.init.xavier_uniform_(table)
+    else:
+        # A normal distribution cut at ±2σ has .8796 of the standard deviation.
+        scale = math.sqrt(2 / count) / 0.87962566
+        nn.init.trunc_normal_(table, 0.0, scale, -2 * scale, 2 * scale)
+    return nn.Parameter(table)

@@ -11,13 +11,15 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.models.base import ClosedForm, Encoding, Table
+from graphrec.models.base import Solved
+from graphrec.models.encoding import Table
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring
 
 __all__ = ["Bias"]
 
 
-class Bias(ClosedForm):
+class Bias(Solved):
     """Ratings as μ + b_u + b_i, with damped means one after the other (Koren 2010, section 2.1).
 
     b_i is the sum of an item's ratings less μ, divided by their number plus `item_damping`; b_u the sum of what is then
@@ -47,6 +49,7 @@ class Bias(ClosedForm):
     """
 
     personalised: ClassVar[bool] = False
+    reads_ratings: ClassVar[bool] = True
 
     def __init__(self, train: Interactions, *, item_damping: float = 25.0, user_damping: float = 10.0) -> None:
         super().__init__(train)
@@ -75,14 +78,16 @@ class Bias(ClosedForm):
         self.item_bias.copy_(torch.from_numpy(of_items).unsqueeze(1))
         self.user_bias.copy_(torch.from_numpy(of_users).unsqueeze(1))
 
-    def encode(self) -> Encoding:
+    def scoring(self) -> Scoring:
         """[b_u + μ, 1] for users and [1, b_i] for items: their dot product is the rating."""
         users = torch.cat([self.user_bias + self.mean, torch.ones_like(self.user_bias)], 1)
-        return Encoding(Table(users), Table(torch.cat([torch.ones_like(self.item_bias), self.item_bias], 1)))
+        items = torch.cat([torch.ones_like(self.item_bias), self.item_bias], 1)
+        return TableScoring(DotProduct(), Table(users), items, self.likeness, self.fold_in)
 
-    def item_similarity(self, index: Tensor) -> Tensor:
+    def likeness(self) -> Likeness:
         """Minus the difference of the biases, shape (b, n_items): alike is equally liked."""
-        return -(self.item_bias[index] - self.item_bias.T).abs()
+        bias = self.item_bias
+        return lambda index: -(bias[index] - bias.T).abs()
 
 
 def _damped_means(

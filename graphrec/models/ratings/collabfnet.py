@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import Encoding, Model, Table
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.rating_range import RatingRange
-from graphrec.models.parts.tables import initial_table
+from graphrec.models.parts.tables import embedding
 
 __all__ = ["CollabFNet"]
 
@@ -53,9 +54,9 @@ class CollabFNet(Model):
     ) -> None:
         super().__init__(train)
         self.squash = RatingRange(rating_range)
-        how = ("normal", 1.0) if init_range is None else ("uniform", 0.0, init_range)
-        self.users = initial_table(self.n_users, dim, *how)
-        self.items = initial_table(self.n_items, dim, *how)
+        how: dict[str, Any] = {"std": 1.0} if init_range is None else {"init": "uniform", "bounds": init_range}
+        self.users = embedding(self.n_users, dim, **how)
+        self.items = embedding(self.n_items, dim, **how)
         self.network = PairNetwork(dim, dim, hidden, input_dropout=dropout)
         nn.init.constant_(self.network.out.bias, self.squash.start(train))
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import Encoding, Model, Table
-from graphrec.models.parts.checks import check_at_least, check_widths
+from graphrec.models.base import Model
+from graphrec.models.encoding import Encoding, Table
+from graphrec.models.parts.checks import check_widths
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.rating_range import RatingRange
+from graphrec.models.parts.tables import embedding
 
 __all__ = ["EmbeddingNet"]
 
@@ -54,10 +55,9 @@ class EmbeddingNet(Model):
         rating_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(train)
-        check_at_least("dim", dim, 1)
         self.squash = RatingRange(rating_range)
-        self.users = nn.Parameter(torch.empty(self.n_users, dim).uniform_(-0.05, 0.05))
-        self.items = nn.Parameter(torch.empty(self.n_items, dim).uniform_(-0.05, 0.05))
+        self.users = embedding(self.n_users, dim, init="uniform", bounds=(-0.05, 0.05))
+        self.items = embedding(self.n_items, dim, init="uniform", bounds=(-0.05, 0.05))
         hidden = check_widths("hidden", hidden)
         dropout = [*[0.5] * (len(hidden) - 1), 0.25] if dropout is None else dropout
         self.network = PairNetwork(dim, dim, hidden, input_dropout=embedding_dropout, dropout=dropout)

@@ -5,24 +5,38 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["count_above", "scan"]
+__all__ = ["count_above", "not_finite", "scan"]
 
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
 _GROUP = 64
+_LARGEST = np.finfo(np.float32).max
 
 
 @_compile
-def _any_above(row, start, threshold):  # type: ignore[no-untyped-def]
-    """Whether one of the 64 scores from `start` on beats the threshold.
+def _worth_opening(row, start, threshold):  # type: ignore[no-untyped-def]
+    """Whether one of the 64 scores from `start` on beats the threshold or is no finite number.
 
     Written so that LLVM compares eight at a time: unsigned indices (signed ones may wrap around), a constant
-    count, and an OR instead of a maximum, whose order floats do not let it change.
+    count, and an OR instead of a maximum, whose order floats do not let it change. NaN fails every comparison.
     """
     found = np.int32(0)
     first = np.uint64(start)
     for j in range(np.uint64(_GROUP)):
-        found |= np.int32(row[first + np.uint64(j)] > threshold)
+        score = row[first + np.uint64(j)]
+        found |= np.int32(not (score <= threshold)) | np.int32(not (score >= -_LARGEST))
     return found != 0
+
+
+@_compile
+def not_finite(lo, hi, scores, bad):  # type: ignore[no-untyped-def]
+    """bad[r] = 1 for the rows lo:hi with a score that is NaN or infinite."""
+    for r in range(lo, hi):
+        row = scores[r]
+        found = np.int32(0)
+        for j in range(np.uint64(len(row))):
+            found |= np.int32(not (abs(row[j]) <= _LARGEST))
+        if found != 0:
+            bad[r] = 1
 
 
 @_compile
@@ -38,7 +52,7 @@ def _first_from(sorted_items, lo, hi, item):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores):  # type: ignore[no-untyped-def]
+def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores, bad):  # type: ignore[no-untyped-def]
     """Carry the best k of each user over one more block of items.
 
     Groups of 64 scores are looked into only when one of them beats the user's k-th best so far. Items
@@ -55,6 +69,8 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
         Items to leave out, as compressed rows by user; ``users[r]`` is the row of block row r.
     best, best_scores : int32 and float32 (b, k)
         Sorted by falling score; -1 and -inf where nothing is found yet.
+    bad : uint8 (b,)
+        Set to 1 where a score, of whatever item, is NaN or infinite.
     """
     k = best.shape[1]
     width = scores.shape[1]
@@ -66,12 +82,15 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
         start_seen = _first_from(indices, start_seen, end_seen, labels[first])
         for start in range(0, width, _GROUP):
             end = min(start + _GROUP, width)
-            if end - start == _GROUP and not _any_above(row, start, threshold):
+            if end - start == _GROUP and not _worth_opening(row, start, threshold):
                 continue
-            found = 0
+            found, finite = 0, True
             for j in range(start, end):  # without a branch, which would be mispredicted
                 candidates[found] = j
                 found += row[j] > threshold
+                finite &= abs(row[j]) <= _LARGEST
+            if not finite:
+                bad[r] = 1
             for c in range(found):
                 s = row[candidates[c]]
                 if not s > threshold:  # it has risen meanwhile

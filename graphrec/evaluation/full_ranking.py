@@ -1,0 +1,138 @@
+"""Ranking the whole catalogue for every user of a test part."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.evaluation.metrics import Metric, at_k, parse
+from graphrec.evaluation.protocol import Protocol
+from graphrec.evaluation.report import Report
+from graphrec.ranking.blocks import BUDGET
+from graphrec.ranking.ranker import Ranker, Ranks
+
+__all__ = ["STANDARD", "check_parts", "full_ranking"]
+
+STANDARD = ("recall", "ndcg", "precision", "hit_rate", "map", "mrr")
+
+
+def full_ranking(
+    ranker: Ranker,
+    test: Interactions,
+    k: int | Sequence[int] = 20,
+    metrics: Sequence[str] | None = None,
+    budget: int = BUDGET,
+    warn_cold: bool = True,
+    rank_seen: bool = False,
+) -> Report:
+    """Rank all items that the ranker does not leave out, for every user with a test item.
+
+    Parameters
+    ----------
+    ranker : Ranker
+    test : Interactions
+    k : int or sequence of int
+        Lengths of the list for the standard metrics.
+    metrics : sequence of str, optional
+        Names as in :mod:`graphrec.evaluation.metrics`; the standard ones at `k` unless given.
+    budget : int
+        Bytes for scores; the result does not depend on it.
+    warn_cold : bool
+        Warn when test users have nothing in train.
+    rank_seen : bool
+        Rank what the ranker leaves out like all other items.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        An unknown metric, a k beyond the catalogue, another id space, no test pair, or test pairs that are in train.
+    FloatingPointError
+        The model gives a score that is no finite number.
+    """
+    ks = [k] if isinstance(k, int | np.integer) else list(k)
+    check_k(ks, test.n_items)
+    chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
+    check_k([m.k for m in chosen if m.k is not None], test.n_items)
+    seen = ranker.seen
+    check_parts(seen, test)
+    indptr, _ = test.structure
+    users = np.flatnonzero(np.diff(indptr) > 0)
+    relevant = np.diff(indptr)[users]
+    if rank_seen:
+        ranker = ranker.leaving_out(None)
+    columns: dict[str, object] = {}
+    depth = min(max(m.depth for m in chosen), test.n_items)
+    whole = [m for m in chosen if m.k is None]
+    if whole:
+        ranks, best = ranker.ranks_of(test, depth, budget)
+        columns |= _of_whole_rankings(whole, ranks, ranker.seen, test)
+    elif depth:
+        best, _ = ranker.top_k(users, depth, budget=budget)
+    if depth:
+        hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
+        columns |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
+    n_cold = 0 if seen is None else int((np.diff(seen.structure[0])[users] == 0).sum())
+    if n_cold and warn_cold:
+        warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
+    frame = pd.DataFrame({"user_id": test.user_ids[users], **{str(m): columns[str(m)] for m in chosen}})
+    ranked = "all items, those in training as well" if rank_seen else "all items but those in training (and validation)"
+    left_out = "" if ranker.seen is None else ranker.seen.fingerprint
+    return Report(frame, Protocol(f"{ranked}; ties go to the lower item index", left_out, test.fingerprint), n_cold)
+
+
+def check_k(ks: Sequence[int], n_items: int) -> None:
+    """Refuse lengths of lists that the catalogue does not have."""
+    for k in ks:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer):
+            raise InputError(f"k must be a whole number, got {k!r}.")
+        if not 1 <= k <= n_items:
+            raise InputError(f"k must be between 1 and the catalogue's {n_items} items, got {k}.")
+
+
+def check_parts(seen: Interactions | None, test: Interactions) -> None:
+    """Refuse what cannot be ranked: no pair, pairs in another id space, and pairs already seen."""
+    if not len(test):
+        raise InputError("there is no pair to evaluate on: the table is empty.")
+    if seen is None:
+        return
+    if not seen.shares_ids_with(test):
+        raise InputError(
+            f"test has another id space ({test.n_users} users, {test.n_items} items) than the model was trained in "
+            f"({seen.n_users}, {seen.n_items}); make both from one table with graphrec.split."
+        )
+    again = seen.has_keys(test.keys)
+    if again.any():
+        row = int(again.argmax())
+        raise InputError(
+            f"{again.sum():,} test pairs are in train (or validation), first at row {row}: user "
+            f"{test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. Evaluate on held-out pairs."
+        )
+
+
+def _of_whole_rankings(
+    chosen: Sequence[Metric], ranks: Ranks, left_out: Interactions | None, test: Interactions
+) -> dict[str, object]:
+    """Metrics that need the rank of every test item."""
+    indptr, _ = test.structure
+    users = np.flatnonzero(np.diff(indptr) > 0)
+    starts, relevant = indptr[users], np.diff(indptr)[users]
+    left = test.n_items - (0 if left_out is None else np.diff(left_out.structure[0])[users])
+    result: dict[str, object] = {}
+    for metric in chosen:
+        if metric.name == "mrr":
+            result["mrr"] = 1.0 / np.minimum.reduceat(ranks.above + ranks.ties_before + 1, starts)
+        else:
+            # Of the items above a test item, those that are test items themselves are no mistake.
+            wrong = np.add.reduceat(ranks.above + ranks.ties / 2, starts) - relevant * (relevant - 1) / 2
+            others = left - relevant
+            result["auc"] = 1 - np.divide(wrong, relevant * others, out=np.zeros(len(users)), where=others > 0)
+    return result

@@ -1,0 +1,175 @@
+"""A model made ready for ranking: the item side computed, nothing left that training or another thread could change."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphrec.deferred import sparse
+from graphrec.models.encoding import Rows
+
+__all__ = ["DotProduct", "Likeness", "MadeOnce", "Scoring", "TableScoring", "as_evaluated", "cosines"]
+
+Likeness = Callable[[Tensor], Tensor]
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+
+class Scoring(Protocol):
+    """What a ranking asks of a model. Every method may be called by several threads at once and changes nothing.
+
+    Attributes
+    ----------
+    device : torch.device
+        Where indices are expected and scores come out.
+    whole_rows : bool
+        Whether scoring all items at once costs less than scoring them in blocks.
+    """
+
+    device: torch.device
+    whole_rows: bool
+
+    def users(self, index: Tensor) -> Tensor:
+        """What is known of some users: (b,) of int64 to (b, …)."""
+        ...
+
+    def people(self, histories: sparse.csr_matrix) -> Tensor:
+        """The same for people who were not there in training, from what they have met, shape (b, n_items)."""
+        ...
+
+    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
+        """Scores of rows of :meth:`users` with a range or a list of m items, float32, shape (b, m)."""
+        ...
+
+    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Scores of each row with its own items, (b, k) of int64, shape (b, k)."""
+        ...
+
+    def similarity(self, index: Tensor) -> Tensor:
+        """Similarity of some items to all, shape (b, n_items)."""
+        ...
+
+
+class DotProduct:
+    """Two rows are scored by their dot product."""
+
+    def score(self, u: Tensor, v: Tensor) -> Tensor:
+        """Scores of paired rows.
+
+        Parameters
+        ----------
+        u, v : Tensor, shapes (..., d)
+            Rows of users and of items; leading axes broadcast.
+
+        Returns
+        -------
+        Tensor, shape (...)
+        """
+        return (u * v).sum(-1)
+
+    def score_all(self, u: Tensor, items: Tensor) -> Tensor:
+        """Scores of every user row with every item row.
+
+        Parameters
+        ----------
+        u : Tensor, shape (b, d)
+        items : Tensor, shape (m, d)
+
+        Returns
+        -------
+        Tensor, shape (b, m)
+        """
+        return u @ items.T
+
+
+class TableScoring:
+    """Scores made of a row of the user and a row of the item; the items' rows lie ready.
+
+    Parameters
+    ----------
+    scorer : DotProduct
+        Or what overrides its two methods, such as a model; in evaluation mode for good.
+    users : Rows
+    items : Tensor, shape (n_items, d)
+    likeness : callable
+        Makes the function from item indices (b,) to similarities (b, n_items); called when it is first needed.
+    people : callable
+        From histories to rows of users.
+    """
+
+    whole_rows = False
+
+    def __init__(
+        self,
+        scorer: DotProduct,
+        users: Rows,
+        items: Tensor,
+        likeness: Callable[[], Likeness],
+        people: Callable[[sparse.csr_matrix], Tensor],
+    ) -> None:
+        self.device = items.device
+        self._scorer, self._users, self._items = scorer, users, items
+        self.similarity = MadeOnce(likeness)
+        self._people = people
+
+    def users(self, index: Tensor) -> Tensor:
+        """Rows (b, d)."""
+        return self._users.rows(index)
+
+    def people(self, histories: sparse.csr_matrix) -> Tensor:
+        """Rows (b, d) of people who were not there in training."""
+        return self._people(histories)
+
+    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
+        """Scores (b, m)."""
+        return self._scorer.score_all(rows, self._items[items]).float()
+
+    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Scores (b, k)."""
+        return self._scorer.score(rows[:, None], F.embedding(items, self._items)).float()
+
+
+class MadeOnce:
+    """A function that is made when it is first called; many rankings never ask for it."""
+
+    def __init__(self, make: Callable[[], Likeness]) -> None:
+        self._make, self._made = make, None
+
+    _made: Likeness | None
+
+    def __call__(self, index: Tensor) -> Tensor:
+        if self._made is None:  # two threads may both make it: they make the same
+            self._made = self._make()
+        return self._made(index)
+
+
+def cosines(rows: Tensor) -> Likeness:
+    """The function from item indices to the cosines of their rows (n_items, d) with all rows."""
+    unit = F.normalize(rows, dim=1)
+    return lambda index: unit[index] @ unit.T
+
+
+def as_evaluated(module: AnyModule) -> AnyModule:
+    """The same parameters and buffers in modules of their own, which are in evaluation mode.
+
+    A ranking must see no dropout whatever mode the caller's model is in, and must not change that mode under a
+    training or another thread. The tensors are shared, not copied.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    torch.nn.Module
+        Of the same class.
+    """
+    view = copy.copy(module)
+    view._parameters, view._buffers = dict(module._parameters), dict(module._buffers)
+    view._modules = {name: None if inner is None else as_evaluated(inner) for name, inner in module._modules.items()}
+    view.training = False
+    return view

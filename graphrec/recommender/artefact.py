@@ -1,0 +1,264 @@
+"""A fitted recommender as a folder: weights, the interactions it knows, and how it came about.
+
+``run.json``                            names, options, history, versions, and the size and sha256 of every other file
+``model-HASH.safetensors``              the model's state
+``interactions-HASH.safetensors``       what it was built from, validated on and has shown, with the caller's ids
+``features.OPTION-HASH.safetensors``    features that the model was given as an option
+``PART.….safetensors``                  the same of a recommender that it was given as an option
+
+A file's name holds a part of its checksum, so that a new version lies beside the old one until ``run.json``, which is
+replaced in one move, names it. Nothing in the folder is code and nothing in it is run when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphrec._version import __version__
+from graphrec.data.features import Features
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.models.base import Scorer
+from graphrec.recommender.tables import features_of, pack_features, pack_tables, tables_of
+from graphrec.tensor_files import pack, read_tensors, replace_file
+
+__all__ = ["Artefact", "fill", "read", "write"]
+
+FORMAT = 2
+_OURS = re.compile(r".+-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part")
+_ABANDONED = 3600.0  # seconds
+_RETRIES = 5  # of a reader whose files are replaced under its hands
+
+
+@dataclass
+class Artefact:
+    """Everything a recommender is, as plain data.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model, or ``module:class`` of a class that is not in the library's table.
+    hyper : dict
+        Keyword arguments of its constructor that JSON knows.
+    fit_defaults : dict
+        Options of fit that a preset gave.
+    state : dict of str to Tensor
+    built_from, shown : Interactions
+    valid : Interactions or None
+    fitted : dict
+        The plain fields of :class:`graphrec.recommender.state.State`: selected, options, history, best_epoch, stage.
+    features : dict of str to Features
+        Further arguments of the constructor, by the option's name.
+    parts : dict of str to Artefact
+        The same for recommenders, such as the base of a hybrid.
+    """
+
+    model: str
+    hyper: dict[str, Any]
+    fit_defaults: dict[str, Any]
+    state: dict[str, Tensor]
+    built_from: Interactions
+    shown: Interactions
+    valid: Interactions | None
+    fitted: dict[str, Any]
+    features: dict[str, Features] = field(default_factory=dict)
+    parts: dict[str, Artefact] = field(default_factory=dict)
+
+
+def write(folder: Path, artefact: Artefact) -> None:
+    """Write the folder, or leave it as it was.
+
+    Raises
+    ------
+    InputError
+        The recommender has options that cannot be written, or the folder is a file.
+    OSError
+        A file could not be written; what was there before is still there.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; a recommender is saved in a folder.")
+    bodies: dict[str, bytes] = {}
+    record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}
+    text = _with_checksum(record, artefact.model)
+    folder.mkdir(parents=True, exist_ok=True)
+    before = set(_named_files(folder))
+    made = []
+    try:
+        for name, body in bodies.items():
+            if not (folder / name).exists():
+                made.append(name)
+            replace_file(folder / name, body)
+        replace_file(folder / "run.json", text.encode("utf-8"))
+    except OSError:
+        for name in made:
+            (folder / name).unlink(missing_ok=True)
+        raise
+    for name in {*before, *_left_behind(folder)} - set(bodies):
+        (folder / name).unlink(missing_ok=True)
+
+
+def read(folder: Path) -> Artefact:
+    """Read a folder that :func:`write` made.
+
+    Raises
+    ------
+    InputError
+        The folder or one of its files is missing, damaged, or of another format.
+    """
+    for turn in range(_RETRIES):
+        text = _text(folder)
+        try:
+            return _artefact(_checked_record(folder, text), folder)
+        except InputError:
+            # Somebody may have saved anew since run.json was read; then what it names now is there.
+            if turn + 1 == _RETRIES or _text(folder) == text:
+                raise
+    raise AssertionError("unreachable")
+
+
+def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
+    """Put the saved weights into a model that was built anew.
+
+    Raises
+    ------
+    InputError
+        A tensor is missing or of another shape or type, a number is not finite, or an index out of bounds.
+    """
+    dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    for name, tensor in artefact.state.items():
+        if name in dtypes and tensor.dtype != dtypes[name]:
+            raise InputError(f"{folder} does not fit the model {artefact.model}: {name} is of another type.")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{folder} is damaged: {name} has numbers that are not finite.")
+    try:
+        model.load_state_dict(artefact.state)
+    except RuntimeError as error:
+        raise InputError(f"{folder} does not fit the model {artefact.model}: {str(error).splitlines()[-1].strip()}") from None
+    model.check_state()
+
+
+# ---- from data to files ------------------------------------------------------------------------------
+
+
+def _record(artefact: Artefact, prefix: str, bodies: dict[str, bytes]) -> dict[str, Any]:
+    """What ``run.json`` says of a recommender; its files' contents go to `bodies` by name."""
+    files = {}
+
+    def add(piece: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        body = pack(tensors, {"kind": piece, **meta})
+        digest = hashlib.sha256(body).hexdigest()
+        name = f"{prefix}{piece}-{digest[:16]}.safetensors"
+        bodies[name] = body
+        files[piece] = {"name": name, "bytes": len(body), "sha256": digest}
+
+    add("model", artefact.state, {})
+    add("interactions", *pack_tables(artefact.built_from, artefact.shown, artefact.valid))
+    for option, features in artefact.features.items():
+        add(f"features.{option}", *pack_features(features))
+    return {
+        "model": artefact.model,
+        "hyper": artefact.hyper,
+        "fit_defaults": artefact.fit_defaults,
+        **artefact.fitted,
+        "files": files,
+        "features": sorted(artefact.features),
+        "parts": {name: _record(part, f"{prefix}{name}.", bodies) for name, part in artefact.parts.items()},
+    }
+
+
+def _with_checksum(record: dict[str, Any], model: str) -> str:
+    try:
+        text = json.dumps(record, default=_plain)
+    except TypeError as error:
+        raise InputError(
+            f"a recommender of {model} cannot be saved: its options are objects that JSON does not know ({error})."
+        ) from None
+    record = json.loads(text)
+    return json.dumps({**record, "checksum": _checksum(record)}, indent=1) + "\n"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+# ---- from files to data ------------------------------------------------------------------------------
+
+
+def _text(folder: Path) -> bytes:
+    path = folder / "run.json"
+    if not path.is_file():
+        raise InputError(f"{folder} is not a saved recommender: it has no run.json.")
+    return path.read_bytes()
+
+
+def _checked_record(folder: Path, text: bytes) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        record = json.loads(text)
+        version, checksum = record["format"], record.pop("checksum", None)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(f"{path} is damaged and cannot be read.") from None
+    if version != FORMAT and checksum in (None, _checksum(record)):
+        writer = record.get("graphrec", "another version")
+        raise InputError(f"{folder} was saved by graphrec {writer}, in format {version}; this one reads format {FORMAT}.")
+    if checksum != _checksum(record):
+        raise InputError(f"{path} is damaged, or was changed after it was saved.")
+    return dict(record)
+
+
+def _named_files(folder: Path) -> Iterator[str]:
+    """The files that the run in a folder consists of; none where there is no readable run."""
+    try:
+        record = _checked_record(folder, _text(folder))
+    except InputError:
+        return
+    records = [record]
+    for one in records:
+        yield from (file["name"] for file in one["files"].values())
+        records += one["parts"].values()
+
+
+def _left_behind(folder: Path) -> Iterator[str]:
+    """Files of savings that were killed; young ones may belong to a saving that is under way."""
+    for path in folder.iterdir():
+        if _OURS.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED:
+            yield path.name
+
+
+def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
+    def tensors_of(piece: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        file = record["files"][piece]
+        return read_tensors(folder / file["name"], file["sha256"])
+
+    built_from, shown, valid = tables_of(*tensors_of("interactions"), str(folder))
+    return Artefact(
+        model=record["model"],
+        hyper=record["hyper"],
+        fit_defaults=record["fit_defaults"],
+        state=tensors_of("model")[0],
+        built_from=built_from,
+        shown=shown,
+        valid=valid,
+        fitted={name: record[name] for name in ("selected", "options", "history", "best_epoch", "stage")},
+        features={
+            option: features_of(*tensors_of(f"features.{option}"), built_from, str(folder)) for option in record["features"]
+        },
+        parts={name: _artefact(part, folder) for name, part in record["parts"].items()},
+    )

@@ -1,0 +1,151 @@
+"""From a table and options to a state: training, solving, refitting, going on from earlier weights."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphrec.data.interactions import Interactions
+from graphrec.data.parts import Split
+from graphrec.errors import InputError
+from graphrec.evaluation.evaluator import Evaluator
+from graphrec.models.base import Model, Scorer, Solved
+from graphrec.recommender.state import State
+from graphrec.recommender.tables import joined
+from graphrec.training.callbacks import StopAfter
+from graphrec.training.options import FitOptions
+from graphrec.training.state import TrainingState
+from graphrec.training.trainer import Trainer
+
+__all__ = ["Plan", "build", "check_tables", "solve", "train"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be fitted.
+
+    Attributes
+    ----------
+    name : str
+        Of the model, for messages and fingerprints.
+    kind : type
+    hyper : mapping
+        Keyword arguments of its constructor, models in place of recommenders.
+    record : mapping
+        The same as plain data.
+    """
+
+    name: str
+    kind: type[Scorer]
+    hyper: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+
+def check_tables(train: object, valid: object) -> None:
+    """Refuse what is not a table of interactions, is empty, or belongs to another id space."""
+    for part, table in (("train", train), ("valid", valid)):
+        if isinstance(table, Split):
+            raise InputError(f"{part} is a Split; fit takes its parts: fit(split.train, valid=split.valid).")
+        if not isinstance(table, Interactions) and not (part == "valid" and table is None):
+            raise InputError(
+                f"{part} must be Interactions, not {type(table).__name__}; Interactions.from_frame reads a DataFrame."
+            )
+        if isinstance(table, Interactions) and not len(table):
+            raise InputError(f"{part} is empty: it has no row.")
+    if isinstance(train, Interactions) and isinstance(valid, Interactions) and not train.shares_ids_with(valid):
+        raise InputError(
+            f"valid has another id space ({valid.n_users} users, {valid.n_items} items) than train "
+            f"({train.n_users}, {train.n_items}); make both from one table with graphrec.split."
+        )
+
+
+def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = ()) -> Scorer:
+    """The model with its initial weights; `but` names options that are left at their defaults.
+
+    A model draws from torch's default generator: seeded here, and restored after.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return plan.kind(train, **{name: value for name, value in plan.hyper.items() if name not in but})
+
+
+def solve(plan: Plan, train: Interactions, valid: Interactions | None, options: Mapping[str, Any], refit: bool) -> State:
+    """A solved model; `refit` solves it from train and valid together."""
+    for option in options:
+        if option not in ("seed", "progress"):
+            raise InputError(f"model {plan.name!r} is solved in closed form; fit has no option {option!r} for it.")
+    shown = train if valid is None else joined(train, valid)
+    built_from = shown if refit else train
+    model = build(plan, built_from)
+    assert isinstance(model, Solved)
+    model.solve()
+    return State(model.eval(), built_from, shown, valid)
+
+
+def train(
+    plan: Plan,
+    options: FitOptions,
+    table: Interactions,
+    valid: Interactions | None,
+    *,
+    callbacks: Sequence[object],
+    checkpoint: Path | None,
+    resume: bool,
+    refit: bool,
+    earlier: State | None,
+) -> State:
+    """A trained model.
+
+    Parameters
+    ----------
+    plan : Plan
+    options : FitOptions
+    table, valid : Interactions
+    callbacks, checkpoint, resume, refit
+        As of :meth:`graphrec.Recommender.fit`.
+    earlier : State, optional
+        What a warm start goes on from; it is left as it is.
+    """
+    if earlier is None:
+        model = build(plan, table, options.seed)
+        stage, built_from, shown, rows = 0, table, table, []
+    else:
+        model = copy.deepcopy(earlier.model)
+        stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
+        shown = joined(earlier.shown, table)
+    ended = _run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage)
+    history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
+    selected = valid is not None and ended.best_epoch is not None
+    if valid is not None:
+        shown = joined(shown, valid)
+    if refit and valid is not None and not ended.interrupted:
+        both = joined(table, valid)
+        again = build(plan, both, options.seed)
+        stop = StopAfter(ended.best_epoch or options.epochs)
+        if _run(plan, again, options, both, None, [*callbacks, stop], None, False, 0).interrupted:
+            warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=3)
+        else:
+            model, built_from = again, both
+    return State(model.eval(), built_from, shown, valid, selected, options.to_dict(), tuple(history), ended.best_epoch, stage)
+
+
+def _run(
+    plan: Plan,
+    model: Scorer,
+    options: FitOptions,
+    table: Interactions,
+    valid: Interactions | None,
+    callbacks: Sequence[object],
+    checkpoint: Path | None,
+    resume: bool,
+    stage: int,
+) -> TrainingState:
+    assert isinstance(model, Model)
+    evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
+    return Trainer(model, options, evaluate, callbacks).fit(table, valid, checkpoint, resume)

@@ -1,0 +1,405 @@
+"""What a user of the library holds: a model, what it was fitted on, and the questions it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from graphrec.data.features import Features
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.full_ranking import check_k
+from graphrec.models import COMPOSED, MODELS, Scorer
+from graphrec.models.parts.checks import checked_options
+from graphrec.ranking.ranker import Ranker
+from graphrec.recommender import artefact, fitting
+from graphrec.recommender.state import State
+from graphrec.training.options import FitOptions
+
+__all__ = ["Recommender", "load"]
+
+Ids = Sequence[Any] | npt.NDArray[Any] | str | int
+Cold = Literal["error", "skip", "popular"]
+_NAMED = {**MODELS, **COMPOSED}
+
+
+class Recommender:
+    """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
+
+    Parameters
+    ----------
+    model : str or type
+        A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`.
+    **hyper
+        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name. Where it wants a
+        trained model (``base`` of a hybrid, ``gmf`` of NeuMF) a fitted recommender may stand.
+
+    Attributes
+    ----------
+    model : Scorer
+        After :meth:`fit`.
+    history : DataFrame
+        A row per epoch: loss, learning rate, seconds and, where it was evaluated, validation metrics.
+    best_epoch : int or None
+        The epoch whose weights are kept; None when there was no validation part.
+    """
+
+    def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
+        if isinstance(model, str):
+            if model not in _NAMED:
+                raise unknown_name("model", model, _NAMED)
+            self.name, self.kind = model, _NAMED[model]
+        else:
+            if not (isinstance(model, type) and issubclass(model, Scorer)):
+                raise InputError(f"model must be a name or a subclass of graphrec.models.Model, got {model!r}.")
+            own = next((name for name, kind in _NAMED.items() if kind is model), None)
+            self.name, self.kind = own or f"{model.__module__}:{model.__qualname__}", model
+        self.hyper = checked_options(self.kind, self.name, hyper)
+        self.fit_defaults: dict[str, Any] = {}
+        self._state: State | None = None
+
+    def __repr__(self) -> str:
+        hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
+        fitted = "not fitted" if self._state is None else f"fitted on {self._state.built_from!r}"
+        return f"Recommender({self.name!r}{hyper}): {fitted}"
+
+    # ---- training -----------------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: Interactions,
+        valid: Interactions | None = None,
+        *,
+        callbacks: Sequence[object] = (),
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        refit: bool = False,
+        warm_start: bool = False,
+        **options: Any,
+    ) -> Recommender:
+        """Train, or solve in closed form.
+
+        Parameters
+        ----------
+        train : Interactions
+        valid : Interactions, optional
+            Held-out pairs in the same id space. The epoch that is best on them is kept, and they count as
+            seen when recommending.
+        callbacks : sequence
+            Objects with any of the methods of :class:`graphrec.training.callbacks.Callback`.
+        checkpoint : path, optional
+            Folder to which the whole training state is written after each epoch.
+        resume : bool
+            Go on from the state in `checkpoint`, bit for bit as if training had not stopped.
+        refit : bool
+            Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs, under the same
+            learning-rate schedule.
+        warm_start : bool
+            Go on from the present weights with a new optimiser: a further stage of training. The model keeps what it was
+            built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
+        **options
+            See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
+            defaults. Models in closed form take none.
+
+        Returns
+        -------
+        Recommender
+            This object.
+
+        Raises
+        ------
+        InputError
+            An unknown or impossible option, or `valid` in another id space.
+        FloatingPointError
+            The loss became NaN or infinite; the message says in which epoch and step.
+        """
+        fitting.check_tables(train, valid)
+        if refit and valid is None:
+            raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
+        plan = fitting.Plan(self.name, self.kind, self._arguments(), self._plain_hyper())
+        if not self.kind.needs_training:
+            given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+            options |= {name: value for name, value in given.items() if value}
+            self._state = fitting.solve(plan, train, valid, options, refit)
+            return self
+        if warm_start:
+            self._check_warm_start(train, refit)
+        self._state = fitting.train(
+            plan,
+            FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options),
+            train,
+            valid,
+            callbacks=callbacks,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            resume=resume,
+            refit=refit,
+            earlier=self._fitted if warm_start else None,
+        )
+        return self
+
+    def _arguments(self) -> dict[str, Any]:
+        """The constructor's keyword arguments, with the models of recommenders that were given."""
+        return {name: value.model if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+
+    def _plain_hyper(self) -> dict[str, Any]:
+        """The constructor's keyword arguments that are plain data."""
+        return {n: v for n, v in self.hyper.items() if not isinstance(v, Recommender | Scorer | Features)}
+
+    def _check_warm_start(self, train: Interactions, refit: bool) -> None:
+        if refit:
+            raise InputError("warm_start=True goes on from the present weights and refit=True starts anew: choose one.")
+        if not self.train.shares_ids_with(train):
+            raise InputError(
+                f"warm_start=True needs the id space that the model has ({self.train.n_users} users, {self.train.n_items} "
+                f"items), and train has another ({train.n_users}, {train.n_items})."
+            )
+
+    # ---- what a fit left ------------------------------------------------------------------------
+
+    @property
+    def _fitted(self) -> State:
+        if self._state is None:
+            raise InputError("this recommender is not fitted yet; call fit first.")
+        return self._state
+
+    @property
+    def model(self) -> Scorer:
+        """The fitted model."""
+        return self._fitted.model
+
+    @property
+    def ranker(self) -> Ranker:
+        """The fitted model made ready for questions; it leaves out what was shown."""
+        return self._fitted.ranker
+
+    @property
+    def train(self) -> Interactions:
+        """What the model was built from: the training part, and the validation part after a refit."""
+        return self._fitted.built_from
+
+    @property
+    def valid(self) -> Interactions | None:
+        """The validation part of the latest fit."""
+        return None if self._state is None else self._state.valid
+
+    @property
+    def selected(self) -> bool:
+        """Whether the weights were chosen on the validation part."""
+        return self._state is not None and self._state.selected
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """How the model was trained: every option of fit as plain data; empty for a solved model."""
+        return {} if self._state is None else self._state.options
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch."""
+        return pd.DataFrame([] if self._state is None else [dict(row) for row in self._state.history])
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights are kept; None when there was no validation part."""
+        return None if self._state is None else self._state.best_epoch
+
+    # ---- questions ----------------------------------------------------------------------------
+
+    def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
+        """Scores of paired users and items, shape (n,); one id may stand alone."""
+        rows, columns = self.train.user_index(users), self.train.item_index(items)
+        if len(rows) != len(columns):
+            raise InputError(f"score takes pairs: there are {len(rows)} users and {len(columns)} items.")
+        return self.ranker.pairs(rows, columns[:, None])[:, 0]
+
+    def recommend(
+        self,
+        users: Ids,
+        k: int = 10,
+        filter_seen: bool = True,
+        candidates: Ids | None = None,
+        exclude: Ids | None = None,
+        cold: Cold = "error",
+    ) -> pd.DataFrame:
+        """The items with the highest scores.
+
+        Parameters
+        ----------
+        users : sequence
+            Ids as in the training table; one may stand alone.
+        k : int
+            Items per user; a user with fewer left gets fewer.
+        filter_seen : bool
+            Leave out what the user has in training or validation.
+        candidates, exclude : sequence, optional
+            Items to choose from, and items to leave out, for every user.
+        cold : {"error", "skip", "popular"}
+            What to do about users without any training interaction, where the model needs one: refuse, leave them out,
+            or give them the items with the most users, whose number is then the score.
+
+        Returns
+        -------
+        DataFrame
+            user_id, item_id, score, rank (from 1); users in the order asked, best item first.
+
+        Raises
+        ------
+        InputError
+            An unknown id, a user without any training interaction (for models that need one, unless `cold` says
+            otherwise), or `k` outside 1 … n_items.
+        FloatingPointError
+            A score is not a finite number.
+        """
+        if cold not in ("error", "skip", "popular"):
+            raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
+        table = self.train
+        check_k([k], table.n_items)
+        index, items = table.user_index(users), self._choice(candidates, exclude)
+        without = np.flatnonzero(self._fitted.has_nothing[index]) if self.kind.personalised else np.zeros(0, np.int64)
+        if len(without) and cold == "error":
+            raise InputError(
+                f"user {table.user_ids[index[without[0]]]!s} has no training interaction to recommend from; "
+                "cold='skip' leaves such users out and cold='popular' gives them what most people have."
+            )
+        if len(without) and cold == "skip":
+            index, without = np.delete(index, without), without[:0]
+        ranker = self.ranker if filter_seen else self.ranker.leaving_out(None)
+        warm = np.delete(np.arange(len(index)), without)
+        best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
+        best[warm], scores[warm] = ranker.top_k(index[warm], k, items)
+        if len(without):
+            popular = self._fitted.popularity.leaving_out(ranker.seen)
+            best[without], scores[without] = popular.top_k(index[without], k, items)
+        row, column = np.nonzero(best >= 0)
+        return pd.DataFrame(
+            {
+                "user_id": table.user_ids[index[row]],
+                "item_id": table.item_ids[best[row, column]],
+                "score": scores[row, column],
+                "rank": column + 1,
+            }
+        )
+
+    def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
+        """The items to choose from, ascending; None for all."""
+        if candidates is None and exclude is None:
+            return None
+        everything = np.arange(self.train.n_items)
+        items = everything if candidates is None else np.unique(self.train.item_index(candidates)).astype(np.int64)
+        return items if exclude is None else np.setdiff1d(items, self.train.item_index(exclude))
+
+    def similar_items(self, items: Ids, k: int = 10) -> pd.DataFrame:
+        """The items most like given ones, by cosine of their representations or the model's own measure.
+
+        Parameters
+        ----------
+        items : sequence
+            Ids as in the training table; one may stand alone.
+        k : int
+
+        Returns
+        -------
+        DataFrame
+            item_id, similar_id, score, rank (from 1).
+        """
+        table = self.train
+        check_k([k], table.n_items)
+        index = table.item_index(items)
+        best, scores = self.ranker.similar(index, k)
+        row, column = np.nonzero(best >= 0)
+        return pd.DataFrame(
+            {
+                "item_id": table.item_ids[index[row]],
+                "similar_id": table.item_ids[best[row, column]],
+                "score": scores[row, column],
+                "rank": column + 1,
+            }
+        )
+
+    # ---- on disk ------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the recommender to a folder, complete: :func:`load` needs no data set and runs no code.
+
+        A run that is there already is replaced in one move: a kill or a full disk leaves the old one or the new one.
+
+        Raises
+        ------
+        InputError
+            It is not fitted, or has options that cannot be written.
+        OSError
+            The folder cannot be written.
+        """
+        artefact.write(Path(path), self._artefact())
+
+    def _artefact(self) -> artefact.Artefact:
+        state = self._fitted
+        given = {n: v for n, v in self.hyper.items() if isinstance(v, Recommender | Scorer | Features)}
+        parts: dict[str, artefact.Artefact] = {}
+        for name, value in given.items():
+            if name in self.kind.starting_options or isinstance(value, Features):
+                continue  # the weights have what they started from
+            if not isinstance(value, Recommender):
+                raise InputError(
+                    f"a recommender of {self.name} cannot be saved with a bare model as its {name}: nothing tells the model's "
+                    f"own options. Give the recommender itself, {name}=recommender instead of {name}=recommender.model."
+                )
+            parts[name] = value._artefact()
+        return artefact.Artefact(
+            model=self.name,
+            hyper=self._plain_hyper(),
+            fit_defaults=self.fit_defaults,
+            state=dict(state.model.state_dict()),
+            built_from=state.built_from,
+            shown=state.shown,
+            valid=state.valid,
+            fitted={
+                "selected": state.selected,
+                "options": dict(state.options),
+                "history": [dict(row) for row in state.history],
+                "best_epoch": state.best_epoch,
+                "stage": state.stage,
+            },
+            features={name: value for name, value in given.items() if isinstance(value, Features)},
+            parts=parts,
+        )
+
+
+def load(path: str | Path, model: type[Scorer] | None = None) -> Recommender:
+    """Read a recommender that :meth:`Recommender.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    model : type, optional
+        The class, for a model that is not in the library's table. It is never imported by name.
+
+    Returns
+    -------
+    Recommender
+
+    Raises
+    ------
+    InputError
+        The folder is missing, damaged, or holds a class that was not passed.
+    """
+    return _restored(artefact.read(Path(path)), Path(path), model)
+
+
+def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) -> Recommender:
+    if model is None and saved.model not in _NAMED:
+        raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
+    parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
+    recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
+    recommender.fit_defaults = saved.fit_defaults
+    plan = fitting.Plan(recommender.name, recommender.kind, recommender._arguments(), saved.hyper)
+    # Where training starts need not be computed again.
+    built = fitting.build(plan, saved.built_from, saved.fitted["options"].get("seed", 0), recommender.kind.starting_options)
+    artefact.fill(built, saved, path)
+    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, **saved.fitted)
+    return recommender

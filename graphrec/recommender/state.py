@@ -1,0 +1,89 @@
+"""Everything that a fit leaves behind, in one piece."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.interactions import Interactions
+from graphrec.models.base import Scorer
+from graphrec.models.baselines.itempop import ItemPop
+from graphrec.ranking.ranker import Ranker
+
+__all__ = ["State"]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A model and how it came about. A new one takes the place of the old at the end of a fit that succeeded.
+
+    Attributes
+    ----------
+    model : Scorer
+    built_from : Interactions
+        What the model was built from: the graph, the histories.
+    shown : Interactions
+        Pairs that are not recommended again: all that any stage was trained or validated on.
+    valid : Interactions or None
+        The validation part of the latest fit.
+    selected : bool
+        Whether the weights were chosen on it.
+    options : mapping
+        How it was trained, as plain data; empty for a solved model.
+    history : sequence of dict
+        A row an epoch, over all stages.
+    best_epoch : int or None
+        Within the latest stage.
+    stage : int
+        How many fits went before, for a warm start.
+    """
+
+    model: Scorer
+    built_from: Interactions
+    shown: Interactions
+    valid: Interactions | None = None
+    selected: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    best_epoch: int | None = None
+    stage: int = 0
+
+    def __post_init__(self) -> None:
+        self.__dict__["_lock"], self.__dict__["_ranker"] = threading.Lock(), None
+
+    @property
+    def ranker(self) -> Ranker:
+        """The model made ready for questions: once, at the first of them, or anew if its parameters were changed."""
+        ranker: Ranker | None = self.__dict__["_ranker"]
+        if ranker is None or ranker.stale:
+            with self.__dict__["_lock"]:
+                ranker = self.__dict__["_ranker"]
+                if ranker is None or ranker.stale:
+                    ranker = self.__dict__["_ranker"] = Ranker(self.model, self.shown)
+        return ranker
+
+    @cached_property
+    def has_nothing(self) -> npt.NDArray[np.bool_]:
+        """Which users have no interaction in what the model was built from, shape (n_users,)."""
+        nothing: npt.NDArray[np.bool_] = np.diff(self.built_from.structure[0]) == 0
+        return nothing
+
+    @cached_property
+    def popularity(self) -> Ranker:
+        """Numbers of users as scores, for people of whom nothing is known."""
+        model = ItemPop(self.built_from)
+        model.solve()
+        return Ranker(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()

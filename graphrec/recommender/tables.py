@@ -1,0 +1,174 @@
+"""Interactions and features as named tensors, and back with every index checked."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from graphrec.data.features import Features, Labels
+from graphrec.data.interactions import Interactions
+from graphrec.data.parts import Split
+from graphrec.deferred import sparse
+from graphrec.errors import InputError
+
+__all__ = ["features_of", "joined", "pack_features", "pack_tables", "tables_of"]
+
+Packed = tuple[dict[str, Tensor], dict[str, Any]]
+_COLUMNS = {"users": torch.int32, "items": torch.int32, "ratings": torch.float32, "times": torch.int64}
+
+
+def joined(first: Interactions, second: Interactions) -> Interactions:
+    """The rows of both tables, without columns that only one of them has."""
+    columns = {
+        name: None if getattr(first, name) is None or getattr(second, name) is None else name for name in ("ratings", "times")
+    }
+    if None in columns.values():
+        first, second = (
+            Interactions(
+                t.users,
+                t.items,
+                t.user_ids,
+                t.item_ids,
+                t.ratings if columns["ratings"] else None,
+                t.times if columns["times"] else None,
+            )
+            for t in (first, second)
+        )
+    return Split(train=first, valid=second, overlap="keep").train_and_valid
+
+
+def pack_tables(built_from: Interactions, shown: Interactions, valid: Interactions | None) -> Packed:
+    """The tables of a recommender; what it has shown is stored by itself only where it does not follow."""
+    tensors = {**_ids("user", built_from.user_ids), **_ids("item", built_from.item_ids), **_table("built_from", built_from)}
+    if valid is not None:
+        tensors |= _table("valid", valid)
+    if shown is built_from or shown.fingerprint == built_from.fingerprint:
+        how = "built_from"
+    elif valid is not None and shown.fingerprint == joined(built_from, valid).fingerprint:
+        how = "built_from and valid"
+    else:
+        how = "shown"
+        tensors |= _table("shown", shown)
+    return tensors, {"shown": how}
+
+
+def tables_of(
+    tensors: dict[str, Tensor], meta: dict[str, Any], where: str
+) -> tuple[Interactions, Interactions, Interactions | None]:
+    """What :func:`pack_tables` packed: built_from, shown and valid.
+
+    Raises
+    ------
+    InputError
+        Something is missing, of another type, or out of bounds.
+    """
+    ids = {side: _ids_of(side, tensors, where) for side in ("user", "item")}
+    built_from = _table_of("built_from", tensors, ids, where)
+    valid = _table_of("valid", tensors, ids, where) if "valid.users" in tensors else None
+    match meta.get("shown"):
+        case "built_from":
+            shown = built_from
+        case "built_from and valid" if valid is not None:
+            shown = joined(built_from, valid)
+        case _:
+            shown = _table_of("shown", tensors, ids, where)
+    return built_from, shown, valid
+
+
+def _ids(side: str, ids: npt.NDArray[Any]) -> dict[str, Tensor]:
+    """Integers as they are; texts as the bytes of all of them and where each begins."""
+    if np.issubdtype(ids.dtype, np.integer):
+        return {f"{side}_ids": torch.tensor(ids.astype(np.int64))}
+    encoded = [str(one).encode("utf-8", "surrogatepass") for one in ids]
+    starts = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(one) for one in encoded], out=starts[1:])
+    text = np.frombuffer(b"".join(encoded), np.uint8).copy()
+    return {f"{side}_ids.text": torch.from_numpy(text), f"{side}_ids.starts": torch.from_numpy(starts)}
+
+
+def _ids_of(side: str, tensors: dict[str, Tensor], where: str) -> npt.NDArray[Any]:
+    if f"{side}_ids" in tensors:
+        return _vector(tensors, f"{side}_ids", torch.int64, where).numpy()
+    text = _vector(tensors, f"{side}_ids.text", torch.uint8, where).numpy().tobytes()
+    starts = _vector(tensors, f"{side}_ids.starts", torch.int64, where).tolist()
+    if not starts or starts[0] or starts[-1] != len(text) or any(a > b for a, b in itertools.pairwise(starts)):
+        raise _damaged(where, f"the texts of the {side} ids do not fit together")
+    try:
+        values = [text[a:b].decode("utf-8", "surrogatepass") for a, b in itertools.pairwise(starts)]
+    except UnicodeDecodeError:
+        raise _damaged(where, f"a {side} id is no text") from None
+    ids = np.empty(len(values), object)
+    ids[:] = values
+    return ids
+
+
+def _table(part: str, table: Interactions) -> dict[str, Tensor]:
+    columns = {name: getattr(table, name) for name in _COLUMNS}
+    return {f"{part}.{name}": torch.tensor(column) for name, column in columns.items() if column is not None}
+
+
+def _table_of(part: str, tensors: dict[str, Tensor], ids: dict[str, npt.NDArray[Any]], where: str) -> Interactions:
+    columns: dict[str, npt.NDArray[Any] | None] = {}
+    for name, dtype in _COLUMNS.items():
+        needed = name in ("users", "items")
+        columns[name] = (
+            _vector(tensors, f"{part}.{name}", dtype, where).numpy() if needed or f"{part}.{name}" in tensors else None
+        )
+    users, items, ratings, times = columns["users"], columns["items"], columns["ratings"], columns["times"]
+    assert users is not None
+    assert items is not None
+    if len({len(column) for column in columns.values() if column is not None}) > 1:
+        raise _damaged(where, f"the columns of {part} differ in length")
+    for side, index in (("user", users), ("item", items)):
+        if len(index) and not (index.min() >= 0 and index.max() < len(ids[side])):
+            raise _damaged(where, f"{part} names a {side} that is not there")
+    if ratings is not None and not np.isfinite(ratings).all():
+        raise _damaged(where, f"{part} has a rating that is no finite number")
+    return Interactions(users, items, ids["user"], ids["item"], ratings, times)
+
+
+def pack_features(features: Features) -> Packed:
+    """The matrix in compressed rows and the codes of the labels; the ids are those of the training table."""
+    matrix, labels = features.matrix, features.labels
+    arrays = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+    arrays |= {f"labels.{column}": of.codes for column, of in labels.items()}
+    names = {column: [str(name) for name in of.names] for column, of in labels.items()}
+    meta = {"side": features.side, "columns": list(features.columns), "labels": names}
+    return {name: torch.tensor(array) for name, array in arrays.items()}, meta
+
+
+def features_of(tensors: dict[str, Tensor], meta: dict[str, Any], train: Interactions, where: str) -> Features:
+    """What :func:`pack_features` packed, for the ids of a table."""
+    ids = train.item_ids if meta["side"] == "item" else train.user_ids
+    indptr, indices = (_vector(tensors, name, torch.int32, where).numpy() for name in ("indptr", "indices"))
+    data = _vector(tensors, "data", torch.float32, where).numpy()
+    width = len(meta["columns"])
+    in_order = len(indptr) == len(ids) + 1 and indptr[0] == 0 and indptr[-1] == len(indices) and (np.diff(indptr) >= 0).all()
+    if not in_order or len(data) != len(indices) or not np.isfinite(data).all():
+        raise _damaged(where, "the features do not fit together")
+    if len(indices) and not (indices.min() >= 0 and indices.max() < width):
+        raise _damaged(where, "the features name a column that is not there")
+    matrix = sparse.csr_matrix((data, indices, indptr), shape=(len(ids), width))
+    labels = {}
+    for column, names in meta["labels"].items():
+        codes = _vector(tensors, f"labels.{column}", torch.int32, where).numpy()
+        if len(codes) != len(ids) or (len(codes) and not (codes.min() >= -1 and codes.max() < len(names))):
+            raise _damaged(where, f"the labels of {column} do not fit together")
+        labels[column] = Labels(codes, np.array(names, dtype=object))
+    return Features(matrix, tuple(meta["columns"]), ids, meta["side"], labels)
+
+
+def _vector(tensors: dict[str, Tensor], name: str, dtype: torch.dtype, where: str) -> Tensor:
+    tensor = tensors.get(name)
+    if tensor is None or tensor.dtype != dtype or tensor.ndim != 1:
+        raise _damaged(where, f"{name} is missing or of another type")
+    return tensor
+
+
+def _damaged(where: str, what: str) -> InputError:
+    return InputError(f"{where} is damaged: {what}.")
