@@ -5,9 +5,12 @@ import math
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch.optim import lr_scheduler as scheduler
 
+import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.training.schedules import RunningSchedule, Schedule, preview, schedule_names
 
@@ -200,6 +203,7 @@ def test_a_resumed_schedule_goes_on_as_if_nothing_had_happened(name, stop):
     saved = json.loads(json.dumps(running.state_dict(), allow_nan=False))
     second = adam()
     resumed = schedule.build(second, 40, 5)
+    second.load_state_dict(first.state_dict())
     resumed.load_state_dict(saved)
     rates = []
     for step in range(stop, 40):
@@ -208,7 +212,44 @@ def test_a_resumed_schedule_goes_on_as_if_nothing_had_happened(name, stop):
         resumed.step_ended()
         if (step + 1) % 5 == 0:
             resumed.epoch_ended(metrics[step // 5])
-    np.testing.assert_allclose(rates, expected[stop:], rtol=1e-12)
+    assert rates == expected[stop:]
+
+
+OWN = {
+    "a function": lambda optimizer: scheduler.ExponentialLR(optimizer, gamma=0.9),
+    "steps counted by epochs": Schedule(lambda optimizer: scheduler.MultiStepLR(optimizer, [2, 3, 6]), per="epoch"),
+    "plateau": lambda optimizer: scheduler.ReduceLROnPlateau(optimizer, patience=0),
+}
+
+
+def test_a_scheduler_of_torchs_own_runs_as_it_is():
+    np.testing.assert_allclose(preview(OWN["a function"], 0.1, 8), [0.1 * 0.9**s for s in range(8)], rtol=1e-12)
+    np.testing.assert_allclose(preview(OWN["steps counted by epochs"], 0.1, 20, 5), np.repeat([0.1, 0.1, 0.01, 0.001], 5))
+    assert Schedule.of(OWN["plateau"]).build(adam(), 20, 5).needs_metric
+    np.testing.assert_allclose(preview(OWN["plateau"], 0.1, 15, 5, [1, 2, 3]), np.repeat([0.1, 0.1, 0.01], 5))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_scheduler_of_torchs_own_is_resumed(name):
+    metrics = [0.1, 0.3, 0.2, 0.1, 0.4, 0.4, 0.1, 0.1]
+    schedule = Schedule.of(OWN[name])
+    running, whole = schedule.build(optimizer := adam(), 40, 5), walk(schedule.build(once := adam(), 40, 5), once, 40, metrics)
+    walk(running, optimizer, 20, metrics)
+    saved = json.loads(json.dumps(running.state_dict(), allow_nan=False))
+    second = adam()
+    resumed = schedule.build(second, 40, 5)
+    second.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(saved)
+    assert walk(resumed, second, 20, metrics[4:]) == whole[20:]
+
+
+def test_a_training_takes_and_records_a_scheduler_of_torchs_own():
+    frame = pd.DataFrame({"user_id": np.arange(60) % 6, "item_id": np.arange(60) % 11})
+    for given in (OWN["a function"], Schedule(OWN["a function"])):
+        rec = gr.Recommender("mf", dim=4)
+        rec.fit(gr.Interactions.from_frame(frame), schedule=given, epochs=3, batch_size=1000, lr=0.1, progress=False)
+        np.testing.assert_allclose(rec.history["lr"], [0.1, 0.09, 0.081])
+        assert json.loads(json.dumps(rec.options.to_dict()))["schedule"] == "<lambda>"
 
 
 @pytest.mark.parametrize(
@@ -253,6 +294,10 @@ def test_a_longer_training_cannot_resume_a_schedule_laid_out_over_it(name, laid_
         (lambda: Schedule("steps", rates=[0.1, 0.2, 0.3], milestones=[4, 2]), "milestones"),
         (lambda: Schedule.of({"warmup": 3}), "a table with a name"),
         (lambda: Schedule.of(3), "a table with a name"),
+        (lambda: Schedule(lambda optimizer: None, gamma=0.9), "has no options, got 'gamma'"),
+        (lambda: preview(lambda optimizer: optimizer, 0.1, 3), "makes no scheduler of torch's"),
+        (lambda: preview(scheduler.StepLR, 0.1, 3), "StepLR.*missing 1 required positional argument: 'step_size'"),
+        (lambda: preview(lambda o: scheduler.CosineAnnealingWarmRestarts(o, 0), 0.1, 3), "positive integer T_0"),
         (lambda: preview("cosine", 0.1, 0), "at least one step"),
         (lambda: preview(Schedule("cosine", min_lr=0.2), 0.1, 10), "min_lr=0.2 above the learning rate, 0.1"),
         (lambda: preview(Schedule("plateau", min_lr=0.2), 0.1, 10), "min_lr=0.2 above the learning rate, 0.1"),

@@ -55,8 +55,9 @@ class FitOptions:
         ``"adam"``, ``"adamw"``, ``"adagrad"``, ``"rmsprop"``, ``"sgd"`` or ``"sparse_adam"``.
     parameter_groups : dict
         Learning options of parameters whose name contains the key: ``{"bias": {"optimizer": "sgd", "lr": 0.1}}``.
-    schedule : str, dict, Schedule or None
-        Learning-rate schedule by name, with its options as a table, or as an object; see :mod:`graphrec.training.schedules`.
+    schedule : str, dict, Schedule, callable or None
+        Learning-rate schedule by name, with its options as a table, as an object, or as a function from the optimiser
+        to a scheduler of torch's; see :mod:`graphrec.training.schedules`.
     seed : int
         Of the initial weights, the batches and dropout.
     eval_every : int
@@ -91,7 +92,7 @@ class FitOptions:
     weight_decay: float = 0.0
     optimizer: str = "adam"
     parameter_groups: dict[str, dict[str, Any]] = field(default_factory=dict)
-    schedule: str | dict[str, Any] | Schedule | None = None
+    schedule: str | dict[str, Any] | Schedule | Callable[..., Any] | None = None
     seed: int = 0
     eval_every: int = 1
     metric: str | Sequence[str] = "ndcg@20"
@@ -162,6 +163,9 @@ class FitOptions:
         values = asdict(self)
         if callable(self.loss):
             values["loss"] = getattr(self.loss, "__name__", repr(self.loss))
+        own = self.schedule.name if isinstance(self.schedule, Schedule) else self.schedule
+        if callable(own):
+            values["schedule"] = getattr(own, "__name__", repr(own))
         if self.credit is not None:
             values["credit"] = self.credit.to_dict()
         return values

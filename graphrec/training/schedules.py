@@ -1,43 +1,85 @@
 """Learning-rate schedules by name, run by torch's own schedulers.
 
-=============== =================================================== ================================================
-name            rate                                                options
-=============== =================================================== ================================================
+=============== ================================================= =====================================================
+name            rate                                              options and their defaults
+=============== ================================================= =====================================================
 constant        that of the optimiser
-triangular      between min_lr and max_lr, in straight lines        min_lr, max_lr, step_size
-triangular2     the same, the amplitude halved every cycle          min_lr, max_lr, step_size
-exp_range       the same, the amplitude times gamma every step      min_lr, max_lr, step_size, gamma
-cosine          half a cosine to min_lr, after a linear warm-up     min_lr, warmup
-cosine_restarts half a cosine to min_lr again and again             min_lr, period, growth
-one_cycle       up to max_lr, then down far below the start         max_lr, pct_start, div_factor, final_div_factor
-plateau         times factor when validation no longer improves     mode, factor, patience, threshold, cooldown, min_lr
-steps           the given rates, one stage after the other          rates, milestones
-=============== =================================================== ================================================
+triangular      between min_lr and max_lr, in straight lines      min_lr (max_lr / 10), max_lr, step_size (two epochs)
+triangular2     the same, the amplitude halved every cycle        the same
+exp_range       the same, the amplitude times gamma every step    the same and gamma (0.9999)
+cosine          half a cosine to min_lr, after a linear warm-up   min_lr (0), warmup (0)
+cosine_restarts half a cosine to min_lr again and again           min_lr (0), period (a quarter of all), growth (1)
+one_cycle       up to max_lr, then down far below the start       max_lr, pct_start, div_factor, final_div_factor
+plateau         times factor when validation no longer improves   mode, factor, patience, threshold, cooldown, min_lr
+steps           the given rates, one stage after the other        rates, milestones (stages of equal length)
+=============== ================================================= =====================================================
+
+`max_lr` is the optimiser's rate unless given. `step_size` is half a cycle (Smith, "Cyclical Learning Rates for Training
+Neural Networks", WACV 2017). `period` is the first half cosine, and each is `growth` times longer than the one before
+(Loshchilov and Hutter, "SGDR", ICLR 2017). `milestones` are where the second and later stages begin. The others are as of
+``torch.optim.lr_scheduler.OneCycleLR`` (momentum is left alone) and ``ReduceLROnPlateau`` (patience counts evaluations, and
+`mode` follows the metric). Any other scheduler of torch's is given as a function that makes it of an optimiser:
+``schedule=lambda optimizer: ExponentialLR(optimizer, gamma=0.999)``.
 """
 
 from __future__ import annotations
 
-import bisect
 import math
+import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from graphrec.errors import InputError, unknown_name
-from graphrec.training.running_schedule import MetricSchedule, RunningSchedule
-from graphrec.training.schedule_options import OPTIONS, checked_options
 
 __all__ = ["RunningSchedule", "Schedule", "preview", "schedule_names"]
+
+_Maker = Callable[[Optimizer], LRScheduler]
+_Given: TypeAlias = "Schedule | str | _Maker | Mapping[str, Any]"
+
+# None stands for a default that depends on the training. Torch's are repeated: a new release of it must change no rate.
+_CYCLE: dict[str, Any] = {"min_lr": None, "max_lr": None, "step_size": None}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "constant": {},
+    "triangular": _CYCLE,
+    "triangular2": _CYCLE,
+    "exp_range": {**_CYCLE, "gamma": 0.9999},
+    "cosine": {"min_lr": 0.0, "warmup": 0},
+    "cosine_restarts": {"min_lr": 0.0, "period": None, "growth": 1},
+    "one_cycle": {"max_lr": None, "pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4},
+    "plateau": {"mode": None, "factor": 0.1, "patience": 10, "threshold": 1e-4, "cooldown": 0, "min_lr": 0.0},
+    "steps": {"rates": None, "milestones": None},
+}
+# Torch refuses few of the values that cannot be, late, and under names of its own.
+_MUST_BE: list[tuple[str, type, Callable[[Any], bool], tuple[str, ...]]] = [
+    ("a whole number of at least 0", int, lambda v: v >= 0, ("warmup", "patience", "cooldown")),
+    ("a whole number of at least 1", int, lambda v: v >= 1, ("step_size", "period", "growth")),
+    ("a finite number of at least 0", float, lambda v: 0 <= v < math.inf, ("min_lr", "threshold")),
+    ("a finite number above 0", float, lambda v: 0 < v < math.inf, ("max_lr", "div_factor", "final_div_factor")),
+    ("a number between 0 and 1", float, lambda v: 0 < v < 1, ("pct_start", "factor")),
+    ("a number above 0 and at most 1", float, lambda v: 0 < v <= 1, ("gamma",)),
+    ("'min' or 'max'", str, lambda v: v in ("min", "max"), ("mode",)),
+    ("a list of finite numbers above 0", list, lambda v: all(_fits("max_lr", rate) for rate in v), ("rates",)),
+    ("a list of whole numbers of at least 1", list, lambda v: all(_fits("period", at) for at in v), ("milestones",)),
+]
+_RULES = {option: (words, kind, test) for words, kind, test, options in _MUST_BE for option in options}
+
+
+def _fits(option: str, value: Any) -> bool:
+    _, kind, test = _RULES[option]
+    return isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool) and test(value)
 
 
 def schedule_names() -> list[str]:
     """Names of all schedules."""
-    return list(OPTIONS)
+    return list(_DEFAULTS)
 
 
 @dataclass(frozen=True, init=False)
@@ -46,33 +88,15 @@ class Schedule:
 
     Parameters
     ----------
-    name : str
-        One of the table above.
+    name : str or callable
+        One of the table above, or a function from a ``torch.optim.Optimizer`` to one of torch's schedulers; ``fit`` and
+        :func:`preview` take the bare function too.
     per : {"step", "epoch"}, optional
         Whether the rate changes after every step or every epoch; lengths (`step_size`, `warmup`, `period`,
-        `milestones`) count in the same unit. Steps unless given, but epochs for ``"steps"`` and ``"plateau"``.
+        `milestones`) count in the same unit. Steps unless given, but epochs for ``"steps"`` and for what follows the
+        validation metric.
     **options
-        ``min_lr``, ``max_lr``
-            Lowest and highest rate. `max_lr` is the optimiser's rate unless given; for the cyclical schedules
-            `min_lr` is a tenth of `max_lr` unless given, and 0 for the others.
-        ``step_size``
-            Length of half a cycle (Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017);
-            two epochs unless given.
-        ``gamma``
-            Factor of the amplitude of ``exp_range``, 0.9999.
-        ``warmup``
-            Length of the linear rise of ``cosine`` to the optimiser's rate, 0.
-        ``period``, ``growth``
-            Length of the first half cosine, a quarter of the training unless given, and the whole number by
-            which each is longer than the one before, 1 (Loshchilov and Hutter, "SGDR", ICLR 2017).
-        ``pct_start``, ``div_factor``, ``final_div_factor``
-            Share of the rise, start as a fraction of the top, end as a fraction of the start
-            (``torch.optim.lr_scheduler.OneCycleLR``); 0.3, 25 and 10,000. Momentum is left alone.
-        ``mode``, ``factor``, ``patience``, ``threshold``, ``cooldown``
-            As of ``torch.optim.lr_scheduler.ReduceLROnPlateau``; patience counts evaluations. `mode` follows the
-            metric unless given.
-        ``rates``, ``milestones``
-            Rate of each stage, and where the second and later ones begin; stages of equal length unless given.
+        Those of the table above.
 
     Raises
     ------
@@ -80,43 +104,29 @@ class Schedule:
         An unknown name or option (the nearest is offered), or values that cannot be: min_lr above max_lr.
     """
 
-    name: str
+    name: str | _Maker
     per: str
     options: dict[str, Any]
 
-    def __init__(self, name: str, per: str | None = None, **options: Any) -> None:
-        chosen = checked_options(name, options)
-        natural = "epoch" if name in ("steps", "plateau") else "step"
-        per = natural if per is None else per
-        if per not in ("step", "epoch"):
+    def __init__(self, name: str | _Maker, per: str | None = None, **options: Any) -> None:
+        if per not in (None, "step", "epoch"):
             raise unknown_name("value of per", per, ("step", "epoch"))
         if name == "plateau" and per == "step":
             raise InputError("schedule 'plateau' looks at the validation metric and so goes per epoch, not per step.")
-        for field, value in (("name", name), ("per", per), ("options", chosen)):
-            object.__setattr__(self, field, value)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "per", per or ("epoch" if name in ("steps", "plateau") else "step"))
+        object.__setattr__(self, "options", _checked(name, options))
 
     @classmethod
-    def of(cls, value: Schedule | str | Mapping[str, Any]) -> Schedule:
-        """A schedule from what a caller or a file may give.
-
-        Parameters
-        ----------
-        value : Schedule, str or mapping
-            A mapping has ``name`` and perhaps ``per``, and the options beside them or under ``options``, which
-            is what ``dataclasses.asdict`` makes of a schedule.
-
-        Returns
-        -------
-        Schedule
-        """
+    def of(cls, value: _Given) -> Schedule:
+        """A schedule from a name, a function, a table of name and options, or what ``dataclasses.asdict`` makes of one."""
         if isinstance(value, Schedule):
             return value
-        if isinstance(value, str):
-            return cls(value)
-        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-            raise InputError(f"a schedule is a name, a table with a name, or a Schedule; got {value!r}.")
-        rest = {option: given for option, given in value.items() if option not in ("name", "per", "options")}
-        return cls(value["name"], value.get("per"), **{**value.get("options", {}), **rest})
+        given: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"name": value}
+        if not isinstance(given.get("name"), str) and not callable(given.get("name")):
+            raise InputError(f"a schedule is a name, a table with a name, a function or a Schedule; got {value!r}.")
+        options = given.pop("options", {})
+        return cls(**{**options, **given})
 
     def build(self, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, mode: str = "max") -> RunningSchedule:
         """Bind the schedule to an optimiser, whose rate is set to that of the first step.
@@ -131,152 +141,179 @@ class Schedule:
         mode : {"max", "min"}
             Which validation metric is better, for ``"plateau"`` without its own `mode`.
 
-        Returns
-        -------
-        RunningSchedule
+        Raises
+        ------
+        InputError
+            min_lr is above the optimiser's rate, the training is too short, or the function makes no scheduler.
+        """
+        epoch = 1 if self.per == "epoch" else steps_per_epoch
+        total = math.ceil(total_steps / steps_per_epoch) if self.per == "epoch" else total_steps
+        if isinstance(self.name, str):
+            scheduler = _named(self, optimizer, total, epoch, mode)
+        else:
+            try:
+                scheduler = self.name(optimizer)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"schedule {self.name!r}: {error}") from error
+            if not isinstance(scheduler, LRScheduler):
+                raise InputError(f"schedule {self.name!r} makes no scheduler of torch's, but {scheduler!r}.")
+        whole = self.name in ("cosine", "one_cycle") or None in (self.options.get(o, 0) for o in ("period", "milestones"))
+        return RunningSchedule(self, scheduler, total if whole else None)
+
+
+def _checked(name: str | _Maker, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with the schedule's defaults, and tuples as lists, as JSON would have them."""
+    if isinstance(name, str) and name not in _DEFAULTS:
+        raise unknown_name("schedule", name, _DEFAULTS)
+    options = dict(_DEFAULTS[name]) if isinstance(name, str) else {}
+    for option, value in given.items():
+        if not options:
+            raise InputError(f"schedule {name!r} has no options, got {option!r}.")
+        if option not in options:
+            raise unknown_name(f"option of schedule {name!r}", option, options)
+        value = list(value) if isinstance(value, tuple) else value
+        if not (value is None and options[option] is None) and not _fits(option, value):
+            raise InputError(f"{option} of schedule {name!r} must be {_RULES[option][0]}, got {value!r}.")
+        options[option] = value
+    low, high = options.get("min_lr"), options.get("max_lr")
+    if low is not None and high is not None and low > high:
+        raise InputError(f"schedule {name!r} has min_lr={low:g} above max_lr={high:g}.")
+    if name == "steps":
+        n, starts = len(options["rates"] or []), options["milestones"]
+        if not n:
+            raise InputError("schedule 'steps' needs rates, the learning rates of its stages.")
+        if starts is not None and (len(starts) != n - 1 or starts != sorted(set(starts))):
+            raise InputError(
+                f"schedule 'steps' needs increasing milestones: {n} rates take {n - 1}, got {len(starts)} ({starts})."
+            )
+    return options
+
+
+def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mode: Any) -> LRScheduler:
+    """Torch's scheduler of a name; `total`, `epoch` and the lengths among the options are in the schedule's own unit."""
+    o, per, name, low = schedule.options, schedule.per, cast(Any, schedule.name), cast(Any, schedule.options.get("min_lr"))
+    peaks = [o.get("max_lr") or rate for rate in _rates(optimizer)]
+    if low is not None and low > min(peaks):
+        raise InputError(f"schedule {name!r} has min_lr={low:g} above the learning rate, {min(peaks):g}.")
+    match name:
+        case "constant":
+            return lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
+        case "cosine":
+            warmup = o["warmup"]
+            if warmup >= total:
+                raise InputError(f"schedule 'cosine' has a warmup of {warmup} {per}s, and the whole training has {total}.")
+            decay = lr_scheduler.CosineAnnealingLR(optimizer, total - warmup, low)
+            if not warmup:
+                return decay
+            # Rates 1/(w+1), 2/(w+1), …, w/(w+1) of the peak, and the peak as the first of the cosine.
+            rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
+            return lr_scheduler.SequentialLR(optimizer, [rise, decay], milestones=[warmup])
+        case "cosine_restarts":
+            return lr_scheduler.CosineAnnealingWarmRestarts(optimizer, o["period"] or max(1, total // 4), o["growth"], low)
+        case "one_cycle":
+            if o["pct_start"] * total <= 1:
+                raise InputError(
+                    f"schedule 'one_cycle' rises for pct_start={o['pct_start']:g} of the training, which must be more than "
+                    f"one {per}; the training has {total}."
+                )
+            return lr_scheduler.OneCycleLR(optimizer, total_steps=total, cycle_momentum=False, **{**o, "max_lr": peaks})
+        case "plateau":
+            return lr_scheduler.ReduceLROnPlateau(optimizer, **{**o, "mode": o["mode"] or mode})
+        case "steps":
+            rates, starts = o["rates"], o["milestones"]
+            if starts is None and total < len(rates):
+                raise InputError(f"schedule 'steps' has {len(rates)} rates for a training of {total} {per}s.")
+            starts = starts or [total * stage // len(rates) for stage in range(1, len(rates))]
+            # Relative to the first group, so that groups with rates of their own keep their ratio.
+            return lr_scheduler.LambdaLR(optimizer, lambda at: rates[bisect_right(starts, at)] / peaks[0])
+    lows, half = [peak / 10 if low is None else low for peak in peaks], o["step_size"] or 2 * epoch
+    # With cycle_momentum torch would move Adam's beta1 too.
+    return lr_scheduler.CyclicLR(optimizer, lows, peaks, half, mode=name, gamma=o.get("gamma", 1.0), cycle_momentum=False)
+
+
+def _rates(optimizer: Optimizer) -> list[float]:
+    return [float(group["lr"]) for group in optimizer.param_groups]
+
+
+class RunningSchedule:
+    """A schedule bound to an optimiser; made by :meth:`Schedule.build`.
+
+    Attributes
+    ----------
+    needs_metric : bool
+        Whether the rate never changes without a validation metric.
+    """
+
+    def __init__(self, schedule: Schedule, scheduler: LRScheduler, length: int | None) -> None:
+        self.schedule, self.scheduler = schedule, scheduler
+        self.length = length  # of a schedule laid out over the whole training, whose last rate is held from then on
+        self.needs_metric = isinstance(scheduler, lr_scheduler.ReduceLROnPlateau)
+        self.per = "epoch" if self.needs_metric else schedule.per
+        self._first = _rates(scheduler.optimizer)
+        self.position = 0
+        self.metrics: list[float] = []
+
+    def step_ended(self) -> None:
+        """Set the rate of the next step; to be called after the optimiser's step."""
+        if self.per == "step":
+            self._move()
+
+    def epoch_ended(self, metric: float | None = None) -> None:
+        """Set the rate of the next epoch; `metric` is what validation gave, None after an epoch without a look at it."""
+        if self.needs_metric and metric is not None:
+            self._move(metric)
+        elif self.per == "epoch" and not self.needs_metric:
+            self._move()
+
+    def _move(self, *metric: Any) -> None:
+        self.position += 1
+        self.metrics += metric
+        if self.length is None or self.position < self.length:
+            self.scheduler.step(*metric)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The moves so far, in numbers and lists."""
+        return {"position": self.position, "length": self.length, "metrics": list(self.metrics)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Make the moves of :meth:`state_dict` again (3 µs each), in a schedule newly built with the same options.
 
         Raises
         ------
         InputError
-            min_lr is above the optimiser's rate, or the training is too short for the schedule.
+            The schedule was laid out over a training of another length.
         """
-        epoch = 1 if self.per == "epoch" else steps_per_epoch
-        total = math.ceil(total_steps / steps_per_epoch) if self.per == "epoch" else total_steps
-        peaks = [float(group["lr"]) for group in optimizer.param_groups]
-        if self.options.get("max_lr") is not None:
-            peaks = [self.options["max_lr"]] * len(peaks)
-        low = self.options.get("min_lr")
-        if low is not None and low > min(peaks):
-            raise InputError(f"schedule {self.name!r} has min_lr={low:g} above the learning rate, {min(peaks):g}.")
-        plan = _Plan(optimizer, peaks, total, epoch, mode, self)
-        return _BUILDERS[self.name](plan)
-
-
-class _Plan(NamedTuple):
-    """What a schedule is built from; lengths are in the schedule's own unit."""
-
-    optimizer: Optimizer
-    peaks: list[float]
-    total: int
-    epoch: int
-    mode: str
-    schedule: Schedule
-
-    def running(self, scheduler: lr_scheduler.LRScheduler, whole: bool = False) -> RunningSchedule:
-        """The scheduler under way; `whole` if it is laid out over the whole training."""
-        return RunningSchedule(self.schedule.name, scheduler, self.schedule.per, self.total if whole else None)
-
-
-def _constant(plan: _Plan) -> RunningSchedule:
-    return plan.running(lr_scheduler.ConstantLR(plan.optimizer, factor=1.0, total_iters=0))
-
-
-def _cyclical(plan: _Plan) -> RunningSchedule:
-    o = plan.schedule.options
-    scheduler = lr_scheduler.CyclicLR(
-        plan.optimizer,
-        base_lr=[peak / 10 if o["min_lr"] is None else o["min_lr"] for peak in plan.peaks],
-        max_lr=plan.peaks,
-        step_size_up=o["step_size"] or 2 * plan.epoch,
-        mode=cast(Literal["triangular", "triangular2", "exp_range"], plan.schedule.name),
-        gamma=o.get("gamma", 1.0),
-        cycle_momentum=False,  # torch would move Adam's beta1 too
-    )
-    return plan.running(scheduler)
-
-
-def _cosine(plan: _Plan) -> RunningSchedule:
-    warmup, total = plan.schedule.options["warmup"], plan.total
-    if warmup >= total:
-        raise InputError(
-            f"schedule 'cosine' has a warmup of {warmup} {plan.schedule.per}s, and the whole training has {total}."
-        )
-    decay = lr_scheduler.CosineAnnealingLR(plan.optimizer, total - warmup, eta_min=plan.schedule.options["min_lr"])
-    if not warmup:
-        return plan.running(decay, whole=True)
-    # Rates 1/(w+1), 2/(w+1), …, w/(w+1) of the peak, and the peak as the first of the cosine.
-    rise = lr_scheduler.LinearLR(plan.optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
-    return plan.running(lr_scheduler.SequentialLR(plan.optimizer, [rise, decay], milestones=[warmup]), whole=True)
-
-
-def _cosine_restarts(plan: _Plan) -> RunningSchedule:
-    o = plan.schedule.options
-    period = o["period"] or max(1, plan.total // 4)
-    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(plan.optimizer, period, o["growth"], eta_min=o["min_lr"])
-    return plan.running(scheduler, whole=o["period"] is None)
-
-
-def _one_cycle(plan: _Plan) -> RunningSchedule:
-    o = plan.schedule.options
-    if o["pct_start"] * plan.total <= 1:
-        raise InputError(
-            f"schedule 'one_cycle' rises for pct_start={o['pct_start']:g} of the training, which must be more than "
-            f"one {plan.schedule.per}; the training has {plan.total}."
-        )
-    scheduler = lr_scheduler.OneCycleLR(
-        plan.optimizer,
-        max_lr=plan.peaks,
-        total_steps=plan.total,
-        pct_start=o["pct_start"],
-        div_factor=o["div_factor"],
-        final_div_factor=o["final_div_factor"],
-        cycle_momentum=False,
-    )
-    return plan.running(scheduler, whole=True)
-
-
-def _plateau(plan: _Plan) -> RunningSchedule:
-    options = {**plan.schedule.options, "mode": plan.schedule.options["mode"] or plan.mode}
-    scheduler = lr_scheduler.ReduceLROnPlateau(plan.optimizer, **options)
-    return MetricSchedule(plan.schedule.name, scheduler, plan.schedule.per, None)
-
-
-def _steps(plan: _Plan) -> RunningSchedule:
-    rates, milestones = plan.schedule.options["rates"], plan.schedule.options["milestones"]
-    whole = milestones is None
-    if milestones is None:
-        if plan.total < len(rates):
-            raise InputError(f"schedule 'steps' has {len(rates)} rates for a training of {plan.total} {plan.schedule.per}s.")
-        milestones = [plan.total * stage // len(rates) for stage in range(1, len(rates))]
-    # Relative to the first group, so that groups with rates of their own keep their ratio.
-    first = plan.peaks[0]
-    scheduler = lr_scheduler.LambdaLR(plan.optimizer, lambda at: rates[bisect.bisect_right(milestones, at)] / first)
-    return plan.running(scheduler, whole)
-
-
-_BUILDERS: dict[str, Callable[[_Plan], RunningSchedule]] = {
-    "constant": _constant,
-    "triangular": _cyclical,
-    "triangular2": _cyclical,
-    "exp_range": _cyclical,
-    "cosine": _cosine,
-    "cosine_restarts": _cosine_restarts,
-    "one_cycle": _one_cycle,
-    "plateau": _plateau,
-    "steps": _steps,
-}
+        if state["length"] != self.length:
+            raise InputError(
+                f"schedule {self.schedule.name!r} was laid out over {state['length']} {self.per}s and is now asked to cover "
+                f"{self.length}; resume with the same number of epochs."
+            )
+        for group, rate in zip(self.scheduler.optimizer.param_groups, self._first, strict=True):
+            group["lr"] = rate
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch misses the optimiser's steps
+            for metric in state["metrics"]:
+                self._move(metric)
+            while self.position < state["position"]:
+                self._move()
 
 
 def preview(
-    schedule: Schedule | str,
-    lr: float,
-    steps: int,
-    steps_per_epoch: int = 1,
-    metrics: Sequence[float] | None = None,
+    schedule: _Given, lr: float, steps: int, steps_per_epoch: int = 1, metrics: Sequence[float] | None = None
 ) -> npt.NDArray[np.float64]:
     """The learning rate of every step of a training, without training.
 
     Parameters
     ----------
-    schedule : Schedule or str
+    schedule : Schedule, str, callable or mapping
+        As for :meth:`Schedule.of`.
     lr : float
         The optimiser's rate.
     steps : int
         Steps in all.
     steps_per_epoch : int
     metrics : sequence of float, optional
-        Validation metric after each epoch, larger being better, for ``"plateau"``; one that never changes
-        unless given.
+        Validation metric after each epoch, larger being better, for ``"plateau"``; one that never changes unless given.
 
     Returns
     -------
