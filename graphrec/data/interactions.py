@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids, look_up
+from graphrec.data.fingerprint import fingerprint_of
 from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
 
@@ -188,6 +189,11 @@ class Interactions:
         # np.unique hashes before it sorts, which takes fifty times as long on a million keys.
         ordered = np.sort(self.keys)
         return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal for tables of the same pairs of the same ids in any order."""
+        return fingerprint_of(self.distinct_keys, self.user_ids, self.item_ids)
 
     @cached_property
     def structure(self) -> tuple[npt.NDArray[np.int64], IntArray]:

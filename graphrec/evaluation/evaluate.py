@@ -12,6 +12,7 @@ import pandas as pd
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.evaluation.metrics import Metric, at_k, parse
+from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
 from graphrec.evaluation.topk import BUDGET, Ranks, ranks_of, top_k
 from graphrec.models.base import Model
@@ -84,12 +85,8 @@ def evaluate_model(
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
     frame = pd.DataFrame({"user_id": values.pop("user_id"), **{str(m): values[str(m)] for m in chosen}})
-    ranked = (
-        "all items ranked, those in training as well"
-        if rank_seen
-        else "all items ranked, but for those in training (and validation)"
-    )
-    return Report(frame, f"{ranked.capitalize()}; ties go to the lower item index.", n_cold)
+    ranked = "all items, those in training as well" if rank_seen else "all items but those left out"
+    return Report(frame, Protocol.of(f"{ranked}; ties go to the lower item index", masked, test), n_cold)
 
 
 def _check_k(ks: Sequence[int], n_items: int) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from graphrec.evaluation.protocol import Protocol
+
 __all__ = ["Report"]
 
 
@@ -18,8 +20,8 @@ class Report:
     ----------
     per_user : DataFrame
         Column ``user_id`` in the caller's ids and one column per metric.
-    protocol : str
-        What was ranked, masked and averaged, in a sentence.
+    protocol : Protocol
+        What was ranked, what was left out, and on which pairs; reports that differ in it are not compared.
     n_cold : int
         Test users with nothing in train.
     candidates : DataFrame or None
@@ -27,7 +29,7 @@ class Report:
     """
 
     per_user: pd.DataFrame
-    protocol: str
+    protocol: Protocol
     n_cold: int = 0
     candidates: pd.DataFrame | None = None
 

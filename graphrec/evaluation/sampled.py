@@ -10,6 +10,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluate import check_parts
 from graphrec.evaluation.pairs import pair_scores
+from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
 from graphrec.models.base import Model
 
@@ -99,6 +100,12 @@ def evaluate_sampled(
     )
     return Report(
         frame.groupby("user_id", sort=False, as_index=False).mean(),
-        f"Each test item ranked among {negatives} items drawn from those its user has not met, seed {seed}.",
+        Protocol.of(
+            "each test item among items drawn from those its user has not met; equal scores count half a rank",
+            seen,
+            test,
+            negatives,
+            seed,
+        ),
         candidates=candidates,
     )
