@@ -7,7 +7,6 @@ import pytest
 import graphrec as gr
 from graphrec.data.fingerprint import fingerprint_of
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
 
