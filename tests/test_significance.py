@@ -84,6 +84,14 @@ def test_differences_that_cancel_but_for_rounding_have_p_one():
     assert table["p"].item() == 1
 
 
+def test_p_does_not_depend_on_the_scale_of_the_metric():
+    g = np.random.default_rng(8)
+    a, b = g.random(60), g.random(60)
+    ps = [gr.compare({"a": report(a * scale), "b": report(b * scale)})["p"].item() for scale in (1, 2.0**-40, 2.0**40)]
+    assert ps[0] == ps[1] == ps[2]
+    assert 0.001 < ps[0] < 1
+
+
 def test_holm_correction():
     g = np.random.default_rng(3)
     base = g.random(200)

@@ -61,7 +61,8 @@ def evaluate_model(
         An unknown metric, a k beyond the catalogue, another id space, or test pairs that are in train.
     """
     ks = [k] if isinstance(k, int) else list(k)
-    _check_k(ks, test.n_items)
+    if not metrics:  # a k that nobody asks for need not fit the catalogue
+        _check_k(ks, test.n_items)
     chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
     _check_k([m.k for m in chosen if m.k is not None], test.n_items)
     check_parts(seen, test)
