@@ -49,14 +49,19 @@ def ratio(numerator: list[float], denominator: list[float]) -> float:
     return float(np.median(np.array(numerator) / np.array(denominator)))
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown."""
+    lines = [map(str, table.columns), ["---"] * len(table.columns)]
+    lines += [
+        [f"{v:.4g}" if isinstance(v, float) else str(v).replace("|", "\\|") for v in row] for row in table.to_numpy(object)
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def write(name: str, title: str, table: pd.DataFrame, figure: Figure) -> None:
     """Print a table and write it as Markdown and CSV, with its picture."""
     RESULTS.mkdir(exist_ok=True)
-    header = "| " + " | ".join(map(str, table.columns)) + " |\n|" + " --- |" * len(table.columns)
-    rows = "\n".join(
-        "| " + " | ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in r) + " |" for r in table.to_numpy(object)
-    )
-    text = f"# {title}\n\n{machine()}\n\n{header}\n{rows}\n\n![]({name}.png)\n"
+    text = f"# {title}\n\n{machine()}\n\n{markdown(table)}\n\n![]({name}.png)\n"
     (RESULTS / f"{name}.md").write_text(text)
     table.to_csv(RESULTS / f"{name}.csv", index=False)
     figure.savefig(RESULTS / f"{name}.png", dpi=120)

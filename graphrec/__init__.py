@@ -14,6 +14,7 @@ from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
 from graphrec.data.interactions import Interactions
 from graphrec.data.split import Split
 from graphrec.evaluation.evaluate import evaluate, evaluate_ratings
+from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
 from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph
@@ -23,6 +24,7 @@ from graphrec.recommender import Recommender, load
 __all__ = [
     "BipartiteGraph",
     "Interactions",
+    "Protocol",
     "Recommender",
     "Report",
     "Split",

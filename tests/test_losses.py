@@ -201,6 +201,11 @@ def test_shapes_that_do_not_fit_are_refused(name, pos, neg):
         getattr(losses, name)(torch.zeros(pos), torch.zeros(neg))
 
 
+def test_a_number_is_no_row_of_negatives():
+    with pytest.raises(InputError, match=r"got \(1,\) and \(\)"):
+        losses.bpr(torch.zeros(1), torch.tensor(0.0))
+
+
 def test_adaptive_hinge_sends_its_gradient_to_the_hardest_negative():
     pos, neg = torch.tensor([0.0]), torch.tensor([[0.5, 0.9, -2.0]], requires_grad=True)
     losses.adaptive_hinge(pos, neg).backward()
@@ -215,6 +220,11 @@ def test_warp_weighs_a_low_rank_more():
     assert losses.warp(pos, torch.zeros(1, 5)) == pytest.approx(137 / 60)
     # one in five of a catalogue of 1,001 is a rank of 200
     assert losses.warp(pos, one, n_items=1001) == pytest.approx(harmonic(200), rel=1e-6)
+
+
+def test_warp_of_a_catalogue_of_two():
+    # The one other item is within the margin, so that the positive has rank 1 and H(1) = 1.
+    assert losses.warp(torch.zeros(1), torch.zeros(1, 1), n_items=2) == pytest.approx(1.0)
 
 
 def test_warp_of_a_catalogue_of_one_is_refused():

@@ -206,6 +206,79 @@ def test_draws_that_cannot_be_made():
         draw_negatives(seen, np.array([0, 1]), 0, 0)
 
 
+@pytest.mark.parametrize("k", [1, 3, 600])
+@pytest.mark.parametrize("kind", ["uniform", "popularity"])
+def test_users_that_are_not_there_are_refused_however_many_items_are_drawn(skewed, kind, k):
+    sampler = NegativeSampler(table(skewed), kind)
+    for wrong in (200, -1):
+        with pytest.raises(InputError, match=rf"index {wrong} at row 0; there are 200 users"):
+            sampler.draw(np.array([wrong, 5]), k, 0)
+    assert sampler.draw(np.array([199, 0]), k, 0).shape == (2, k)
+
+
+def test_a_user_without_an_unmet_item_is_told_in_the_first_row_too():
+    full = np.array([[True, True, True], [True, False, False]])
+    for kind in ("uniform", "popularity"):
+        with pytest.raises(InputError, match="user 0 has met every item"):
+            NegativeSampler(table(full), kind).draw(np.array([0]), 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "popularity"])
+def test_more_draws_than_a_block_holds_are_unmet_too(skewed, kind):
+    drawn = NegativeSampler(table(skewed), kind).draw(np.arange(200), 700, 3)
+    assert not skewed[np.arange(200)[:, None], drawn].any()
+    # Rows that a block holds in part, at every place of a block.
+    assert (
+        drawn == np.concatenate([NegativeSampler(table(skewed), kind).draw(np.array([u]), 700, 3, first=u) for u in range(200)])
+    ).all()
+
+
+@pytest.mark.parametrize("kind", ["uniform", "popularity", "approximate"])
+def test_a_sequence_begins_at_its_first_row(skewed, kind):
+    sampler, users = NegativeSampler(table(skewed), kind), np.arange(50)
+    assert (sampler.draw(users, 4, 5) == sampler.draw(users, 4, 5, first=0)).all()
+    assert (sampler.draw_any(30, 5) == sampler.draw_any(30, 5, first=0)).all()
+    assert (sampler.draw_any(30, 5)[7:] == sampler.draw_any(23, 5, first=7)).all()
+
+
+@pytest.mark.parametrize("n_pairs", [1, 60, 64, 65, 3000, 100_000])
+def test_the_filter_has_16_to_32_bits_a_pair_and_clears_most_others(n_pairs):
+    n_items = 4000
+    keys = np.random.default_rng(0).permutation(100 * n_items)[:n_pairs]
+    seen = np.zeros((100, n_items), bool)
+    seen.reshape(-1)[keys] = True
+    filtered = SeenItems(table(seen))
+    bits = 64 * len(filtered.words)
+    assert bits == 1024 if n_pairs <= 64 else 16 * n_pairs <= bits < 32 * n_pairs
+    g = np.random.default_rng(1)
+    met = np.argwhere(seen)[g.integers(0, n_pairs, 300)]
+    others = np.stack([g.integers(0, 100, 3000), g.integers(0, n_items, 3000)], axis=1)
+    others = others[~seen[tuple(others.T)]]
+
+    def passed(pairs):
+        hashes = (np.uint64(kernels._pair_hash(u, i)) for u, i in pairs)
+        return np.array([kernels._may_be_seen(h, filtered.shift, filtered.words) for h in hashes])
+
+    assert passed(met).all(), "no pair is missed"
+    # Two bits of a word, of which at most an eighth is set on average.
+    assert passed(others).mean() < 0.04
+    set_bits = np.unpackbits(filtered.words.view(np.uint8)).sum()
+    assert set_bits <= 2 * n_pairs
+    assert set_bits > 0.7 * 2 * n_pairs
+
+
+def test_draws_on_the_edge_of_what_is_rejected():
+    """Lemire's rule: with 2^32 mod n = r, a product whose lower half is below r is drawn again, and r itself is not."""
+    for n in (3, 45, 121, 999_983, 3 * 2**29 + 1):
+        least, inverse = 2**32 % n, pow(n, -1, 2**32)
+        for lower in (least - 1, least, least + 1, n - 1, n):
+            half = lower * inverse % 2**32  # whose product with n has this lower half
+            got = kernels._below(np.uint64(half << 32), n)
+            assert got == _below(np.array([half << 32], np.uint64), np.array([n]))[0]
+            if lower >= least:
+                assert got == half * n >> 32
+
+
 # ---- pairs ------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids, look_up
+from graphrec.data.fingerprint import fingerprint_of
 from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
 
@@ -191,6 +191,11 @@ class Interactions:
         return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
     @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal for tables of the same pairs of the same ids in any order."""
+        return fingerprint_of(self.distinct_keys, self.user_ids, self.item_ids)
+
+    @cached_property
     def structure(self) -> tuple[npt.NDArray[np.int64], IntArray]:
         """The distinct pairs as compressed rows: ``indptr`` (n_users + 1,) and sorted item ``indices``."""
         keys = self.distinct_keys
@@ -200,17 +205,6 @@ class Interactions:
         indices = columns.astype(np.int32)
         indptr.flags.writeable = indices.flags.writeable = False
         return indptr, indices
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Tells whether two tables hold the same pairs in the same id space; ratings and times are not looked at."""
-        digest = hashlib.blake2b(self.distinct_keys.tobytes(), digest_size=16)
-        for ids in (self.user_ids, self.item_ids):
-            integers = np.issubdtype(ids.dtype, np.integer)
-            digest.update(
-                ids.astype(np.int64).tobytes() if integers else "\0".join(map(str, ids)).encode("utf-8", "surrogatepass")
-            )
-        return digest.hexdigest()
 
     def has_keys(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of some :attr:`keys`, of any shape, are pairs of this table."""

@@ -59,7 +59,8 @@ def full_ranking(
         The model gives a score that is no finite number.
     """
     ks = [k] if isinstance(k, int | np.integer) else list(k)
-    check_k(ks, test.n_items)
+    if not metrics:  # a k that nobody asks for need not fit the catalogue
+        check_k(ks, test.n_items)
     chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
     check_k([m.k for m in chosen if m.k is not None], test.n_items)
     seen = ranker.seen
@@ -84,9 +85,8 @@ def full_ranking(
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
     frame = pd.DataFrame({"user_id": test.user_ids[users], **{str(m): columns[str(m)] for m in chosen}})
-    ranked = "all items, those in training as well" if rank_seen else "all items but those in training (and validation)"
-    left_out = "" if ranker.seen is None else ranker.seen.fingerprint
-    return Report(frame, Protocol(f"{ranked}; ties go to the lower item index", left_out, test.fingerprint), n_cold)
+    ranked = "all items, those in training as well" if rank_seen else "all items but those left out"
+    return Report(frame, Protocol.of(f"{ranked}; ties go to the lower item index", ranker.seen, test), n_cold)
 
 
 def check_k(ks: Sequence[int], n_items: int) -> None:

@@ -21,7 +21,7 @@ class Report:
     per_user : DataFrame
         Column ``user_id`` in the caller's ids and one column per metric.
     protocol : Protocol
-        What was ranked, on which pairs and without which.
+        What was ranked, what was left out, and on which pairs; reports that differ in it are not compared.
     n_cold : int
         Test users with nothing in train.
     candidates : DataFrame or None

@@ -99,12 +99,12 @@ def sampled_ranking(ranker: Ranker, test: Interactions, k: int = 10, negatives: 
     )
     return Report(
         frame.groupby("user_id", sort=False, as_index=False).mean(),
-        Protocol(
-            f"each test item among {negatives} items drawn from those its user has not met, seed {seed}",
-            "" if ranker.seen is None else ranker.seen.fingerprint,
-            test.fingerprint,
-            negatives=int(negatives),
-            seed=seed,
+        Protocol.of(
+            "each test item among items drawn from those its user has not met; equal scores count half a rank",
+            ranker.seen,
+            test,
+            int(negatives),
+            seed,
         ),
         candidates=candidates,
     )

@@ -9,86 +9,133 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.errors import InputError
+from graphrec.evaluation.comparison import Comparison
 from graphrec.evaluation.report import Report
 
 __all__ = ["compare"]
 
 
 def compare(
-    reports: Mapping[str, Report],
+    reports: Mapping[str, Report | Sequence[Report]],
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     n_permutations: int = 10_000,
     seed: int = 0,
-) -> pd.DataFrame:
-    """Paired comparison of models on the same test users.
+) -> Comparison:
+    """Paired comparison of models on the same test pairs, ranked the same way.
 
     Parameters
     ----------
-    reports : mapping of str to Report
-        At least two, over the same users.
+    reports : mapping of str to Report, or to a sequence of Report
+        At least two models. A sequence holds the runs of a model with several seeds: the values of a user are
+        averaged over its runs before users are compared.
     baseline : str, optional
         The model that the others are compared with; the last one unless named.
     metrics : sequence of str, optional
         Those that all reports have, unless given.
     n_permutations : int
-        Random swaps of the sign test (Fisher's randomisation, two-sided).
+        Random swaps of the sign test (Fisher's randomisation over users, two-sided). The observed signs count as one
+        more: p is at least ``1 / (n_permutations + 1)``.
     seed : int
+        Of the swaps.
 
     Returns
     -------
-    DataFrame
-        model, metric, mean, baseline, difference, p, p_holm (corrected for the number of rows).
+    Comparison
+        A DataFrame with a row per model and metric: model, metric, mean, baseline, difference, p, and p_holm, which is
+        corrected for the number of rows. Where a sequence was given also std and seeds after mean, and baseline_std
+        and baseline_seeds after baseline: the standard deviation of the means over runs (n - 1 in its denominator; NaN
+        for one run) and the number of runs. ``to_markdown()`` and ``to_latex()`` print it as papers do.
 
     Raises
     ------
     InputError
-        Fewer than two reports, an unknown baseline or metric, or different users.
+        Fewer than two models, a model without a report, an unknown baseline or metric, no shared metric; or reports of
+        different protocols: other pairs left out, other test pairs, other candidates.
     """
-    if len(reports) < 2:
-        raise InputError("compare needs at least two reports.")
-    names = list(reports)
-    baseline = names[-1] if baseline is None else baseline
-    if baseline not in reports:
-        raise InputError(f"baseline {baseline!r} is not one of the reports: {', '.join(names)}.")
-    frames = {name: report.per_user.set_index("user_id") for name, report in reports.items()}
-    base = frames[baseline]
-    shared = [m for m in base.columns if all(m in f.columns for f in frames.values())]
+    runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
+    baseline = _checked(runs, baseline, n_permutations)
+    everyone = [run for of_model in runs.values() for run in of_model]
+    shared = [m for m in everyone[0].metrics if all(m in run.metrics for run in everyone)]
     for metric in metrics or ():
         if metric not in shared:
             raise InputError(f"metric {metric!r} is not in all reports; shared are {', '.join(shared)}.")
+    chosen = list(metrics or shared)
+    if not chosen:
+        raise InputError("the reports have no metric in common; evaluate all with the same k and metrics.")
+    users = pd.Index(runs[baseline][0].per_user["user_id"])
+    values = {name: [_by_user(run, chosen, users) for run in of_model] for name, of_model in runs.items()}
+    spread = any(not isinstance(given, Report) for given in reports.values())
+    base = np.mean(values[baseline], axis=0)
     rows = []
-    for name, frame in frames.items():
+    for name in runs:
         if name == baseline:
             continue
-        if len(frame) != len(base) or not frame.index.sort_values().equals(base.index.sort_values()):
-            raise InputError(f"reports {name!r} and {baseline!r} are over different users; evaluate both on one test part.")
-        for metric in metrics or shared:
-            difference = (frame[metric] - base[metric]).to_numpy(np.float64)
-            rows.append(
-                {
-                    "model": name,
-                    "metric": metric,
-                    "mean": float(frame[metric].mean()),
-                    "baseline": float(base[metric].mean()),
-                    "difference": float(difference.mean()),
-                    "p": _randomisation_p(difference, n_permutations, seed),
-                }
-            )
-    table = pd.DataFrame(rows)
+        mine = np.mean(values[name], axis=0)
+        for column, metric in enumerate(chosen):
+            difference = mine[:, column] - base[:, column]
+            row = {"model": name, "metric": metric, "mean": float(mine[:, column].mean())}
+            if spread:
+                row |= {"std": _deviation(values[name], column), "seeds": len(runs[name])}
+            row |= {"baseline": float(base[:, column].mean())}
+            if spread:
+                row |= {"baseline_std": _deviation(values[baseline], column), "baseline_seeds": len(runs[baseline])}
+            row |= {"difference": float(difference.mean()), "p": _randomisation_p(difference, n_permutations, seed)}
+            rows.append(row)
+    table = Comparison(rows)
     table["p_holm"] = _holm(table["p"].to_numpy())
+    table.attrs |= {"baseline": baseline, "models": list(runs), "n_users": len(users)}
     return table
+
+
+def _checked(runs: Mapping[str, Sequence[Report]], baseline: str | None, n_permutations: int) -> str:
+    """The baseline's name, once the reports are known to tell of the same ranking."""
+    if len(runs) < 2:
+        raise InputError("compare needs at least two reports.")
+    names = list(runs)
+    baseline = names[-1] if baseline is None else baseline
+    if baseline not in runs:
+        raise InputError(f"baseline {baseline!r} is not one of the reports: {', '.join(names)}.")
+    if n_permutations < 1:
+        raise InputError(f"n_permutations must be at least 1, got {n_permutations}.")
+    for name, of_model in runs.items():
+        if not of_model:
+            raise InputError(f"model {name!r} has no report: its list is empty.")
+    first = runs[baseline][0]
+    for name, of_model in runs.items():
+        for run in of_model:
+            differences = run.protocol.differences(first.protocol)
+            if differences:
+                raise InputError(
+                    f"reports {name!r} and {baseline!r} do not compare like with like: {'; '.join(differences)}. "
+                    "Evaluate both with graphrec.evaluate(recommender, split) and the same options."
+                )
+            if not pd.Index(run.per_user["user_id"]).sort_values().equals(pd.Index(first.per_user["user_id"]).sort_values()):
+                raise InputError(f"reports {name!r} and {baseline!r} are over different users; evaluate both on one test part.")
+    return baseline
+
+
+def _by_user(report: Report, metrics: Sequence[str], users: pd.Index) -> npt.NDArray[np.float64]:
+    """Values, shape (n_users, n_metrics), in the order of `users`."""
+    return report.per_user.set_index("user_id").loc[users, list(metrics)].to_numpy(np.float64)
+
+
+def _deviation(values: Sequence[npt.NDArray[np.float64]], column: int) -> float:
+    """Standard deviation over runs of a metric's mean; NaN for one run."""
+    means = [run[:, column].mean() for run in values]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
 
 
 def _randomisation_p(difference: npt.NDArray[np.float64], n: int, seed: int) -> float:
     """Two-sided p of the mean difference when the sign of each user's difference is a coin flip."""
     g = np.random.default_rng(seed)
-    observed = abs(difference.sum())
+    # Sums that are equal but for rounding count as equal.
+    observed = abs(difference.sum()) - 1e-12 * np.abs(difference).sum()
     at_least = 0
     step = max(1, 4_000_000 // len(difference))
     for lo in range(0, n, step):
         signs = g.integers(0, 2, (min(step, n - lo), len(difference)), dtype=np.int8) * 2 - 1
-        at_least += int((np.abs(signs @ difference) >= observed - 1e-12).sum())
+        at_least += int((np.abs(signs @ difference) >= observed).sum())
     return (at_least + 1) / (n + 1)
 
 
