@@ -57,6 +57,11 @@ class Scorer(nn.Module):
         self.user_ids = train.user_ids
         self.item_ids = train.item_ids
 
+    @classmethod
+    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
+        """Options of fit that suit the model on this table: :attr:`defaults`, unless it depends on the table."""
+        return cls.defaults
+
     def scoring(self) -> Scoring:
         """The model made ready for ranking, under the parameters that it has now."""
         raise NotImplementedError(f"{type(self).__name__} must define scoring()")
@@ -106,6 +111,9 @@ class Model(Scorer, DotProduct):
     dot_product : bool
         Whether :meth:`score` is the dot product of two rows, which losses may then compute in a cheaper way. A class
         that defines `score` or `score_all` is taken for one where it is not, unless it says so itself.
+    ranks_as_it_trains : bool
+        Whether ranking scores are those that :meth:`encode` and :meth:`score` give; False with an
+        :meth:`encode_for_ranking` that adds to them.
     users_from_histories : bool
         Whether a user's row is made of the user's interactions: such rows are computed when they are asked for.
     l2_on : {"ego", "propagated"}
@@ -116,6 +124,7 @@ class Model(Scorer, DotProduct):
 
     needs_training: ClassVar[bool] = True
     dot_product: bool = True
+    ranks_as_it_trains: bool = True
     users_from_histories: bool = False
     l2_on: str = "ego"
     sparse_gradients: bool = False

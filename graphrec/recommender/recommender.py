@@ -131,7 +131,7 @@ class Recommender:
             self._check_warm_start(train, refit)
         self._state = fitting.train(
             plan,
-            FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options),
+            FitOptions.of({**self.kind.defaults_for(train), **self.fit_defaults}, options),
             train,
             valid,
             callbacks=callbacks,

