@@ -27,7 +27,7 @@ from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
-from graphrec.training.checkpoint import read_tensors, write_tensors
+from graphrec.tensor_files import read_tensors, write_tensors
 
 __all__ = ["Artefact", "read", "write"]
 

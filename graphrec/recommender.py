@@ -21,6 +21,7 @@ from graphrec.evaluation.pairs import pair_scores
 from graphrec.evaluation.topk import top_k
 from graphrec.models import COMPOSED, MODELS, Model
 from graphrec.training.callbacks import StopAfter
+from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.look import Look
 from graphrec.training.options import FitOptions
 from graphrec.training.trainer import Trainer
@@ -72,6 +73,7 @@ class Recommender:
         self._model: Model | None = None
         self._train: Interactions | None = None
         self._history: list[dict[str, Any]] = []
+        self._stage = 0
 
     def __repr__(self) -> str:
         hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
@@ -136,18 +138,17 @@ class Recommender:
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         if not self.kind.needs_training:
-            if warm_start:
-                raise InputError(
-                    f"model {self.name!r} is solved in closed form and has no stages; fit has no warm_start for it."
-                )
-            self._solve(train, valid, options)
+            others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+            refuse_for_solved(self.name, self.kind.reads, options, others)  # type: ignore[attr-defined]
+            self._solve(train, valid)
             return self
-        chosen = FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options)
+        chosen = choose({**self.kind.defaults, **self.fit_defaults}, options, train, valid, refit)
         folder = None if checkpoint is None else Path(checkpoint)
         earlier: list[dict[str, Any]] = []
         if warm_start:
             self._check_warm_start(train, refit)
             earlier = self._history
+        self._stage = self._stage + 1 if warm_start else 0
         state = self._train_once(chosen, train, valid, callbacks, folder, resume, self._model if warm_start else None)
         self._history = earlier + [{**row, "epoch": row["epoch"] + len(earlier)} for row in state.history]
         self.best_epoch = state.best_epoch
@@ -173,7 +174,7 @@ class Recommender:
                 torch.manual_seed(options.seed)
                 model = self.kind(train, **self._arguments())
         look = None if valid is None else Look(options, train)
-        trainer = Trainer(model, options, look, callbacks)
+        trainer = Trainer(model, options, look, callbacks, identity=self._identity(), stage=self._stage)
         state = trainer.fit(train, valid, checkpoint, resume)
         self._model = model.eval()
         return state
@@ -181,6 +182,11 @@ class Recommender:
     def _arguments(self) -> dict[str, Any]:
         """The constructor's keyword arguments, with the models of recommenders that were given."""
         return {name: value.model if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+
+    def _identity(self) -> dict[str, Any]:
+        """What the model is, for a checkpoint: its name and options; those that are objects by name."""
+        parts = {name: value._identity() if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+        return {"model": self.name, **parts}
 
     def _check_warm_start(self, train: Interactions, refit: bool) -> None:
         if refit:
@@ -191,10 +197,7 @@ class Recommender:
                 f"items), and train has another ({train.n_users}, {train.n_items})."
             )
 
-    def _solve(self, train: Interactions, valid: Interactions | None, options: dict[str, Any]) -> None:
-        for option in options:
-            if option not in ("seed", "progress"):
-                raise InputError(f"model {self.name!r} is solved in closed form; fit has no option {option!r} for it.")
+    def _solve(self, train: Interactions, valid: Interactions | None) -> None:
         model = self.kind(train, **self._arguments())
         model.solve()  # type: ignore[operator]
         self._model = model.eval()

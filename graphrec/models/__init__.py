@@ -2,7 +2,7 @@
 
 from graphrec.models.autoencoders.autoencoder import Autoencoder
 from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
-from graphrec.models.base import ClosedForm, Encoding, Gathered, Model, Rows, Table
+from graphrec.models.base import ClosedForm, Encoding, Gathered, Model, Rows, Step, Table
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.factorisation.gmf import GMF
@@ -52,6 +52,7 @@ __all__ = [
     "RP3beta",
     "Random",
     "Rows",
+    "Step",
     "Table",
     "TurboCF",
 ]

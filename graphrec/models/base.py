@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -12,8 +13,9 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
+from graphrec.sampling import PairBatch, UserBatch
 
-__all__ = ["ClosedForm", "Encoding", "Gathered", "Model", "Rows", "Table"]
+__all__ = ["ClosedForm", "Encoding", "Gathered", "Model", "Rows", "Step", "Table"]
 
 
 class Rows(Protocol):
@@ -97,6 +99,27 @@ class Encoding:
             u if self._ego_users is None else self._ego_users.rows(users),
             i if self._ego_items is None else self._ego_items.rows(items),
         )
+
+
+class Step(NamedTuple):
+    """What one training step has looked at, for a model's extra losses.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    rows : Gathered or None
+        The rows that the loss gathered: the batch's users, and its items and then its negatives, of which those over whole
+        users take each distinct one once. None for a loss over whole rows of scores.
+    batch : PairBatch or UserBatch
+        On the model's device, with its negatives.
+    epoch : int
+        From 1.
+    """
+
+    encoding: Encoding
+    rows: Gathered | None
+    batch: PairBatch | UserBatch
+    epoch: int
 
 
 class Model(nn.Module):
@@ -209,9 +232,19 @@ class Model(nn.Module):
         u, i = (rows.ego_users, rows.ego_items) if self.l2_on == "ego" else (rows.users, rows.items)
         return (u.square().sum() + i.square().sum()) / (2 * len(u))
 
-    def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
-        """A further loss term of the step (contrastive views and the like), or None."""
-        return None
+    def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
+        """Further losses of a training step (contrastive views and the like).
+
+        Parameters
+        ----------
+        step : Step
+
+        Returns
+        -------
+        mapping of str to Tensor, scalars
+            Added to the loss, weighted as they are; each has a column of its own in the history. None unless overridden.
+        """
+        return {}
 
     def item_similarity(self, index: Tensor) -> Tensor:
         """Similarity of some items to all: cosine of their rows unless a model knows better.
@@ -233,9 +266,16 @@ class ClosedForm(Model):
 
     Subclasses register buffers in the constructor (so that they can be saved) and fill them in
     :meth:`solve`; they are ranked by the same evaluator as every other model.
+
+    Attributes
+    ----------
+    reads : frozenset of str
+        Options of ``Recommender.fit`` that may be given; every other one is refused.
     """
 
     needs_training: ClassVar[bool] = False
+    # Of the options of fit: a seed and silence are promised where nothing is drawn and nothing shown, too.
+    reads: ClassVar[frozenset[str]] = frozenset({"seed", "progress"})
 
     def solve(self) -> None:
         """Compute the buffers from the training data."""
