@@ -56,7 +56,7 @@ class Validation:
         if any(metric in ERRORS for metric in self.metrics):
             values |= rating_errors(model, held_out)
         if self._whole:
-            values |= evaluate_model(model, self.train, held_out, metrics=self._whole, warn_cold=False).mean
+            values |= evaluate_model(model, self.train, held_out, k=(), metrics=self._whole, warn_cold=False).mean
         for k, negatives in self._sampled:
             values |= evaluate_sampled(model, self.train, held_out, k, negatives, self.seed).mean
         return {metric: values[metric] for metric in self.metrics}

@@ -31,6 +31,7 @@ class Negatives(Protocol):
         k : int
         seed : int
             Below 2^64, another one for each batch. What is random must come from it alone: then trainings repeat and resume.
+            What changes besides is kept in checkpoints by the methods ``state_dict`` and ``load_state_dict``, if there are any.
 
         Returns
         -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,9 @@ class Checkpoint:
     def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Replace the file; if that fails the older one is still there."""
         kept = {"format": FORMAT, "fingerprint": self.fingerprint, "threads": torch.get_num_threads(), **meta}
+        for part in ("callbacks", "own"):
+            for name, state in meta[part].items():
+                _check_json(name, state)
         write_tensors(self.path, tensors, kept)
 
     def read(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
@@ -95,6 +99,13 @@ class Checkpoint:
             if not bool(tensors[name].isfinite().all()):
                 raise InputError(f"{self.path} has a value in {name} that is not finite; it cannot be resumed.")
         model.load_state_dict(tensors)
+
+
+def _check_json(name: str, state: object) -> None:
+    try:
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"state_dict() of {name} must hold numbers, words, lists and dictionaries only: {error}.") from None
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -65,6 +65,7 @@ def choose(
     reads = kind_of(options.loss).reads_of(options.loss, options.negatives)
     if "l2" not in reads and "l2" not in given:
         options = replace(options, l2=0.0)  # what is written down is what was done
+    _check_rate(options)
     objective(options)  # refuses what this one does not read
     resolve_device(options.device)
     _check_validation(options, valid, refit)
@@ -91,8 +92,17 @@ def _that_suit(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in defaults.items() if name not in dropped}
 
 
+def _check_rate(options: FitOptions) -> None:
+    """Refuse a learning rate that a schedule replaces by its own."""
+    schedule = None if options.schedule is None else Schedule.of(options.schedule)
+    own = schedule is not None and (schedule.name == "steps" or schedule.options.get("max_lr") is not None)
+    if schedule is not None and own and "lr" in (options.given or ()) and not options.parameter_groups:
+        raise InputError(f"lr={options.lr:g} does nothing: schedule {schedule.name!r} brings its own learning rates.")
+
+
 def _check_validation(options: FitOptions, valid: Interactions | None, refit: bool) -> None:
-    by_metric = options.schedule is not None and Schedule.of(options.schedule).name == "plateau"
+    schedule = None if options.schedule is None else Schedule.of(options.schedule)
+    by_metric = schedule is not None and schedule.name == "plateau"
     if valid is None:
         for name, nothing in _OF_VALIDATION.items():
             if name in (options.given or ()) and getattr(options, name) != nothing:

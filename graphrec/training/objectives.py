@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec import losses
@@ -42,7 +42,8 @@ class Objective(Protocol):
         """Batches of one epoch, anew at each iteration.
 
         A batch may be anything; one with a method ``to(device)`` is brought to the model's device. What is random must come
-        from `generator` alone: then trainings repeat and resume. Schedules of the learning rate need its ``len``.
+        from `generator` alone: then trainings repeat and resume. What changes besides is kept in checkpoints by the methods
+        ``state_dict`` and ``load_state_dict``, if there are any. Schedules of the learning rate need the ``len`` of batches.
         """
         ...
 
@@ -157,7 +158,7 @@ class _Objective:
         if self._fresh:
             who = f"the loss {name_of(self.loss)}"
             check_terms(terms, who)
-            check_gradient(terms, who)
+            check_gradient({"loss": value}, who)
             check_terms(extra, f"{type(model).__name__}.auxiliary()", COLUMNS)
             self._fresh = False
         return terms | extra if extra else terms  # type: ignore[operator]
@@ -174,6 +175,8 @@ class Pairwise(_Objective):
             raise InputError(f"the loss {name_of(loss)!r} needs negatives, and negatives=None draws none.")
         if options.negatives == "hardest" and options.n_negatives == 1:
             raise InputError("negatives='hardest' keeps the hardest of n_negatives, which is 1: give more of them.")
+        if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
+            raise InputError(f"the loss {name_of(loss)} has parameters, which would not be trained; only the model's are.")
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         o = self.options

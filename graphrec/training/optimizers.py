@@ -128,4 +128,7 @@ def _build(
         )
     if "fused" in known and not sparse:
         chosen.setdefault("fused", True)
-    return kind(parameters, **chosen)
+    try:
+        return kind(parameters, **chosen)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer {name!r} cannot be made of {chosen}: {error}.") from None

@@ -195,7 +195,12 @@ def _schedule(name: str, value: Any) -> object:
 
 
 def _groups(name: str, value: object) -> dict[str, Any]:
-    return {part: table(f"{name}[{part!r}]", settings) for part, settings in table(name, value).items()}
+    groups = {part: table(f"{name}[{part!r}]", settings) for part, settings in table(name, value).items()}
+    for part, settings in groups.items():
+        for option, one in settings.items():
+            if option in ("lr", "weight_decay", "optimizer"):
+                settings[option] = _CHECKS[option](f"{option} of {name}[{part!r}]", one)
+    return groups
 
 
 _CHECKS: dict[str, Callable[[str, Any], object]] = {

@@ -233,9 +233,15 @@ class Trainer:
             "best_epoch": state.best_epoch,
             "stopping": self.stopping.state_dict(),
             "callbacks": self.callbacks.state_dict(),
+            "own": {name: part.state_dict() for name, part in self._own().items()},
             "optimizers": record,
         }
         checkpoint.write(tensors | {f"optimizer.{name}": tensor for name, tensor in some.items()}, meta)
+
+    def _own(self) -> dict[str, Any]:
+        """The caller's own objective and sampler of negatives, where they have a state."""
+        parts = {"loss": self.options.loss, "negatives": self.options.negatives}
+        return {n: p for n, p in parts.items() if hasattr(p, "load_state_dict") and not isinstance(p, torch.nn.Module)}
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         found = checkpoint.read()
@@ -252,6 +258,8 @@ class Trainer:
             torch.cuda.set_rng_state(tensors["random"]["device"], self.device)
         self.stopping.load_state_dict(meta["stopping"])
         self.callbacks.load_state_dict(meta["callbacks"])
+        for name, part in self._own().items():
+            part.load_state_dict(meta["own"][name])
         for name in ("epoch", "step", "loss", "stop", "history", "best_epoch"):
             setattr(self.state, name, meta[name])
 
@@ -272,9 +280,9 @@ def _length(sampler: Any) -> int:
 
 def _numbers(loss: Tensor, terms: Terms) -> list[float]:
     """The value of the loss and of each term beside its own, in one wait for the device."""
-    if len(terms) == 1 and "loss" in terms:
-        return [loss.item()]
     beside = [term.detach() for name, term in terms.items() if name != "loss"]
+    if not beside or loss.is_cpu:
+        return [loss.item(), *(term.item() for term in beside)]
     values: list[float] = torch.stack([loss.detach(), *beside]).tolist()
     return values
 
