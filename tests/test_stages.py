@@ -8,7 +8,7 @@ import graphrec as gr
 from graphrec.models import MF, CollabFNet
 from graphrec.training.callbacks import StopAfter
 
-HOW = {"batch_size": 64, "lr": 0.05, "seed": 1, "progress": False, "l2": 0.0, "loss": "mse", "metric": "rmse"}
+HOW = {"batch_size": 64, "lr": 0.05, "seed": 1, "progress": False, "l2": 0.0, "loss": "mse"}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
-from graphrec.models.encoding import Encoding
+from graphrec.models.base import Step
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
 from graphrec.models.parts.rating_range import RatingRange
 
@@ -118,19 +118,21 @@ class Autoencoder(VectorModel):
         """Ratings of u (b, d) with all of items (m, d), shape (b, m)."""
         return self.squash(super().score_all(u, items))
 
-    def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
-        """Dense re-feeding: mean of (f(y) − y)² over all entries of y = f(x), which is held constant.
+    def auxiliary(self, step: Step) -> dict[str, Tensor]:
+        """Dense re-feeding, ``refeed``: mean of (f(y) − y)² over all entries of y = f(x), which is held constant.
 
-        The batch's distinct users (or items) are re-fed; None where `refeed` is 0.
+        The batch's distinct users (or items) are re-fed; nothing where `refeed` is 0.
         """
         if not self.refeed:
-            return None
-        rows, asked = (encoding.users, users) if self.users_from_histories else (encoding.items, items)
+            return {}
+        z, batch = step.encoding, step.batch
+        rows, asked = (z.users, batch.users) if self.users_from_histories else (z.items, batch.items)
         assert isinstance(rows, VectorRows)
         h, _ = rows.distinct(asked)
         answer = self.squash(h @ self.output.T).detach()
         again, _ = self.hidden((answer - self._mean) @ self.first + self.first_bias)
-        return self.refeed * F.mse_loss(self.squash(F.pad(again, (0, 1), value=1.0) @ self.output.T), answer)
+        error = F.mse_loss(self.squash(F.pad(again, (0, 1), value=1.0) @ self.output.T), answer)
+        return {"refeed": self.refeed * error}
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:
