@@ -208,7 +208,7 @@ def test_csv_options_reach_pandas(tmp_path):
         ("user_id,item_id\n", {}, "the table is empty"),
         ("", {}, "cannot be read"),
         ("user_id,item_id\n1,2\n1,2\n", {}, "repeat an earlier"),
-        ("user_id,item_id,r\n1,2,good\n", {"rating": "r"}, "not finite numbers, first at row 0: 'good'"),
+        ("user_id,item_id,r\n1,2,good\n", {"rating": "r"}, "not finite numbers, first in line 2: 'good'"),
         ('user_id,item_id\n1,"2\n', {}, "cannot be read"),
     ],
 )
