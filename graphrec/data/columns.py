@@ -22,6 +22,7 @@ IdArray: TypeAlias = npt.NDArray[Any]
 
 _MAX_INDEX = np.iinfo(np.int32).max
 _MAX_RATING = float(np.finfo(np.float32).max)
+_LONG = 400  # characters of a list of columns that a message shows
 _EXACT = 1 << 53  # whole numbers up to here are exact in float64
 
 
@@ -109,7 +110,8 @@ def read_columns(
 def _check_roles(frame: pd.DataFrame, roles: Roles) -> None:
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"a table must be a pandas DataFrame, not {type(frame).__name__}.")
-    found = ", ".join(map(str, frame.columns))
+    found = " ".join(", ".join(map(str, frame.columns)).split())
+    found = found if len(found) <= _LONG else f"{found[:_LONG]}…"
     absent = [repr(name) for name in roles.names() if name not in frame.columns]
     if absent:
         what = f"column {absent[0]} is" if len(absent) == 1 else f"columns {', '.join(absent)} are"
@@ -172,7 +174,7 @@ def _drop_unknown(table: Columns, known: Mask) -> Columns:
 
 def _gaps(column: pd.Series[Any], is_id: bool) -> Mask:
     """Where there is no value; an empty text is no id."""
-    gaps = column.isna().to_numpy(bool)
+    gaps: Mask = column.isna().to_numpy(bool, copy=True)
     if is_id and not pd.api.types.is_numeric_dtype(column.dtype):
         gaps |= np.array([isinstance(value, str) and not value for value in column.to_numpy(object)], bool)
     return gaps
@@ -213,8 +215,8 @@ def _ids(
     if unknown == "error" and absent.any():
         first = int(absent.argmax())
         raise InputError(
-            f"column {name!r} has {(positions < 0).sum():,} {kind}s that ids= does not know, first {ids[codes[first]]!r} "
-            f"{place(first)}; unknown='drop' leaves their rows out."
+            f"column {name!r} has {(positions < 0).sum():,} {kind}s that ids= does not know, first "
+            f"{ids.tolist()[codes[first]]!r} {place(first)}; unknown='drop' leaves their rows out."
         )
     return found, space
 
@@ -311,7 +313,9 @@ def _seconds(dates: pd.Series[Any], column: pd.Series[Any], name: Hashable, plac
 def _refuse(bad: Mask, column: pd.Series[Any], name: Hashable, what: str, place: Place) -> None:
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"column {name!r} has {bad.sum():,} {what}, first {place(row)}: {column.iloc[row]!r}.")
+        value = column.iloc[row]
+        shown = value.item() if isinstance(value, np.generic) else value
+        raise InputError(f"column {name!r} has {bad.sum():,} {what}, first {place(row)}: {shown!r}.")
 
 
 # ---- indices ---------------------------------------------------------------------------------

@@ -175,13 +175,13 @@ class Records:
     def _count(self, fields: int, first: int) -> npt.NDArray[np.int64] | None:
         """The widths of the columns, if from line `first` on every line plainly is a record of that many fields."""
         text, layout = self._text, self._layout
-        returns = text.count(b"\r\n") if b"\r" in text else 0
+        returns = text.count(b"\r") if b"\r" in text else 0
         quoting = layout.dialect.get("quoting", csv.QUOTE_MINIMAL) != csv.QUOTE_NONE
         if (
             fields < 2
             or layout.dialect.get("escapechar") is not None
             or (quoting and str(layout.dialect.get("quotechar", '"')).encode() in text)
-            or (returns and returns != text.count(b"\r"))
+            or (returns and returns != text.count(b"\r\n"))
         ):
             return None
         begin = 0
@@ -213,6 +213,8 @@ class Records:
             usual = count if usual is None else usual
             if count < fields or any(record[fields:]) or count != usual:
                 expected = f"the header has {fields}" if self._layout.header else f"{fields} were expected"
+                if count >= fields and not any(record[fields:]):
+                    expected = f"earlier rows have {usual}"
                 raise InputError(f"line {number:,} has {count} field{'s' if count != 1 else ''}, but {expected}.")
 
 

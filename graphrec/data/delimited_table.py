@@ -18,27 +18,27 @@ from graphrec.data.bounded import unpacked
 from graphrec.data.columns import Roles
 from graphrec.data.delimited import Layout, Records
 from graphrec.data.ids import Place, at_row, canonical_integers
-from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["read_table"]
 
 Read = Callable[..., pd.DataFrame]
+Spaces = tuple[npt.NDArray[Any], npt.NDArray[Any]] | None
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 _LEFT_TO_PANDAS = (".zst", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz")
 _OURS = ("filepath_or_buffer", "chunksize", "iterator")
 _UTF8 = ("utf-8", "utf8", "utf_8", "ascii", "us-ascii")
 
 
-def read_table(path: str, roles: Roles, space: Interactions | None, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Place]:
+def read_table(path: str, roles: Roles, spaces: Spaces, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Place]:
     """The wanted columns of a file, and what names a row of it.
 
     Parameters
     ----------
     path : str
     roles : Roles
-    space : Interactions, optional
-        Whose ids those of the file are compared with: texts stay texts where its ids are texts.
+    spaces : (user_ids, item_ids), optional
+        What the ids of the file will be compared with: they stay texts where those are texts.
     options : mapping
         For :func:`pandas.read_csv`.
 
@@ -58,9 +58,9 @@ def read_table(path: str, roles: Roles, space: Interactions | None, options: Map
     layout = None if "://" in path else Layout.of(options)
     text = None if layout is None else _text(Path(path), layout, options)
     if layout is None or text is None:
-        return _left_to_pandas(path, options).read(roles, space), at_row
+        return _left_to_pandas(path, options).read(roles, spaces), at_row
     table, place = _Table.of_text(text, layout, options)
-    return table.read(roles, space), place
+    return table.read(roles, spaces), place
 
 
 class _Table:
@@ -109,7 +109,7 @@ class _Table:
 
         return cls(read, options, width, narrow), lambda row: f"in line {records.line(row):,}"
 
-    def read(self, roles: Roles, space: Interactions | None) -> pd.DataFrame:
+    def read(self, roles: Roles, spaces: Spaces) -> pd.DataFrame:
         """The wanted columns, or no row of any where one is not there."""
         wanted = roles.names()
         header = self._read(nrows=0, skipfooter=0) if self._options.get("skipfooter") else self._read(nrows=0)
@@ -117,16 +117,16 @@ class _Table:
             return header
         columns = {"usecols": wanted} if self._narrow else {}
         frame = self._read(**columns)
-        ids = {roles.user: "user_ids", roles.item: "item_ids"}
+        ids = dict(zip((roles.user, roles.item), spaces or (None, None), strict=True))
         as_text = [name for name in ids if not self._is_typed(name) and not self._is_settled(frame[name], name)]
         if roles.time is not None and not self._is_typed(roles.time) and pd.api.types.is_float_dtype(frame[roles.time]):
             as_text.append(roles.time)  # whole numbers lose digits on their way through floats
         if as_text:
             texts = self._read(**({"usecols": as_text} if self._narrow else {}), dtype=self._with_texts(as_text))
             frame = _replaced(frame, texts, as_text)
-        for name, kind in ids.items():
+        for name, space in ids.items():
             if name in as_text or (space is not None and not self._is_typed(name)):
-                frame = _replaced(frame, {name: _ids(frame[name], None if space is None else getattr(space, kind))}, [name])
+                frame = _replaced(frame, {name: _ids(frame[name], space)}, [name])
         return frame
 
     def _is_typed(self, name: Hashable) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import warnings
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from graphrec.data.cache import load_arrays, store_arrays
 from graphrec.data.columns import Missing, Roles, Unknown
 from graphrec.data.delimited_table import read_table
 from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
-from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.interactions import Duplicates, Interactions, id_spaces
 from graphrec.data.parts import Overlap, Split
 from graphrec.errors import InputError
 
@@ -88,10 +89,10 @@ def read_csv(
         raise InputError(f"read_csv takes the path of a file, not {type(path).__name__}.")
     name, roles = os.fspath(path), Roles(user, item, rating, time)
     try:
-        frame, place = read_table(name, roles, ids, {"sep": sep, **options})
+        frame, place = read_table(name, roles, id_spaces(ids), {"sep": sep, **options})
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    except (*DAMAGE, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
+    except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
     try:
         with warnings.catch_warnings(record=True) as told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,11 @@ import pandas as pd
 from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, read_columns
 from graphrec.data.ids import IntArray, Place, at_row, digest, id_lookup, look_up, same_ids
 from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
-from graphrec.data.repeats import Duplicates, first_repeat, keep_one
+from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
 from graphrec.deferred import sparse
-from graphrec.errors import InputError, unknown_name
+from graphrec.errors import InputError
 
-__all__ = ["Duplicates", "Interactions"]
+__all__ = ["Duplicates", "Interactions", "id_spaces"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,11 +115,8 @@ class Interactions:
             pair is repeated and no policy was named. The message names every column that is at fault, how many
             rows are wrong and the first of them.
         """
-        if ids is not None and not isinstance(ids, Interactions):
-            raise InputError(f"ids must be Interactions whose id space is taken over, not {type(ids).__name__}.")
-        _check_policy(duplicates)
-        spaces = None if ids is None else (ids.user_ids, ids.item_ids)
-        found = read_columns(frame, Roles(user, item, rating, time), missing, spaces, unknown, place)
+        check_policy(duplicates)
+        found = read_columns(frame, Roles(user, item, rating, time), missing, id_spaces(ids), unknown, place)
         table = cls(found.users, found.items, found.user_ids, found.item_ids, found.ratings, found.times)
         return table._without_repeats(duplicates, found.place)
 
@@ -156,7 +153,7 @@ class Interactions:
         InputError
             An index is negative, not an integer, beyond the id space or beyond int32; lengths differ; no row.
         """
-        _check_policy(duplicates)
+        check_policy(duplicates)
         user_index, user_count = as_index(users, "users", n_users)
         item_index, item_count = as_index(items, "items", n_items)
         lengths = {"users": len(user_index), "items": len(item_index)}
@@ -319,7 +316,7 @@ class Interactions:
             raise InputError("binarize needs ratings, and this table has none.")
         keep = self.ratings >= min_rating
         if not len(self):
-            raise InputError("binarize needs a row, and this table has none.")
+            raise InputError("binarize needs ratings, and this table has no row.")
         if not keep.any():
             raise InputError(f"binarize(min_rating={min_rating}) leaves no row: the highest rating is {self.ratings.max():g}.")
         return replace(self.select(keep), ratings=None)
@@ -338,7 +335,7 @@ class Interactions:
         -------
         Interactions
         """
-        _check_policy(keep)
+        check_policy(keep)
         return self._without_repeats(keep, at_row)
 
     def _without_repeats(self, keep: Duplicates, place: Place) -> Interactions:
@@ -395,6 +392,8 @@ class Interactions:
         return kept.compact()
 
 
-def _check_policy(duplicates: object) -> None:
-    if duplicates not in get_args(Duplicates):
-        raise unknown_name("duplicates policy", duplicates, get_args(Duplicates))
+def id_spaces(ids: Interactions | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
+    """User and item ids of the table that another is to share its id space with, if there is one."""
+    if ids is not None and not isinstance(ids, Interactions):
+        raise InputError(f"ids must be Interactions whose id space is taken over, not {type(ids).__name__}.")
+    return None if ids is None else (ids.user_ids, ids.item_ids)

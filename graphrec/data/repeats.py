@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import InputError
+from graphrec.errors import InputError, unknown_name
 
-__all__ = ["Duplicates", "Kept", "first_repeat", "keep_one"]
+__all__ = ["Duplicates", "Kept", "check_policy", "first_repeat", "keep_one"]
 
 Duplicates = Literal["error", "keep", "first", "last", "mean", "sum", "max"]
+
+
+def check_policy(duplicates: object) -> None:
+    """Raise :class:`InputError` for a policy that does not exist, with the nearest that does."""
+    if duplicates not in get_args(Duplicates):
+        raise unknown_name("duplicates policy", duplicates, get_args(Duplicates))
 
 
 class Kept(NamedTuple):
