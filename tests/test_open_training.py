@@ -139,7 +139,7 @@ def test_an_objective_of_ones_own_is_trained_and_its_parts_are_columns(split):
     assert "ndcg@20" in history
     whole = gr.Recommender("mf", dim=8).fit(split.train, loss=EveryItem(parts=False), schedule="cosine", **OWN)
     assert np.allclose(whole.history["loss"], history["loss"])
-    assert rec.options.to_dict()["loss"].endswith(":EveryItem")
+    assert rec.options["loss"].endswith(":EveryItem")
 
 
 def test_an_objective_of_ones_own_resumes_with_its_state(split, tmp_path):
