@@ -162,7 +162,7 @@ def test_patience_needs_more_than_one_look(split):
 
 def test_a_refit_has_no_metric_to_follow(split):
     options = {"schedule": "plateau", "epochs": 1, "progress": False}
-    with pytest.raises(gr.errors.InputError, match="plateau.*refit=True trains a second time without validation"):
+    with pytest.raises(gr.errors.InputError, match=r"plateau.*refit=True trains a second time without validation"):
         gr.Recommender("mf", dim=4).fit(split.train, valid=split.valid, refit=True, **options)
     assert choose({}, options, split.train, split.valid).schedule == "plateau"
 

@@ -56,7 +56,7 @@ def test_a_truncated_or_longer_file_is_noticed(tmp_path, cut):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(gr.errors.InputError, match="none.safetensors does not exist"):
+    with pytest.raises(gr.errors.InputError, match=r"none\.safetensors does not exist"):
         read_tensors(tmp_path / "none.safetensors")
 
 
