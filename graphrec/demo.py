@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from graphrec.data.split import Split, chronological
 from graphrec.evaluation.evaluate import evaluate
 from graphrec.evaluation.report import Report
 from graphrec.recommender import Recommender
+from graphrec.run_folder import check_folder, write_figure, write_table
 
 __all__ = ["run"]
 
@@ -35,6 +37,7 @@ TRAINING: dict[str, Any] = {
     "seed": 0,
 }
 METRICS = ("recall@20", "ndcg@20")
+FILES = re.compile(r"(results\.csv|recommendations\.csv|curves\.png|comparison\.png)(\.\d+\.part)?")
 
 
 def run(out: Path) -> None:
@@ -45,10 +48,11 @@ def run(out: Path) -> None:
     out : Path
         Gets ``results.csv``, ``curves.png``, ``comparison.png``, ``recommendations.csv`` and the folder ``best``.
     """
+    replaces = _check(out)
     started = time.perf_counter()
     data = load_dataset("synthetic")
-    split = chronological(data.interactions, test=0.2, valid=0.1)
-    click.echo(f"{data.interactions!r}; per user in order of time: 70 % train, 10 % validation, 20 % test\n")
+    split = chronological(data.interactions.binarize(), test=0.2, valid=0.1)
+    click.echo(f"{data.interactions!r}, all of them liked; per user in order of time: 70 % train, 10 % validation, 20 % test\n")
     fitted: dict[str, Recommender] = {}
     reports: dict[str, Report] = {}
     for name, hyper in MODELS.items():
@@ -62,20 +66,26 @@ def run(out: Path) -> None:
     table = results_table(reports)
     click.echo(f"\nTest part, mean over users with 95 % bootstrap intervals:\n\n{formatted(table)}\n")
     best = choose(fitted)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "results.csv", index=False)
-    draw(fitted, table, out)
-    fitted[best].save(out / "best")
     top = recommendations(fitted[best], split, data)
-    top.to_csv(out / "recommendations.csv", index=False)
+    fitted[best].save(out / "best")
+    write_table(table, out / "results.csv")
+    write_table(top, out / "recommendations.csv")
+    draw(fitted, table, out)
     click.echo(f"What {best}, the best on validation, recommends:\n")
     for user, rows in top.groupby("user_id", sort=False):
         click.echo(f"  user {user} liked {rows['because'].iloc[0]}")
         for row in rows.itertuples():
             click.echo(f"    {row.rank}. {row.title}")
-    click.echo(f"\n{time.perf_counter() - started:.0f} s in all. Files in {out}:")
+    click.echo(f"\n{time.perf_counter() - started:.0f} s in all. Files {'replaced' if replaces else 'written'} in {out}:")
     for path in sorted(p for p in out.rglob("*") if p.is_file()):
         click.echo(f"  {path}")
+
+
+def _check(out: Path) -> bool:
+    """Whether there are files of an earlier demo; refused is a folder that holds others, or cannot be written."""
+    best = out / "best"
+    model = best.is_dir() and check_folder(best)
+    return check_folder(out, FILES, folders=("best",)) or model
 
 
 def results_table(reports: dict[str, Report]) -> pd.DataFrame:
@@ -108,9 +118,9 @@ def draw(fitted: dict[str, Recommender], table: pd.DataFrame, out: Path) -> None
     from graphrec.report.plots import plot_comparison, plot_history
 
     histories = {name: r.history for name, r in fitted.items() if len(r.history)}
-    plot_history(histories).savefig(out / "curves.png", dpi=120)
+    write_figure(plot_history(histories), out / "curves.png")
     ndcg = table[table["metric"] == "ndcg@20"].rename(columns={"model": "name", "mean": "value"})
-    plot_comparison(ndcg).savefig(out / "comparison.png", dpi=120)
+    write_figure(plot_comparison(ndcg), out / "comparison.png")
 
 
 def recommendations(recommender: Recommender, split: Split, data: Dataset) -> pd.DataFrame:

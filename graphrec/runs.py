@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ from graphrec.data.datasets import dataset_names, load_dataset
 from graphrec.data.formats import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
-from graphrec.errors import unknown_name
-from graphrec.models import MODELS
+from graphrec.errors import InputError, unknown_name
+from graphrec.models import MODELS, Scorer
 from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
+from graphrec.run_folder import write_figure, write_table
+from graphrec.training.callbacks import Callback, TrainingState
 from graphrec.training.options import FitOptions
 
-__all__ = ["named_recommender", "named_split", "train_run"]
+__all__ = ["named_recommender", "named_split", "of_name", "train_run"]
 
 
 def named_split(data: str) -> Split:
@@ -26,11 +29,18 @@ def named_split(data: str) -> Split:
     of time. A folder is read as LightGCN's text files. Where a split has no validation part, a tenth of its
     training pairs, drawn at random with a fixed seed, becomes one.
     """
-    if Path(data).is_dir():
+    folder = Path(data)
+    if not data.strip():
+        raise InputError("--data is empty; it takes the name of a data set or a folder with train.txt and test.txt.")
+    if folder.is_dir() and ((folder / "train.txt").is_file() or data not in dataset_names()):
         split = read_lightgcn(data)
     elif data in dataset_names():
         dataset = load_dataset(data)
         split = dataset.split or chronological(dataset.interactions, test=0.2, valid=0.1)
+    elif folder.exists():
+        raise InputError(f"--data {data} is a file; it takes the name of a data set or a folder with train.txt and test.txt.")
+    elif len(folder.parts) > 1:
+        raise InputError(f"--data {data} does not exist; it takes the name of a data set or a folder.")
     else:
         raise unknown_name("data set", data, dataset_names())
     if split.valid is None:
@@ -39,12 +49,18 @@ def named_split(data: str) -> Split:
     return split
 
 
-def named_recommender(name: str, settings: dict[str, Any]) -> tuple[Recommender, dict[str, Any]]:
-    """A model or preset by name, with the settings that are its own; the others are options of ``fit``."""
+def of_name(name: str) -> tuple[type[Scorer], Mapping[str, Any], Mapping[str, Any]]:
+    """The class that a model's or preset's name stands for, with the preset's hyper-parameters and options of fit."""
     known = [*MODELS, *preset_names()]
     if name not in known:
         raise unknown_name("model or preset", name, known)
-    kind = (preset(name) if name not in MODELS else Recommender(name)).kind
+    recommender = Recommender(name) if name in MODELS else preset(name)
+    return recommender.kind, recommender.hyper, recommender.fit_defaults
+
+
+def named_recommender(name: str, settings: Mapping[str, Any]) -> tuple[Recommender, dict[str, Any]]:
+    """A model or preset by name, with the settings that are its own; the others are options of ``fit``."""
+    kind, _, _ = of_name(name)
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
     for key in settings:
         if key not in own and key not in FitOptions.names():
@@ -54,13 +70,38 @@ def named_recommender(name: str, settings: dict[str, Any]) -> tuple[Recommender,
     return (Recommender(name, **hyper) if name in MODELS else preset(name, **hyper)), options
 
 
+class _Interrupt(Callback):
+    """Remembers whether training ended by Ctrl-C."""
+
+    came = False
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """See :class:`Callback`."""
+        self.came = self.came or state.interrupted
+
+
 def train_run(recommender: Recommender, split: Split, out: Path, refit: bool = False, **options: Any) -> None:
-    """Fit, save, and lay ``history.csv`` and ``curves.png`` beside the model."""
-    recommender.fit(split.train, valid=split.valid, refit=refit and split.valid is not None, **options)
-    recommender.save(out)
+    """Fit, save, and lay ``history.csv`` and ``curves.png`` beside the model.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Training was interrupted: what was learnt is saved, unless no epoch had ended.
+    """
+    interrupt = _Interrupt()
+    callbacks = [interrupt] if recommender.kind.needs_training else []
+    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **options)
     history = recommender.history
+    if interrupt.came and not len(history):
+        raise KeyboardInterrupt("nothing is saved: no epoch had ended")
+    recommender.save(out)
     if len(history):
         from graphrec.report.plots import plot_history
 
-        history.to_csv(out / "history.csv", index=False)
-        plot_history(history).savefig(out / "curves.png", dpi=120)
+        write_table(history, out / "history.csv")
+        write_figure(plot_history(history), out / "curves.png")
+    else:
+        for name in ("history.csv", "curves.png"):  # of the run that was here before
+            (out / name).unlink(missing_ok=True)
+    if interrupt.came:
+        raise KeyboardInterrupt(f"saved in {out}")

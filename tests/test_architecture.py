@@ -21,7 +21,7 @@ ROOMS = [
     {"recommender"},
     {"presets"},
     {"report", "serve"},
-    {"runs", "demo"},
+    {"runs", "run_folder", "listings", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 ]

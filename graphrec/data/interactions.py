@@ -304,8 +304,8 @@ class Interactions:
             item_ids=self.item_ids[item_used],
         )
 
-    def binarize(self, min_rating: float = 0.0) -> Interactions:
-        """Keep ratings of at least `min_rating` as implicit feedback; the id space stays as it is.
+    def binarize(self, min_rating: float | None = None) -> Interactions:
+        """Ratings of at least `min_rating`, or all of them, as implicit feedback; the id space stays as it is.
 
         Raises
         ------
@@ -314,7 +314,7 @@ class Interactions:
         """
         if self.ratings is None:
             raise InputError("binarize needs ratings, and this table has none.")
-        keep = self.ratings >= min_rating
+        keep = self.ratings >= (-np.inf if min_rating is None else min_rating)
         if not len(self):
             raise InputError("binarize needs ratings, and this table has no row.")
         if not keep.any():

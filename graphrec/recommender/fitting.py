@@ -19,6 +19,7 @@ from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.callbacks import StopAfter
+from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
@@ -65,6 +66,20 @@ def check_tables(train: object, valid: object) -> None:
         )
 
 
+def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
+    """Warn once a fit of ratings that differ among themselves where the model does not read them."""
+    ratings = table.ratings
+    if plan.kind.reads_ratings or ratings is None or ratings.min() == ratings.max():
+        return
+    low, high = float(ratings.min()), float(ratings.max())
+    least = float(ratings[ratings >= low + 0.75 * (high - low)].min())
+    warnings.warn(
+        f"the table has ratings from {low:g} to {high:g} and {plan.name} does not read them: every pair counts as liked, low "
+        f"ratings too. interactions.binarize(min_rating={least:g}) keeps the high ones, and binarize() says that all count.",
+        stacklevel=4,
+    )
+
+
 def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = ()) -> Scorer:
     """The model with its initial weights; `but` names options that are left at their defaults.
 
@@ -77,6 +92,7 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
 
 def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool) -> State:
     """A solved model; `refit` solves it from train and valid together."""
+    _say_unread_ratings(plan, train)
     shown = train if valid is None else joined(train, valid)
     built_from = shown if refit else train
     model = build(plan, built_from)
@@ -109,6 +125,8 @@ def train(
     earlier : State, optional
         What a warm start goes on from; it is left as it is.
     """
+    if not kind_of(options.loss).reads_ratings:
+        _say_unread_ratings(plan, table)
     if earlier is None:
         model = build(plan, table, options.seed)
         stage, built_from, shown, rows = 0, table, table, []

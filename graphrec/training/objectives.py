@@ -85,11 +85,14 @@ class _Objective:
     reads : frozenset of str
         Options of batches, negatives and penalties that this kind of objective may read; :meth:`reads_of` knows which of
         them it does beside the others. What every training reads (epochs, lr, seed, …) is not among them.
+    reads_ratings : bool
+        Whether the training table's ratings make a difference to it.
     scores : int
         How many tensors the loss is given.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
+    reads_ratings: ClassVar[bool] = False
     scores: ClassVar[int] = 2
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
@@ -233,6 +236,7 @@ class Rating(_Objective):
     """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``."""
 
     reads = frozenset({"loss_options", "batch_size", "l2"})
+    reads_ratings = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         if train.ratings is None:
@@ -272,6 +276,8 @@ class Rowwise(_Objective):
 
 class Reconstruction(Rowwise):
     """Whole rows of scores against the ratings: as :class:`Rowwise`, with the rating of each pair in place of one."""
+
+    reads_ratings = True
 
     def _values(self, batch: UserBatch) -> Tensor | float:
         return 1.0 if batch.ratings is None else batch.ratings
@@ -332,6 +338,8 @@ class Alignment(_Objective):
 
 class Own(_Objective):
     """An objective of the caller's own, see :class:`Objective`: `loss` is that object."""
+
+    reads_ratings = True  # it sees the table, and may
 
     def _check_arguments(self) -> None:
         if not callable(self.loss):
