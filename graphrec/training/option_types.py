@@ -29,6 +29,7 @@ def whole(name: str, value: object, least: int = 1, below: int = _MOST + 1) -> i
 def number(name: str, value: object, above_zero: bool = False) -> float:
     """A finite number of Python or NumPy of at least 0, or above it; True is none. A whole one stays whole."""
     plain = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    plain = plain and (not isinstance(value, int) or value < 2**63)  # what a tensor can be multiplied by
     if not plain or not math.isfinite(value) or value < 0 or (above_zero and value == 0):  # type: ignore[arg-type, operator]
         raise InputError(f"{name} must be a finite number {'above' if above_zero else 'of at least'} 0, got {value!r}.")
     return value.item() if isinstance(value, np.generic) else value  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -12,20 +13,32 @@ import numpy as np
 
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["check_at_least", "check_dropout", "check_widths", "checked_options"]
+__all__ = ["check_at_least", "check_dropout", "check_range", "check_widths", "checked_options"]
 
 
 def check_at_least(name: str, value: float, low: float) -> None:
     """Raise :class:`InputError` unless ``value >= low``; not-a-number is refused too."""
-    if not value >= low:
+    if not (_is_number(value) and value >= low):
         raise InputError(f"{name} must be at least {low:g}, got {value!r}.")
 
 
 def check_dropout(name: str, value: float) -> float:
     """`value`, a probability of dropping; :class:`InputError` unless it lies in [0, 1)."""
-    if not 0 <= value < 1:
+    if not (_is_number(value) and 0 <= value < 1):
         raise InputError(f"{name} must be at least 0 and below 1, got {value!r}.")
     return value
+
+
+def check_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
+    """The two ends of an interval; :class:`InputError` unless they are finite numbers in increasing order."""
+    good = isinstance(bounds, Sequence) and len(bounds) == 2 and all(_is_number(b) and math.isfinite(b) for b in bounds)
+    if not good or not bounds[0] < bounds[1]:
+        raise InputError(f"{name} must be (low, high) with low < high, got {bounds!r}.")
+    return bounds[0], bounds[1]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def check_widths(name: str, widths: Sequence[int], *, may_be_empty: bool = False) -> list[int]:
@@ -36,7 +49,8 @@ def check_widths(name: str, widths: Sequence[int], *, may_be_empty: bool = False
     InputError
         `widths` is not a sequence of whole numbers above zero, or is empty where at least one is needed.
     """
-    good = not isinstance(widths, (int, str)) and all(isinstance(w, int) and not isinstance(w, bool) and w > 0 for w in widths)
+    good = isinstance(widths, Sequence) and not isinstance(widths, str)
+    good = good and all(isinstance(w, int) and not isinstance(w, bool) and w > 0 for w in widths)
     if not good or not (widths or may_be_empty):
         raise InputError(f"{name} must list the width of each layer, such as [64, 32], all at least 1; got {widths!r}.")
     return list(widths)
@@ -91,5 +105,7 @@ def _of_type(option: str, value: Any, hint: Any) -> Any:
     for kind in plain:
         wider = int | float if kind is float else kind
         if isinstance(value, wider) and (kind is bool or not isinstance(value, bool)):
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise InputError(f"{option} must be below 2**63, got {value}.")
             return value
     raise InputError(f"{option} must be {' or '.join(_WORDS[kind] for kind in plain)}, got {value!r}.")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
-from graphrec.errors import InputError
+from graphrec.models.parts.checks import check_range
 
 __all__ = ["RatingRange"]
 
@@ -28,11 +28,7 @@ class RatingRange:
     """
 
     def __init__(self, rating_range: tuple[float, float] | None) -> None:
-        if rating_range is not None:
-            low, high = rating_range if len(rating_range) == 2 else (math.nan, math.nan)
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise InputError(f"rating_range must be (low, high) with low < high, got {tuple(rating_range)}.")
-        self.bounds = rating_range
+        self.bounds = None if rating_range is None else check_range("rating_range", rating_range)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Scores inside the range, of the shape of `x`."""

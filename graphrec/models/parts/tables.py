@@ -7,8 +7,8 @@ import math
 import torch
 from torch import nn
 
-from graphrec.errors import InputError, unknown_name
-from graphrec.models.parts.checks import check_at_least
+from graphrec.errors import unknown_name
+from graphrec.models.parts.checks import check_at_least, check_range
 
 __all__ = ["INITS", "embedding"]
 
@@ -48,9 +48,7 @@ def embedding(
         return nn.Parameter(torch.randn(count, dim) * std)
     table = torch.empty(count, dim)
     if init == "uniform":
-        low, high = bounds
-        if not low < high:
-            raise InputError(f"init_range must be (low, high) with low < high, got {tuple(bounds)}.")
+        low, high = check_range("init_range", bounds)
         nn.init.uniform_(table, low, high)
     elif init == "xavier":
         nn.init.xavier_uniform_(table)
