@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["pack", "read_tensors", "replace_file", "unpack", "write_tensors"]
+__all__ = ["pack", "read_tensors", "replace_file", "sync_folder", "unpack", "write_tensors"]
 
 
 def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
@@ -48,7 +49,10 @@ def unpack(body: bytes, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         record = json.loads(body[8 : 8 + length]).get("__metadata__", {}).get("graphrec")
         if record is None:
             raise InputError(f"{name} was not written by graphrec.")
-        return tensors, json.loads(record)
+        meta = json.loads(record)
+        if not isinstance(meta, dict):
+            raise InputError(f"{name} is damaged: its record is no table.")
+        return tensors, meta
     except InputError:
         raise
     except (SafetensorError, ValueError, KeyError, AttributeError, TypeError, OverflowError, RuntimeError) as error:
@@ -58,7 +62,8 @@ def unpack(body: bytes, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def replace_file(path: Path, body: bytes) -> None:
     """Write a file whole or not at all: beside its place first, and moved there once it is on the disk.
 
-    A kill or a full disk at any moment leaves what was there before. The file has the mode that the umask gives.
+    A kill or a full disk at any moment leaves what was there before. What a killed process left beside the file is removed.
+    The file has the mode that the umask gives.
 
     Raises
     ------
@@ -67,6 +72,7 @@ def replace_file(path: Path, body: bytes) -> None:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        _remove_parts_of_the_dead(path)
         with part.open("wb") as file:
             file.write(body)
             file.flush()
@@ -76,6 +82,36 @@ def replace_file(path: Path, body: bytes) -> None:
         raise OSError(error.errno, f"{path} could not be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _remove_parts_of_the_dead(path: Path) -> None:
+    for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        number = part.name.removeprefix(f"{path.name}.").removesuffix(".part")
+        if number.isdigit() and not _is_running(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # elsewhere, asking by a signal would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files on the disk, where the system can do that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
@@ -99,9 +135,12 @@ def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tenso
     InputError
         The file is missing, truncated, changed or not one of ours.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
-    body = path.read_bytes()
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file.")
+    try:
+        body = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path} does not exist.") from None
     if sha256 is not None and hashlib.sha256(body).hexdigest() != sha256:
         raise InputError(f"{path} is damaged: it is not the file that was saved.")
     return unpack(body, str(path))
