@@ -145,8 +145,8 @@ def bookkeeping(train: gr.Interactions) -> list[dict]:
         return run
 
     sampler = trainer.objective.sampler(train, trainer.generator)
-    trainer.objective, step = timed(trainer.objective), trainer.optimizers.step
-    trainer.optimizers.step = timed(step)
+    trainer.objective.terms = timed(trainer.objective.terms)
+    trainer.optimizers.step = timed(trainer.optimizers.step)
     few = itertools.islice(sampler, 100)
     started = time.perf_counter()
     trainer._epoch(few)

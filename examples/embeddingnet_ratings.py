@@ -23,7 +23,8 @@ from graphrec.training.callbacks import StopAfter
 from graphrec.training.schedules import preview
 
 SCHEDULES = ["triangular", "triangular2", "exp_range", "cosine_restarts"]
-TRAINING = {"loss": "mse", "lr": 1e-3, "weight_decay": 1e-5, "l2": 0.0, "batch_size": 50, "patience": 10, "seed": 42}
+TRAINING = {"loss": "mse", "lr": 1e-3, "weight_decay": 1e-5, "l2": 0.0, "batch_size": 50, "seed": 42}
+SELECTION = {"metric": ["rmse", "mae"], "patience": 10}
 
 
 def main():
@@ -34,9 +35,7 @@ def main():
     parser.add_argument("--schedule", choices=[*SCHEDULES, "all"], default="cosine_restarts")
     parser.add_argument("--quick", action="store_true", help="one epoch of large batches: does it run?")
     args = parser.parse_args()
-    how = {**TRAINING, "epochs": args.epochs, "metric": ["rmse", "mae"]} | (
-        {"epochs": 1, "batch_size": 500} if args.quick else {}
-    )
+    how = {**TRAINING, "epochs": args.epochs} | ({"epochs": 1, "batch_size": 500} if args.quick else {})
     data = gr.load_dataset(args.data, fallback="synthetic")
     split = gr.split.random(data.interactions, test=0.2, valid=0.1, seed=42)
     ratings = data.interactions.ratings
@@ -45,7 +44,7 @@ def main():
     tried, rows = {}, []
     for schedule in SCHEDULES if args.schedule == "all" else [args.schedule]:
         tried[schedule] = gr.Recommender("embeddingnet", **model)
-        tried[schedule].fit(split.train, valid=split.valid, schedule=schedule, **how)
+        tried[schedule].fit(split.train, valid=split.valid, schedule=schedule, **how, **SELECTION)
         rmse = tried[schedule].history["rmse"].min()
         rows.append({"schedule": schedule, "best_epoch": tried[schedule].best_epoch, "validation rmse": rmse})
         print(rows[-1], flush=True)

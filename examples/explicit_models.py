@@ -36,7 +36,8 @@ def fit_stages(name, settings, train, valid, test, seed, epochs):
     """One model, stage by stage; on `test`, where it is given, its error after each."""
     kind, hyper, _, decay, rates = settings
     recommender, rows, best = gr.Recommender(kind, **hyper), [], []
-    how = {"loss": "mse", "metric": "mse", "batch_size": len(train), "l2": 0.0, "weight_decay": decay, "seed": seed}
+    how = {"loss": "mse", "batch_size": len(train), "l2": 0.0, "weight_decay": decay, "seed": seed}
+    how |= {} if valid is None else {"metric": "mse"}
     for stage, rate in enumerate(rates):
         recommender.fit(train, valid=valid, lr=rate, epochs=epochs[stage], warm_start=stage > 0, **how)
         best.append(recommender.best_epoch)

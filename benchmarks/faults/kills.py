@@ -153,6 +153,8 @@ def _together(folder: Path) -> Try:
 
 ATTACKS = [
     Attack("kill-saving", "SIGKILL at a random moment while runs are saved over each other", _saving, "kills"),
-    Attack("kill-training", "SIGKILL three times while training with a checkpoint, then resumed to the end", _training, "kills"),
+    Attack(
+        "kill-training", "SIGKILL three times while training with a checkpoint, then resumed to the end", _training, "kills"
+    ),
     Attack("together", "two processes save to one folder while a third one loads from it", _together, "kills"),
 ]

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
 
 import graphrec as gr
 from benchmarks.faults.damage import damaged
 from benchmarks.faults.subjects import HOW, answers, equal, fitted, state_of, table
 from benchmarks.faults.tries import Attack, Try, Wrong
 from graphrec.errors import InputError
+from graphrec.tensor_files import pack, read_tensors
 
 __all__ = ["ATTACKS"]
 
@@ -82,10 +82,8 @@ def _forged_run(model: str) -> Callable[[Path], Try]:
 
 def _places(record: Any) -> list[tuple[Any, Any]]:
     """Every container in a record, with every key in it."""
-    if isinstance(record, dict):
-        pairs = list(record.items())
-    else:
-        pairs = list(enumerate(record)) if isinstance(record, list) else []
+    pairs = record.items() if isinstance(record, dict) else enumerate(record) if isinstance(record, list) else ()
+    pairs = list(pairs)
     return [(record, key) for key, _ in pairs] + [place for _, value in pairs for place in _places(value)]
 
 
@@ -111,9 +109,7 @@ def _forge_tensors(record: dict[str, Any], folder: Path, generator: np.random.Ge
         records += one["parts"].values()
     files = [file for one in records for file in one["files"].values()]
     file = files[generator.integers(len(files))]
-    body = (folder / file["name"]).read_bytes()
-    tensors = load(body)
-    meta = json.loads(body[8 : 8 + int.from_bytes(body[:8], "little")])["__metadata__"]
+    tensors, meta = read_tensors(folder / file["name"])
     name = list(tensors)[generator.integers(len(tensors))]
     tensors |= {name: _strange_tensor(tensors[name], generator)}
     if generator.random() < 0.1:
@@ -121,12 +117,10 @@ def _forge_tensors(record: dict[str, Any], folder: Path, generator: np.random.Ge
     elif generator.random() < 0.1:
         del tensors[name]
     if generator.random() < 0.2:
-        inner = json.loads(meta["graphrec"])
-        places = _places(inner)
+        places = _places(meta)
         container, key = places[generator.integers(len(places))]
         container[key] = _STRANGE[generator.integers(len(_STRANGE))]
-        meta["graphrec"] = json.dumps(inner)
-    forged = save({n: t.contiguous().clone() for n, t in tensors.items()}, metadata=meta)
+    forged = pack(tensors, meta)
     digest = hashlib.sha256(forged).hexdigest()
     file |= {"name": f"model-{digest[:16]}.safetensors", "bytes": len(forged), "sha256": digest}
     (folder / file["name"]).write_bytes(forged)

@@ -34,7 +34,7 @@ from graphrec.models.base import Scorer
 from graphrec.recommender.folder_lock import locked
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import features_of, pack_features, pack_tables, tables_of
-from graphrec.tensor_files import pack, read_tensors, replace_file, sync_folder
+from graphrec.tensor_files import pack, read_tensors, replace_file
 
 __all__ = ["Artefact", "fill", "read", "write"]
 
@@ -102,10 +102,9 @@ def write(folder: Path, artefact: Artefact) -> None:
                 if not (folder / name).exists():
                     made.append(name)
                 replace_file(folder / name, body)
-            sync_folder(folder)  # so that after a loss of power, too, there is what run.json names
             replace_file(folder / "run.json", text.encode("utf-8"))
         except OSError:
-            for name in made:
+            for name in set(made) - set(_named_files(folder)):  # it may have been the last step that failed
                 (folder / name).unlink(missing_ok=True)
             raise
         for name in {*before, *_left_behind(folder, alone)} - set(bodies):

@@ -42,10 +42,9 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
     try:
         recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
         recommender.fit_defaults = saved.fit_defaults
-        plan = fitting.Plan(recommender.name, recommender.kind, recommender._arguments(), saved.hyper)
         # Where training starts need not be computed again.
-        skipped = recommender.kind.starting_options
-        built = fitting.build(plan, saved.built_from, saved.fitted["options"].get("seed", 0), skipped)
+        seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
+        built = fitting.build(recommender._plan(), saved.built_from, seed, but)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # whatever a constructor makes of options that no annotation checks
