@@ -109,6 +109,15 @@ def test_whole_rows_of_ratings():
     )
 
 
+def test_whole_rows_without_ratings_are_ones():
+    implicit = gr.Interactions.from_indices(USERS.numpy(), ITEMS.numpy())
+    how = {**without_pairs(ONE_STEP), "batch_size": 2, "lr": 1e-30}
+    rec = gr.Recommender("mf", dim=3, init_std=0.7).fit(implicit, **how, loss="masked_mse")
+    state = rec.model.state_dict()
+    scores = (state["users"] @ state["items"].T)[USERS, ITEMS]
+    assert rec.history["loss"].item() == pytest.approx((scores - 1).square().mean().item(), rel=1e-5)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
 def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(batch_size):
     users, items, rec = weights(**{**ONE_STEP, "batch_size": batch_size, "lr": 1e-30, "epochs": 3}, loss="bpr", l2=0.0)
@@ -153,7 +162,8 @@ def fitted(split, **options):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "eval_every", "looks"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 1, [1, 2, 3]), (2, 7, [2]), (1, 3, [1])]
+    ("epochs", "eval_every", "looks"),
+    [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (7, 3, [3, 6, 7]), (3, 1, [1, 2, 3]), (2, 7, [2]), (1, 3, [1])],
 )
 def test_validation_is_looked_at_every_so_many_epochs_and_after_the_last(split, epochs, eval_every, looks):
     history = fitted(split, epochs=epochs, eval_every=eval_every).history
