@@ -75,7 +75,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--list", action="store_true", help="print the mutants that would be tried, and stop")
     parser.add_argument("--dry", action="store_true", help="print the outcome and write no file")
     arguments = parser.parse_args(argv)
-    chosen = draw(_candidates(arguments.files), arguments.count, arguments.seed)
+    chosen = draw(candidates(arguments.files), arguments.count, arguments.seed)
     if arguments.list:
         for mutant in chosen:
             print(f"{mutant.file}:{mutant.line}: {mutant.before} -> {mutant.after}")
@@ -95,7 +95,8 @@ def main(argv: list[str]) -> None:
         table.to_csv(RESULTS / "mutants.csv", index=False)
 
 
-def _candidates(beginnings: list[str] | None) -> list[Mutant]:
+def candidates(beginnings: list[str] | None = None) -> list[Mutant]:
+    """Every change of the listed files, or of those whose path inside the package begins as told."""
     files: dict[str, None] = {}
     for entry in TESTS:
         path = ROOT / "graphrec" / entry
@@ -232,11 +233,14 @@ class Bench:
             os._exit(code)
 
 
+def equivalent() -> dict[tuple[str, str, str], str]:
+    """Why no test can notice a change, by file, source line and changed line."""
+    entries = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
+    return {(entry["file"], entry["line"], entry["changed"]): entry["reason"] for entry in entries}
+
+
 def _table(chosen: list[Mutant], outcomes: list[tuple[str, float]]) -> pd.DataFrame:
-    known = {
-        (entry["file"], entry["line"], entry["changed"]): entry["reason"]
-        for entry in tomllib.loads(EQUIVALENT.read_text())["equivalent"]
-    }
+    known = equivalent()
     return pd.DataFrame(
         {
             "file": m.file,

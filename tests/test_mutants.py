@@ -11,7 +11,7 @@ ROOT = Path(graphrec.__file__).parent.parent
 if not (ROOT / "benchmarks").is_dir():
     pytest.skip("the benchmarks are not part of the installed package", allow_module_level=True)
 
-from benchmarks.mutants import TESTS  # noqa: E402
+from benchmarks.mutants import TESTS, candidates, equivalent  # noqa: E402
 from benchmarks.mutate import draw, mutants_of  # noqa: E402
 
 
@@ -78,3 +78,8 @@ def test_every_file_and_every_test_that_is_named_is_there():
         assert (ROOT / "graphrec" / entry).exists()
         assert tests
         assert all((ROOT / "tests" / f"test_{name}.py").exists() for name in tests)
+
+
+def test_a_reason_stands_for_a_line_that_is_there():
+    """Who changes a line reads its survivors again and mends benchmarks/mutants_equivalent.toml."""
+    assert set(equivalent()) <= {(m.file, m.source_line, m.changed_line) for m in candidates()}
