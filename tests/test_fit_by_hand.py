@@ -41,9 +41,13 @@ def halved_squares(*rows):
     return sum(r.square().sum() for r in rows) / (2 * len(rows[0]))
 
 
-def bpr(u, v):
+def bpr(u, v, n_negatives=1):
     p, q, n = u[USERS], v[ITEMS], v[NEGATIVES]
-    return -F.logsigmoid((p * q).sum(1) - (p * n).sum(1)).mean(), halved_squares(p, q, n)
+    return -F.logsigmoid((p * q).sum(1) - (p * n).sum(1)).mean(), halved_squares(p, q, *[n] * n_negatives)
+
+
+def bpr_of_two(u, v):
+    return bpr(u, v, n_negatives=2)
 
 
 def mse(u, v):
@@ -67,12 +71,13 @@ def directau(u, v):
     ("formula", "options"),
     [
         (bpr, {"loss": "bpr"}),
-        (bpr, {"loss": "bpr", "negatives": "hardest", "n_negatives": 1}),
+        (bpr_of_two, {"loss": "bpr", "n_negatives": 2}),
+        (bpr_of_two, {"loss": "bpr", "negatives": "hardest", "n_negatives": 2}),
         (in_batch, {"loss": "bpr", "negatives": "in-batch"}),
         (mse, {"loss": "mse"}),
         (directau, {"loss": "directau"}),
     ],
-    ids=["bpr", "hardest", "in-batch", "mse", "directau"],
+    ids=["bpr", "two", "hardest", "in-batch", "mse", "directau"],
 )
 def test_a_step_goes_down_the_gradient_of_loss_and_penalty(formula, options, l2):
     # A loss of ratings and one without negatives may refuse options that they do not read.
