@@ -333,6 +333,23 @@ def test_log_sum_exp_equals_torch(n, m, temperature, scale, weighted, seed):
     )
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 2.5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_product_is_summed_as_the_matrix_would_be(temperature, weighted):
+    g = torch.Generator().manual_seed(3)
+    left, right = (torch.randn(n, 4, generator=g, dtype=torch.float64, requires_grad=True) for n in (3, 6))
+    weight = torch.randn(6, generator=g, dtype=torch.float64) if weighted else None
+    got = log_sum_exp(losses.Product(left, right), temperature, weight)
+    z = left @ right.T / temperature
+    want = torch.logsumexp(z if weight is None else z + weight, 1)
+    assert torch.allclose(got, want)
+    upstream = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    for a, b in zip(
+        torch.autograd.grad(got, (left, right), upstream), torch.autograd.grad(want, (left, right), upstream), strict=True
+    ):
+        assert torch.allclose(a, b)
+
+
 def test_log_sum_exp_leaves_its_argument_alone():
     x = torch.randn(3, 4)
     before = x.clone()
