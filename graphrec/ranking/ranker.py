@@ -174,11 +174,12 @@ class Ranker:
         def block(lo: int, hi: int) -> None:
             with torch.inference_mode():
                 u = lists.people.rows(lo, hi)
+                check = not self._scoring.finite(u)
                 for first in range(0, len(labels), step):
                     part = slice(first, first + step) if chosen is None else chosen[first : first + step]
                     scores = self._scoring.scores(u, part).contiguous().numpy()
                     out = lists.best[lo:hi], lists.scores[lo:hi], lists.bad[lo:hi]
-                    scan(0, hi - lo, scores, first, labels, *lists.left_out, lists.rows[lo:hi], *out)
+                    scan(0, hi - lo, scores, first, labels, *lists.left_out, lists.rows[lo:hi], *out, check)
                     del scores  # so that the next block lies at the same place, which is still in the cache
 
         run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
@@ -233,7 +234,7 @@ class Ranker:
             not_finite(0, hi - lo, scores, bad[lo:hi])
             if k:
                 lists = best[lo:hi], best_scores[lo:hi], bad[lo:hi]
-                scan(0, hi - lo, scores, 0, labels, *self._left_out, rows[lo:hi], *lists)
+                scan(0, hi - lo, scores, 0, labels, *self._left_out, rows[lo:hi], *lists, False)
             count_above(0, hi - lo, scores, *self._left_out, rows[lo:hi], test_indptr, test_items, above, ties, before)
 
         run_alone(block, [*range(0, len(rows), blocks.users), len(rows)])
@@ -300,7 +301,7 @@ class Ranker:
                 values = rows.float().cpu().contiguous().numpy()
             itself = np.arange(len(some) + 1), some.astype(np.int32), np.arange(len(some))
             part = slice(lo, lo + len(some))
-            scan(0, len(some), values, 0, labels, *itself, best[part], scores[part], bad[part])
+            scan(0, len(some), values, 0, labels, *itself, best[part], scores[part], bad[part], True)
         if bad.any():
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
