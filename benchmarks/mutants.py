@@ -218,8 +218,14 @@ class Bench:
             os.environ["PYTHONPATH"] = str(self.folder)
             os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
             sys.path[:] = [str(self.folder), *(p for p in sys.path if p and Path(p).resolve() != ROOT)]
+            import hypothesis
             import pytest
 
+            # A failing example is as good as the smallest one, whose search can take a minute.
+            hypothesis.settings.register_profile(
+                "mutants", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], deadline=None
+            )
+            hypothesis.settings.load_profile("mutants")
             order = FastFirst(self.folder / "seconds.json")
             files = [f"tests/test_{name}.py" for name in tests]
             options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
