@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -50,13 +51,13 @@ def _kill_after(process: int, seconds: float) -> bool:
     return os.WIFSIGNALED(os.waitpid(process, 0)[1])
 
 
-def leftovers(folder: Path, run: Path) -> int:
-    """How many files of a run's folder are not those of a fresh copy of the run."""
-    fresh = folder / "fresh"
-    gr.load(run).save(fresh)
-    names = {path.name for path in fresh.iterdir()}
-    shutil.rmtree(fresh)
-    return len({path.name for path in run.iterdir()} ^ names)
+def leftovers(run: Path) -> int:
+    """How many files of a run's folder the run does not name."""
+    named, records = {"run.json"}, [json.loads((run / "run.json").read_text())]
+    for record in records:
+        named |= {file["name"] for file in record["files"].values()}
+        records += record["parts"].values()
+    return len({path.name for path in run.iterdir()} ^ named)
 
 
 def _old_or_new(run: Path, known: list[list[Any]]) -> None:
@@ -81,9 +82,9 @@ def _saving(folder: Path) -> Try:
     def attempt(generator: np.random.Generator) -> str:
         _kill_after(child(work), float(generator.uniform(0, 6 * usual)))
         _old_or_new(run, known)
-        left = leftovers(folder, run)
+        left = leftovers(run)
         recs[0].save(run)
-        if leftovers(folder, run):
+        if leftovers(run):
             raise Wrong("files of a killed saving are still there after the next one")
         return "a part of a run left until the next saving" if left else ""
 
@@ -145,7 +146,7 @@ def _together(folder: Path) -> Try:
             for writer in writers:
                 finish(writer)
         _old_or_new(run, known)
-        if leftovers(folder, run):
+        if leftovers(run):
             raise Wrong("files are left that no run names")
 
     return attempt
