@@ -32,7 +32,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "losses": ("losses", "defaults"),
     "losses/credit.py": ("losses", "credit_training"),
     "evaluation/metrics.py": ("metrics", "evaluation_by_hand"),
-    "evaluation/evaluate.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/evaluate.py": ("evaluation_by_hand", "protocol", "recommender", "validation"),
+    "evaluation/full_ranking.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/evaluator.py": ("validation", "fit_by_hand"),
     "evaluation/report.py": ("evaluation_by_hand", "defaults", "evaluate"),
     "evaluation/protocol.py": ("protocol",),
     "evaluation/comparison.py": ("significance",),
@@ -47,8 +49,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sampling/kernels.py": ("sampling_draws", "sampling"),
     "data/split.py": ("defaults", "split"),
     "data/parts.py": ("parts", "split"),
-    "training/objectives.py": ("fit_by_hand", "objectives", "credit_training"),
-    "training/trainer.py": ("fit_by_hand", "validation", "recommender"),
+    "training/objectives.py": ("fit_by_hand", "objectives", "credit_training", "options", "open_training"),
+    "training/trainer.py": ("fit_by_hand", "validation", "open_training", "resume", "recommender"),
 }
 _MEMORY = 12 << 30  # bytes of a child, so that a changed size cannot take the machine's memory
 # Imported once, before the forks: it takes longer than most tests.
