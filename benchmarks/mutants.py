@@ -32,7 +32,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "losses": ("losses", "defaults"),
     "losses/credit.py": ("losses", "credit_training"),
     "evaluation/metrics.py": ("metrics", "evaluation_by_hand"),
-    "evaluation/evaluate.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/evaluate.py": ("evaluation_by_hand", "protocol", "recommender", "validation"),
+    "evaluation/full_ranking.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/evaluator.py": ("validation", "fit_by_hand"),
     "evaluation/report.py": ("evaluation_by_hand", "defaults", "evaluate"),
     "evaluation/protocol.py": ("protocol",),
     "evaluation/comparison.py": ("significance",),
@@ -47,8 +49,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sampling/kernels.py": ("sampling_draws", "sampling"),
     "data/split.py": ("defaults", "split"),
     "data/parts.py": ("parts", "split"),
-    "training/objectives.py": ("fit_by_hand", "objectives", "credit_training"),
-    "training/trainer.py": ("fit_by_hand", "validation", "recommender"),
+    "training/objectives.py": ("fit_by_hand", "objectives", "credit_training", "options", "open_training"),
+    "training/trainer.py": ("fit_by_hand", "validation", "open_training", "resume", "recommender"),
 }
 _MEMORY = 12 << 30  # bytes of a child, so that a changed size cannot take the machine's memory
 # Imported once, before the forks: it takes longer than most tests.
@@ -218,8 +220,14 @@ class Bench:
             os.environ["PYTHONPATH"] = str(self.folder)
             os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
             sys.path[:] = [str(self.folder), *(p for p in sys.path if p and Path(p).resolve() != ROOT)]
+            import hypothesis
             import pytest
 
+            # A failing example is as good as the smallest one, whose search can take a minute.
+            hypothesis.settings.register_profile(
+                "mutants", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], deadline=None
+            )
+            hypothesis.settings.load_profile("mutants")
             order = FastFirst(self.folder / "seconds.json")
             files = [f"tests/test_{name}.py" for name in tests]
             options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
