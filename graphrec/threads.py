@@ -29,14 +29,20 @@ _pools: dict[tuple[int, bool], ThreadPoolExecutor] = {}
 _making = threading.Lock()
 
 
-def _forget_pools() -> None:
-    """A forked process has the parent's pools without their threads."""
+def _be_forked() -> None:
+    """A forked process has the parent's pools without their threads; torch's own would be waited for in vain.
+
+    OpenMP has a pool for each thread that asks for one, and the only thread that is left asks for none at one thread.
+    """
     global _making
     _pools.clear()
     _making = threading.Lock()
+    if torch.backends.openmp.is_available():
+        torch.set_num_threads(1)
 
 
-os.register_at_fork(after_in_child=_forget_pools)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_be_forked)
 
 
 def _pool(threads: int, alone: bool = False) -> ThreadPoolExecutor:

@@ -38,9 +38,16 @@ def child(work: Callable[[], object]) -> int:
     return process
 
 
-def finish(process: int) -> None:
-    """Wait for a process, which must end well."""
-    if code := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]):
+def finish(process: int, seconds: float = 30.0) -> None:
+    """Wait for a process, which must end well and in time."""
+    until = time.monotonic() + seconds
+    while not (ended := os.waitpid(process, os.WNOHANG))[0]:
+        if time.monotonic() > until:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            raise Wrong("a process hangs")
+        time.sleep(0.002)
+    if code := os.waitstatus_to_exitcode(ended[1]):
         raise Wrong(f"a process that was not killed ended with {code}")
 
 

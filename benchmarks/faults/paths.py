@@ -24,7 +24,18 @@ def _unusual(folder: Path) -> Try:
     os.chdir(folder)
     (folder / "elsewhere").mkdir()
     (folder / "link").symlink_to("elsewhere", target_is_directory=True)
-    names = ["with a blank", "ünïcødé ♞", "-dash", "a[b]*?", "%41", "deep/er/still", "../up-and-down", "link", "x" * 200, "tail/"]
+    names = [
+        "with a blank",
+        "ünïcødé ♞",
+        "-dash",
+        "a[b]*?",
+        "%41",
+        "deep/er/still",
+        "../up-and-down",
+        "link",
+        "x" * 200,
+        "tail/",
+    ]
     places = itertools.cycle([*names, *(folder / name for name in names)])
 
     def attempt(generator: np.random.Generator) -> None:

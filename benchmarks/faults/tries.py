@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -27,7 +28,7 @@ RIGHT, DOCUMENTED, ELSE = "right", "documented error", "anything else"
 Try = Callable[[np.random.Generator], str | None]
 """One try. It returns nothing when the outcome is right, raises, or returns a remark that is counted."""
 
-_SECONDS = 60.0  # a try that takes longer hangs; the first of a process may compile
+SECONDS = 60.0  # a try that takes longer hangs; the first of a process may compile
 _BROKEN = 70  # exit status of a process in which the attack itself failed
 
 
@@ -99,13 +100,15 @@ def _batch(attack: Attack, folder: Path, first: int, tries: int, seed: int, tall
         os.close(reading)
         _be_child(attack, folder, range(first, tries), seed, writing)
     os.close(writing)
+    with contextlib.suppress(PermissionError):  # both set it, so that it is set whoever comes first
+        os.setpgid(child, child)
     done, rest = first, b""
     try:
         while done < tries:
-            ready, _, _ = select.select([reading], [], [], _SECONDS)
+            ready, _, _ = select.select([reading], [], [], SECONDS)
             block = os.read(reading, 65536) if ready else b""
             if not block:
-                os.kill(child, signal.SIGKILL)
+                os.killpg(child, signal.SIGKILL)  # it and what it started
                 _, status = os.waitpid(child, 0)
                 child, code = 0, os.waitstatus_to_exitcode(status)
                 if code == _BROKEN:
@@ -140,6 +143,7 @@ def _be_child(attack: Attack, folder: Path, numbers: range, seed: int, writing: 
         os.write(writing, json.dumps(message).encode() + b"\n")
 
     code = 0
+    os.setpgid(0, 0)
     try:
         warnings.simplefilter("ignore")
         attempt = attack.make(folder)

@@ -1,0 +1,59 @@
+"""A small round of the attack in ``benchmarks faults``: nothing may end but rightly or in a documented error."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.faults import QUICK_NAMES
+from benchmarks.faults.damage import damaged
+from benchmarks.faults.tries import ELSE, Attack, Wrong, run
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the tries run in forked processes")
+
+
+def test_nothing_ends_otherwise_than_it_may():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "faults", "--quick"],
+        cwd=Path(__file__).resolve().parents[1],
+        capture_output=True,
+        text=True,
+    )
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if " | " in line]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(rows) == len(QUICK_NAMES)
+    assert {row[4] for row in rows} == {"0"}
+    assert sum(int(row[1]) for row in rows) > 7 * 20
+
+
+def test_a_crash_a_hang_and_a_wrong_answer_are_counted(monkeypatch):
+    monkeypatch.setattr("benchmarks.faults.tries.SECONDS", 0.5)
+
+    def hang():
+        while True:
+            pass
+
+    def refuse():
+        raise Wrong("another answer")
+
+    hows = [lambda: os.kill(os.getpid(), signal.SIGKILL), hang, refuse, lambda: {}["key"], lambda: None]
+
+    tally = run(Attack("self", "", lambda folder: lambda g: hows[int(g.integers(5))]()), 12, seed=3)
+    assert sum(tally.outcomes.values()) == 12
+    assert len(tally.notes) == tally.outcomes[ELSE] > 3
+    for word in ("died (status -9)", "hangs", "another answer", "KeyError"):
+        assert any(word in note for note in tally.notes), word
+
+
+def test_damage_is_damage_and_comes_back_with_its_seed():
+    body = bytes(range(256)) * 4
+    first, again = ([damaged(body, np.random.default_rng([s, 1])) for s in range(60)] for _ in range(2))
+    assert first == again
+    assert body not in first
+    assert len(set(first)) > 50
+    assert {len(one) < len(body) for one in first} == {True, False}
+    assert damaged(b"", np.random.default_rng(0)) != b""
