@@ -30,8 +30,14 @@ _making = threading.Lock()
 
 
 def _forget_pools() -> None:
-    """A forked process has the parent's pools without their threads."""
+    """A forked process has the parent's pools without their threads, ours as well as torch's.
+
+    GNU's OpenMP waits for ever for threads that the fork has left behind, so torch gets one thread in the child of a
+    process that has asked a question; more of them need a process that is spawned.
+    """
     global _making
+    if _pools:
+        torch.set_num_threads(1)
     _pools.clear()
     _making = threading.Lock()
 

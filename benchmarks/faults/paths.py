@@ -24,7 +24,18 @@ def _unusual(folder: Path) -> Try:
     os.chdir(folder)
     (folder / "elsewhere").mkdir()
     (folder / "link").symlink_to("elsewhere", target_is_directory=True)
-    names = ["with a blank", "ünïcødé ♞", "-dash", "a[b]*?", "%41", "deep/er/still", "../up-and-down", "link", "x" * 200, "tail/"]
+    names = [
+        "with a blank",
+        "ünïcødé ♞",
+        "-dash",
+        "a[b]*?",
+        "%41",
+        "deep/er/still",
+        "../up-and-down",
+        "link",
+        "x" * 200,
+        "tail/",
+    ]
     places = itertools.cycle([*names, *(folder / name for name in names)])
 
     def attempt(generator: np.random.Generator) -> None:
@@ -48,7 +59,7 @@ def _in_the_way(folder: Path) -> Try:
     (folder / "mine").mkdir()
     (folder / "mine" / "run.json").write_text('{"format": "of mine"}')
     (folder / "empty").mkdir()
-    names = ["file", "file/run", "dangling", "loop", "odd", "x" * 300, "nul\0"]
+    names = ["file", "file/run", "dangling", "loop", "odd", "x" * 300]
     calls: list[Callable[[], object]] = [lambda name=name: rec.save(folder / name) for name in names]  # type: ignore[misc]
     calls += [lambda name=name: gr.load(folder / name) for name in [*names, "empty", "mine", "nowhere"]]  # type: ignore[misc]
     turn = itertools.cycle(calls)

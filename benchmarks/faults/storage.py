@@ -138,9 +138,7 @@ def _logger(folder: Path) -> Try:
         rows = "epoch,loss\n" + "".join(f"{n},0.5\n" for n in range(900))
         log.write_text(rows)
         logger = CSVLogger(log, append=True)
-        written = _full(
-            lambda: gr.Recommender("mf", dim=4).fit(inter, callbacks=[logger], **HOW), disk, generator, 4 * _PAGE
-        )
+        written = _full(lambda: gr.Recommender("mf", dim=4).fit(inter, callbacks=[logger], **HOW), disk, generator, 4 * _PAGE)
         if len(pd.read_csv(log)) not in ((902,) if written else (900, 901)):
             raise Wrong("the log is not whole")
         _said(written)

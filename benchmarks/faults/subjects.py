@@ -68,6 +68,12 @@ def state_of(rec: gr.Recommender) -> list[Any]:
     return [*(state[name].numpy() for name in sorted(state)), list(history), *(history[c].to_numpy() for c in history)]
 
 
-def equal(first: list[Any], second: list[Any]) -> bool:
-    """Whether two lists of arrays agree to the last bit."""
-    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+def equal(first: list[Any], second: list[Any], rounding: float = 0.0) -> bool:
+    """Whether two lists of arrays agree: ids and ranks wholly, floats to the last bit unless rounding is allowed for."""
+
+    def same(a: Any, b: Any) -> bool:
+        if rounding and np.asarray(a).dtype.kind == "f":
+            return np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True)
+        return np.array_equal(a, b)
+
+    return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
