@@ -98,7 +98,7 @@ def _copies(folder: Path) -> Try:
     expected = [answers(rec) for rec in recs]
 
     def check(rec: gr.Recommender, which: int) -> None:
-        if not equal(answers(rec), expected[which]):
+        if not equal(answers(rec), expected[which], _ROUNDING):
             raise Wrong(f"{MODELS[which]} gives other answers")
 
     def attempt(generator: np.random.Generator) -> None:
