@@ -29,12 +29,15 @@ _pools: dict[tuple[int, bool], ThreadPoolExecutor] = {}
 _making = threading.Lock()
 
 
-def _be_forked() -> None:
-    """A forked process has the parent's pools without their threads; torch's own would be waited for in vain.
+def _forget_pools() -> None:
+    """A forked process has the parent's pools without their threads, ours as well as torch's.
 
-    OpenMP has a pool for each thread that asks for one, and the only thread that is left asks for none at one thread.
+    GNU's OpenMP waits for ever for threads that the fork has left behind, so torch gets one thread in the child of a
+    process that has asked a question; more of them need a process that is spawned.
     """
     global _making
+    if _pools:
+        torch.set_num_threads(1)
     _pools.clear()
     _making = threading.Lock()
     if torch.backends.openmp.is_available():
