@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
 
-__all__ = ["above_floor", "bars", "differences", "growth", "outcomes", "time_to_quality", "times"]
+__all__ = ["above_floor", "bars", "differences", "growth", "time_to_quality", "times"]
 
 
 def bars(table: pd.DataFrame) -> Figure:
@@ -94,22 +94,4 @@ def differences(table: pd.DataFrame) -> Figure:
     axes.axvline(0, color=GREY)
     axes.invert_yaxis()
     tidy(axes, x="hybrid less MF, ± 2 standard errors over the splits", grid="x")
-    return figure
-
-
-def outcomes(table: pd.DataFrame) -> Figure:
-    """Shares of right answers, of documented errors, and of anything else, with their numbers."""
-    figure = new_figure(WIDTH, 0.8 + 0.24 * len(table))
-    axes = figure.subplots()
-    left = np.zeros(len(table))
-    for colour, name in zip((COLOURS[0], GREY, COLOURS[1]), ("right", "documented error", "anything else"), strict=True):
-        share = table[name].to_numpy(float) / np.maximum(table["tries"].to_numpy(float), 1)
-        axes.barh(table["what"], share, left=left, color=colour, label=name)
-        left += share
-    for place, tries in enumerate(table["tries"]):
-        axes.text(1, place, f"  {tries}", va="center", fontsize=6)
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", labelsize=6)
-    axes.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.2, 1), ncols=3)
-    tidy(axes, x="share of the tries; beside it, their number", grid="x")
     return figure

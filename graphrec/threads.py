@@ -32,20 +32,17 @@ _making = threading.Lock()
 def _forget_pools() -> None:
     """A forked process has the parent's pools without their threads, ours as well as torch's.
 
-    GNU's OpenMP waits for ever for threads that the fork has left behind, so torch gets one thread in the child of a
-    process that has asked a question; more of them need a process that is spawned.
+    GNU's OpenMP waits for ever for threads that the fork has left behind, and does not tell whether there were any: torch
+    gets one thread in a forked process. More of them need a process that is spawned.
     """
     global _making
-    if _pools:
+    if torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
         torch.set_num_threads(1)
     _pools.clear()
     _making = threading.Lock()
-    if torch.backends.openmp.is_available():
-        torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_be_forked)
+os.register_at_fork(after_in_child=_forget_pools)
 
 
 def _pool(threads: int, alone: bool = False) -> ThreadPoolExecutor:
