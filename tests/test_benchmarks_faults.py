@@ -12,8 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is not part of the installed package
 
-from benchmarks.faults.damage import damaged  # noqa: E402
-from benchmarks.faults.tries import ELSE, Attack, Wrong, run  # noqa: E402
+from benchmarks.faults.damage import damaged
+from benchmarks.faults.tries import ELSE, Attack, Wrong, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the tries run in forked processes")
 
