@@ -313,6 +313,11 @@ def test_shared_shapes_are_checked(name):
         f(torch.zeros(3), torch.zeros(2, dtype=torch.int64), torch.zeros(2, 4))
     with pytest.raises(InputError, match="a positive and a negative"):
         f(torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(2, 4))
+    with pytest.raises(InputError, match="a positive and a negative"):
+        f(torch.zeros(1), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 0))
+    # One positive, one user and one negative are enough: log(1 + 1), or log 1.
+    value = f(torch.zeros(1), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1))
+    assert float(value) == pytest.approx({"shared_softmax": math.log(2), "shared_bsl": 0.0}[name])
 
 
 # ---- the sums of exponentials ------------------------------------------------------------------------------
@@ -397,8 +402,9 @@ def test_bce_labels():
     )
     assert float(losses.bce_labels(logits, labels)) == pytest.approx(expected)
     assert torch.isfinite(losses.bce_labels(torch.tensor([1e4, -1e4]), torch.tensor([0.0, 1.0])))
-    with pytest.raises(InputError, match="from 1 to 5"):
-        losses.bce_labels(torch.zeros(2), torch.tensor([1.0, 5.0]))
+    for high in (5.0, 1.5):
+        with pytest.raises(InputError, match=f"from 1 to {high:g}"):
+            losses.bce_labels(torch.zeros(2), torch.tensor([1.0, high]))
 
 
 def test_multinomial():
