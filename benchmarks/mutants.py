@@ -32,7 +32,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "losses": ("losses", "defaults"),
     "losses/credit.py": ("losses", "credit_training"),
     "evaluation/metrics.py": ("metrics", "evaluation_by_hand"),
-    "evaluation/evaluate.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/evaluate.py": ("evaluation_by_hand", "protocol", "recommender", "validation"),
+    "evaluation/full_ranking.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/evaluator.py": ("validation", "fit_by_hand"),
     "evaluation/report.py": ("evaluation_by_hand", "defaults", "evaluate"),
     "evaluation/protocol.py": ("protocol",),
     "evaluation/comparison.py": ("significance",),
@@ -47,8 +49,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sampling/kernels.py": ("sampling_draws", "sampling"),
     "data/split.py": ("defaults", "split"),
     "data/parts.py": ("parts", "split"),
-    "training/objectives.py": ("fit_by_hand", "objectives", "credit_training"),
-    "training/trainer.py": ("fit_by_hand", "validation", "recommender"),
+    "training/objectives.py": ("fit_by_hand", "objectives", "credit_training", "options", "open_training"),
+    "training/trainer.py": ("fit_by_hand", "validation", "open_training", "resume", "recommender"),
 }
 _MEMORY = 12 << 30  # bytes of a child, so that a changed size cannot take the machine's memory
 # Imported once, before the forks: it takes longer than most tests.
@@ -75,7 +77,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--list", action="store_true", help="print the mutants that would be tried, and stop")
     parser.add_argument("--dry", action="store_true", help="print the outcome and write no file")
     arguments = parser.parse_args(argv)
-    chosen = draw(_candidates(arguments.files), arguments.count, arguments.seed)
+    chosen = draw(candidates(arguments.files), arguments.count, arguments.seed)
     if arguments.list:
         for mutant in chosen:
             print(f"{mutant.file}:{mutant.line}: {mutant.before} -> {mutant.after}")
@@ -95,7 +97,8 @@ def main(argv: list[str]) -> None:
         table.to_csv(RESULTS / "mutants.csv", index=False)
 
 
-def _candidates(beginnings: list[str] | None) -> list[Mutant]:
+def candidates(beginnings: list[str] | None = None) -> list[Mutant]:
+    """Every change of the listed files, or of those whose path inside the package begins as told."""
     files: dict[str, None] = {}
     for entry in TESTS:
         path = ROOT / "graphrec" / entry
@@ -138,10 +141,10 @@ class Bench:
         for name in ("graphrec", "tests"):
             shutil.copytree(ROOT / name, folder / name)  # with the compiled kernels beside their sources
         shutil.copy(ROOT / "pyproject.toml", folder)
-        self._usual: dict[tuple[str, ...], float] = {}
+        self._usual: dict[tuple[str, ...], float] = {}  # seconds of the processor
 
     def try_all(self, mutants: list[Mutant]) -> list[tuple[str, float]]:
-        """How each ended, "killed", "timeout" or "survived", and after how many seconds."""
+        """How each ended, "killed", "timeout" or "survived", and the seconds it took."""
         outcomes = []
         for number, mutant in enumerate(mutants, 1):
             outcomes.append(self.try_one(mutant))
@@ -154,7 +157,7 @@ class Bench:
     def try_one(self, mutant: Mutant) -> tuple[str, float]:
         """The tests of a file with one change in it; the file is put back, with its time."""
         tests = _tests_of(mutant.file)
-        limit = 4 * self._usual_seconds(tests) + 30
+        limit = 3 * self._usual_seconds(tests) + 30  # kernels take up to 20 to compile
         path = self.folder / "graphrec" / mutant.file
         source, times = path.read_text(), path.stat()
         compiled = {file: file.read_bytes() for file in self._compiled(path)}
@@ -166,7 +169,7 @@ class Bench:
             file.unlink()
         for file, content in compiled.items():
             file.write_bytes(content)
-        return {0: "survived", None: "timeout"}.get(code, "killed"), seconds
+        return {0: "survived", -signal.SIGXCPU: "timeout", -signal.SIGKILL: "timeout"}.get(code, "killed"), seconds
 
     @staticmethod
     def _compiled(path: Path) -> list[Path]:
@@ -180,27 +183,36 @@ class Bench:
                 raise SystemExit(f"the tests {', '.join(tests)} fail without any change; see above.")
         return self._usual[tests]
 
-    def _run(self, tests: tuple[str, ...], limit: float, note: bool = False) -> tuple[int | None, float]:
-        """pytest's exit code, None when the time was up, and the seconds it took."""
+    def _run(self, tests: tuple[str, ...], limit: float, note: bool = False) -> tuple[int, float]:
+        """pytest's exit code, or minus the signal that ended it, and the seconds of the processor that it took.
+
+        The limit is on those seconds, so that a busy machine kills no mutant; ten times as many on the clock end one
+        that waits for something.
+        """
         started = time.perf_counter()
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
-            self._be_child(tests, note)
-        while time.perf_counter() - started < limit:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                return os.waitstatus_to_exitcode(status), time.perf_counter() - started
-            time.sleep(0.01)
-        os.killpg(child, signal.SIGKILL)  # the child's own group: it and what it started
-        os.waitpid(child, 0)
-        return None, time.perf_counter() - started
+            self._be_child(tests, limit, note)
+        done = 0
+        try:
+            while not done:
+                done, status, usage = os.wait4(child, os.WNOHANG)
+                if time.perf_counter() - started > 10 * limit:
+                    break
+                time.sleep(0.01)
+        finally:
+            if not done:
+                os.killpg(child, signal.SIGKILL)  # the child's own group: it and what it started
+                _, status, usage = os.wait4(child, 0)
+        return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
 
-    def _be_child(self, tests: tuple[str, ...], note: bool) -> None:
+    def _be_child(self, tests: tuple[str, ...], limit: float, note: bool) -> None:
         code = 70
         try:
             os.setsid()
             resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 5))
             output = os.open(self.folder / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(output, 1)
             os.dup2(output, 2)
@@ -208,8 +220,14 @@ class Bench:
             os.environ["PYTHONPATH"] = str(self.folder)
             os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
             sys.path[:] = [str(self.folder), *(p for p in sys.path if p and Path(p).resolve() != ROOT)]
+            import hypothesis
             import pytest
 
+            # A failing example is as good as the smallest one, whose search can take a minute.
+            hypothesis.settings.register_profile(
+                "mutants", phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate], deadline=None
+            )
+            hypothesis.settings.load_profile("mutants")
             order = FastFirst(self.folder / "seconds.json")
             files = [f"tests/test_{name}.py" for name in tests]
             options = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
@@ -223,11 +241,14 @@ class Bench:
             os._exit(code)
 
 
+def equivalent() -> dict[tuple[str, str, str], str]:
+    """Why no test can notice a change, by file, source line and changed line."""
+    entries = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
+    return {(entry["file"], entry["line"], entry["changed"]): entry["reason"] for entry in entries}
+
+
 def _table(chosen: list[Mutant], outcomes: list[tuple[str, float]]) -> pd.DataFrame:
-    known = {
-        (entry["file"], entry["line"], entry["after"]): entry["reason"]
-        for entry in tomllib.loads(EQUIVALENT.read_text())["equivalent"]
-    }
+    known = equivalent()
     return pd.DataFrame(
         {
             "file": m.file,
@@ -236,7 +257,7 @@ def _table(chosen: list[Mutant], outcomes: list[tuple[str, float]]) -> pd.DataFr
             "after": m.after,
             "outcome": how,
             "seconds": round(seconds, 1),
-            "equivalent": known.get((m.file, m.source_line, m.after), "") if how == "survived" else "",
+            "equivalent": known.get((m.file, m.source_line, m.changed_line), "") if how == "survived" else "",
         }
         for m, (how, seconds) in zip(chosen, outcomes, strict=True)
     )

@@ -54,6 +54,7 @@ class Mutant:
     before: str
     after: str
     source_line: str
+    changed_line: str
 
     def apply(self, source: str) -> str:
         """The changed file; brackets keep the rest of an expression as it was."""
@@ -72,7 +73,10 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
         )
         after = ast.unparse(changed)
         before = " ".join(source[start:end].split())
-        found.append(Mutant(file, node.lineno, start, end, before, after, lines[node.lineno - 1].strip()))
+        line = lines[node.lineno - 1].strip()
+        first, last = int(offsets[node.lineno - 1]), int(offsets[node.end_lineno or 0])
+        changed_line = f"{source[first:start]}({after}){source[end:last]}".strip()
+        found.append(Mutant(file, node.lineno, start, end, before, after, line, changed_line))
     return sorted(set(found), key=lambda m: (m.start, m.end, m.after))
 
 

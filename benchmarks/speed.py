@@ -94,6 +94,18 @@ def evaluation(train: gr.Interactions, rounds: int) -> list[dict]:
     ]
 
 
+def questions(train: gr.Interactions) -> list[dict]:
+    """One person's recommendations and one thing's likes, once the first question has been asked; 2 and 5 ms are the bars."""
+    recommender = gr.Recommender("lightgcn", dim=64, layers=3).fit(train, epochs=1, progress=False)
+    user, item = train.user_ids[5], train.item_ids[7]
+    calls = {
+        "recommend for one person": lambda: recommender.recommend(user, k=10),
+        "similar items of one": lambda: recommender.similar_items(item, k=10),
+    }
+    seconds = interleaved(calls, 200, warm=5)
+    return [{"what": name, "side": "graphrec", **spread(s), "ratio": ""} for name, s in seconds.items()]
+
+
 def by_search(keys: np.ndarray, n_items: int, users: np.ndarray, k: int) -> Callable[[], np.ndarray]:
     """What one would write in NumPy: draw, look all pairs up among the sorted keys, draw the met ones again."""
     g = np.random.default_rng(0)
@@ -160,7 +172,7 @@ def main(arguments: list[str]) -> None:
     args = parser.parse_args(arguments)
     split = gr.load_dataset("gowalla").split.without_valid()
     rows = steps(split.train, args.rounds) + evaluation(split.train, max(3, args.rounds // 3))
-    rows += negatives(split.train) + bookkeeping(split.train) + startup() + memory()
+    rows += questions(split.train) + negatives(split.train) + bookkeeping(split.train) + startup() + memory()
     table = pd.DataFrame(rows)
     write("speed", "Speed on Gowalla (64 dimensions, batches of 2,048)", table.fillna(""), bars(table))
 

@@ -7,6 +7,7 @@ was altered anywhere is refused.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -87,9 +88,12 @@ def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tenso
     InputError
         The file is missing, damaged anywhere, or not one of ours.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
-    whole = path.read_bytes()
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file.")
+    try:
+        whole = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):  # or it was there a moment ago
+        raise InputError(f"{path} does not exist.") from None
     if sha256 is not None and _digest(whole) != sha256:
         raise InputError(f"{path} is damaged: it is not the file that was saved.")
     data = memoryview(whole)
@@ -101,13 +105,18 @@ def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tenso
         raise InputError(f"{path} is damaged: its bytes are not those that were written.")
     try:
         header = json.loads(whole[8 : 8 + _header_length(data)])
-        return safetensors.torch.load(whole), json.loads(header["__metadata__"]["graphrec"])
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        tensors, record = safetensors.torch.load(whole), json.loads(header["__metadata__"]["graphrec"])
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{path} cannot be read (its record is a {type(record).__name__}).")
+    return tensors, record
 
 
 def replace_file(path: Path, *parts: bytes | memoryview) -> None:
     """Put bytes where a file is, or is to be: whole and on the disk, or not at all.
+
+    What killed processes left beside the file is removed.
 
     Raises
     ------
@@ -116,6 +125,7 @@ def replace_file(path: Path, *parts: bytes | memoryview) -> None:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        _remove_parts_of_the_dead(path)
         with part.open("wb") as file:  # not by safetensors, whose files nobody else may read
             for piece in parts:
                 file.write(piece)
@@ -130,14 +140,35 @@ def replace_file(path: Path, *parts: bytes | memoryview) -> None:
             part.unlink(missing_ok=True)
 
 
+def _remove_parts_of_the_dead(path: Path) -> None:
+    for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        number = part.name.removeprefix(f"{path.name}.").removesuffix(".part")
+        if number.isdecimal() and not _is_running(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # elsewhere, to ask by a signal is to end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 def _sync_folder(folder: Path) -> None:
-    """Bring the new name to the disk, too; where a folder cannot be opened (Windows) the system sees to it."""
-    if os.name == "posix":
+    """Bring the new name to the disk, too; where a folder cannot be opened the system sees to it."""
+    try:
         handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except OSError:  # Windows, or a folder that may be written and not read
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _header_length(data: memoryview) -> int:

@@ -30,8 +30,14 @@ _making = threading.Lock()
 
 
 def _forget_pools() -> None:
-    """A forked process has the parent's pools without their threads."""
+    """A forked process has the parent's pools without their threads, ours as well as torch's.
+
+    GNU's OpenMP waits for ever for threads that the fork has left behind, and does not tell whether there were any: torch
+    gets one thread in a forked process. More of them need a process that is spawned.
+    """
     global _making
+    if torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
+        torch.set_num_threads(1)
     _pools.clear()
     _making = threading.Lock()
 

@@ -87,6 +87,12 @@ def test_lists_are_as_long_as_the_catalogue_at_most(popular, k):
     assert gr.evaluate(popular, TEST, k=6).mean["recall@6"] == 1
 
 
+def test_a_report_made_by_hand_counts_nobody_as_cold():
+    report = gr.Report(pd.DataFrame({"user_id": ["a", "b"], "x": [0.0, 1.0]}), gr.Protocol("made up", "", ""))
+    assert (report.n_cold, report.n_users, report.metrics, report.mean) == (0, 2, ["x"], {"x": 0.5})
+    assert str(report).endswith("2 users; 95 % bootstrap intervals. Made up.")
+
+
 def test_people_without_history_are_counted(popular):
     test = table([(0, 3), (2, 3), (4, 1)])
     with pytest.warns(UserWarning, match="1 of 3 test users"):

@@ -41,9 +41,13 @@ def halved_squares(*rows):
     return sum(r.square().sum() for r in rows) / (2 * len(rows[0]))
 
 
-def bpr(u, v):
+def bpr(u, v, n_negatives=1):
     p, q, n = u[USERS], v[ITEMS], v[NEGATIVES]
-    return -F.logsigmoid((p * q).sum(1) - (p * n).sum(1)).mean(), halved_squares(p, q, n)
+    return -F.logsigmoid((p * q).sum(1) - (p * n).sum(1)).mean(), halved_squares(p, q, *[n] * n_negatives)
+
+
+def bpr_of_two(u, v):
+    return bpr(u, v, n_negatives=2)
 
 
 def mse(u, v):
@@ -67,11 +71,13 @@ def directau(u, v):
     ("formula", "options"),
     [
         (bpr, {"loss": "bpr"}),
+        (bpr_of_two, {"loss": "bpr", "n_negatives": 2}),
+        (bpr_of_two, {"loss": "bpr", "negatives": "hardest", "n_negatives": 2}),
         (in_batch, {"loss": "bpr", "negatives": "in-batch"}),
         (mse, {"loss": "mse"}),
         (directau, {"loss": "directau"}),
     ],
-    ids=["bpr", "in-batch", "mse", "directau"],
+    ids=["bpr", "two", "hardest", "in-batch", "mse", "directau"],
 )
 def test_a_step_goes_down_the_gradient_of_loss_and_penalty(formula, options, l2):
     # A loss of ratings and one without negatives may refuse options that they do not read.
@@ -106,6 +112,15 @@ def test_whole_rows_of_ratings():
     assert rec.history["loss"].item() == pytest.approx(
         ((users @ items.T)[USERS, ITEMS] - RATINGS).square().mean().item(), rel=1e-5
     )
+
+
+def test_whole_rows_without_ratings_are_ones():
+    implicit = gr.Interactions.from_indices(USERS.numpy(), ITEMS.numpy())
+    how = {**without_pairs(ONE_STEP), "batch_size": 2, "lr": 1e-30}
+    rec = gr.Recommender("mf", dim=3, init_std=0.7).fit(implicit, **how, loss="masked_mse")
+    state = rec.model.state_dict()
+    scores = (state["users"] @ state["items"].T)[USERS, ITEMS]
+    assert rec.history["loss"].item() == pytest.approx((scores - 1).square().mean().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
@@ -152,7 +167,8 @@ def fitted(split, **options):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "eval_every", "looks"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 1, [1, 2, 3]), (2, 7, [2]), (1, 3, [1])]
+    ("epochs", "eval_every", "looks"),
+    [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (7, 3, [3, 6, 7]), (3, 1, [1, 2, 3]), (2, 7, [2]), (1, 3, [1])],
 )
 def test_validation_is_looked_at_every_so_many_epochs_and_after_the_last(split, epochs, eval_every, looks):
     history = fitted(split, epochs=epochs, eval_every=eval_every).history

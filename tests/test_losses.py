@@ -313,6 +313,11 @@ def test_shared_shapes_are_checked(name):
         f(torch.zeros(3), torch.zeros(2, dtype=torch.int64), torch.zeros(2, 4))
     with pytest.raises(InputError, match="a positive and a negative"):
         f(torch.zeros(0), torch.zeros(0, dtype=torch.int64), torch.zeros(2, 4))
+    with pytest.raises(InputError, match="a positive and a negative"):
+        f(torch.zeros(1), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 0))
+    # One positive, one user and one negative are enough: log(1 + 1), or log 1.
+    value = f(torch.zeros(1), torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1))
+    assert float(value) == pytest.approx({"shared_softmax": math.log(2), "shared_bsl": 0.0}[name])
 
 
 # ---- the sums of exponentials ------------------------------------------------------------------------------
@@ -331,6 +336,23 @@ def test_log_sum_exp_equals_torch(n, m, temperature, scale, weighted, seed):
     torch.testing.assert_close(
         torch.autograd.grad(ours, x, upstream)[0], torch.autograd.grad(theirs, x, upstream)[0], rtol=1e-9, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 2.5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_product_is_summed_as_the_matrix_would_be(temperature, weighted):
+    g = torch.Generator().manual_seed(3)
+    left, right = (torch.randn(n, 4, generator=g, dtype=torch.float64, requires_grad=True) for n in (3, 6))
+    weight = torch.randn(6, generator=g, dtype=torch.float64) if weighted else None
+    got = log_sum_exp(losses.Product(left, right), temperature, weight)
+    z = left @ right.T / temperature
+    want = torch.logsumexp(z if weight is None else z + weight, 1)
+    assert torch.allclose(got, want)
+    upstream = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    for a, b in zip(
+        torch.autograd.grad(got, (left, right), upstream), torch.autograd.grad(want, (left, right), upstream), strict=True
+    ):
+        assert torch.allclose(a, b)
 
 
 def test_log_sum_exp_leaves_its_argument_alone():
@@ -380,8 +402,9 @@ def test_bce_labels():
     )
     assert float(losses.bce_labels(logits, labels)) == pytest.approx(expected)
     assert torch.isfinite(losses.bce_labels(torch.tensor([1e4, -1e4]), torch.tensor([0.0, 1.0])))
-    with pytest.raises(InputError, match="from 1 to 5"):
-        losses.bce_labels(torch.zeros(2), torch.tensor([1.0, 5.0]))
+    for high in (5.0, 1.5):
+        with pytest.raises(InputError, match=f"from 1 to {high:g}"):
+            losses.bce_labels(torch.zeros(2), torch.tensor([1.0, high]))
 
 
 def test_multinomial():

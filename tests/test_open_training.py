@@ -389,3 +389,19 @@ def test_a_value_that_is_no_number_is_never_the_best(split, worst, metric):
     torch.manual_seed(0)
     trainer = Trainer(gr.models.MF(split.train, dim=4), options, lambda model, valid: {metric: next(values)})
     assert trainer.fit(split.train, split.valid).best_epoch == 2
+
+
+@pytest.mark.parametrize("options", [{"n_negatives": 1}, {"negatives": "in-batch"}])
+def test_a_loss_that_pairs_every_positive_with_all_negatives_is_refused(split, options):
+    def slip(pos, neg):
+        return torch.nn.functional.softplus(neg - pos).mean()
+
+    with pytest.raises(gr.errors.InputError, match=r"write pos\[:, None\]"):
+        gr.Recommender("mf", dim=4).fit(split.train, loss=slip, epochs=1, progress=False, **options)
+
+    def aligned(pos, neg):
+        return torch.nn.functional.softplus(neg - pos[:, None]).mean()
+
+    right = gr.Recommender("mf", dim=4).fit(split.train, loss=aligned, epochs=1, progress=False, **options)
+    named = gr.Recommender("mf", dim=4).fit(split.train, loss="bpr", epochs=1, progress=False, **options)
+    assert right.history["loss"].item() == pytest.approx(named.history["loss"].item())

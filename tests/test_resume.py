@@ -190,7 +190,7 @@ def bpr_two(pos, neg):
         ({"hyper": {"dim": 8}}, {"hyper": {"dim": 8, "init_std": 0.2}}, "init_std=None, and now init_std=0.2"),
         ({"name": "lightgcn"}, {"name": "mf"}, "model='lightgcn', and now model='mf'"),
         ({}, {"loss": "bce"}, "loss='bpr', and now loss='bce'"),
-        ({"loss": bpr_one}, {"loss": bpr_two}, "loss='.*bpr_one', and now loss='.*bpr_two'"),
+        ({"loss": bpr_one}, {"loss": bpr_two}, "loss='.*bpr_one#.*', and now loss='.*bpr_two#"),
         ({}, {"lr": 0.04}, r"lr=0\.05, and now lr=0\.04"),
         ({}, {"negatives": "approximate"}, "negatives="),
         ({"loss": "softmax", "loss_options": {"temperature": 0.5}}, {"loss": "softmax"}, "loss_options="),
@@ -322,3 +322,26 @@ def test_a_full_disk_is_an_error_that_names_the_file(split, tmp_path, monkeypatc
         fit(split, epochs=3, checkpoint=tmp_path, resume=True)
     assert (tmp_path / FILE).read_bytes() == good
     assert os.listdir(tmp_path) == [FILE]
+
+
+def test_another_function_of_the_same_name_is_another_loss(split, tmp_path):
+    def make(sign):
+        if sign > 0:
+
+            def own(pos, neg):
+                return torch.nn.functional.softplus(neg - pos[:, None]).mean()
+
+        else:
+
+            def own(pos, neg):
+                return torch.relu(1 + neg - pos[:, None]).mean()
+
+        return own
+
+    how = {"checkpoint": tmp_path, "progress": False, "seed": 1}
+    gr.Recommender("mf", dim=4).fit(split.train, loss=make(1), epochs=1, **how)
+    with pytest.raises(gr.errors.InputError, match="loss"):
+        gr.Recommender("mf", dim=4).fit(split.train, loss=make(-1), epochs=2, resume=True, **how)
+    gr.Recommender("mf", dim=4).fit(split.train, loss=make(1), epochs=2, resume=True, **how)
+    with pytest.raises(gr.errors.InputError, match="2 epochs behind it, and epochs=1"):
+        gr.Recommender("mf", dim=4).fit(split.train, loss=make(1), epochs=1, resume=True, **how)

@@ -107,6 +107,18 @@ def test_no_bias_towards_some_items():
     assert_frequencies(items % 3, np.full(3, 1 / 3))
 
 
+@pytest.mark.parametrize("k", [1, 7])
+@pytest.mark.parametrize("first", [0, 12_345])
+def test_no_bias_where_the_filter_clears_every_draw(k, first):
+    """Nobody has met anything: a third of the draws below 3 · 2^29 must be made again all the same."""
+    n_items, rows = 3 * 2**29, 3_000
+    out = np.empty((rows, k), np.int64)
+    nothing = np.zeros(2, np.int64), np.zeros(0, np.int32), np.uint64(60), np.zeros(16, np.uint64)
+    assert kernels.draw_unseen(0, rows, first, np.zeros(rows, int), k, np.uint64(8), n_items, *nothing, out) == -1
+    bits = splitmix64(8, first * k + np.arange(rows * k))
+    assert (out.reshape(-1) == _below(bits, np.full(rows * k, n_items))).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(graphs(), st.sampled_from(["uniform", "hardest", "popularity"]), st.integers(1, 9), st.integers(0, 2**63))
 def test_never_a_positive(seen, kind, k, seed):
@@ -239,6 +251,9 @@ def test_a_sequence_begins_at_its_first_row(skewed, kind):
     assert (sampler.draw(users, 4, 5) == sampler.draw(users, 4, 5, first=0)).all()
     assert (sampler.draw_any(30, 5) == sampler.draw_any(30, 5, first=0)).all()
     assert (sampler.draw_any(30, 5)[7:] == sampler.draw_any(23, 5, first=7)).all()
+    seen = SeenItems(table(skewed))
+    assert (seen.draw(users, 4, 5) == seen.draw(users, 4, 5, first=0)).all()
+    assert (draw_negatives(seen, users, 4, 5) == draw_negatives(seen, users, 4, 5, first=0)).all()
 
 
 @pytest.mark.parametrize("n_pairs", [1, 60, 64, 65, 3000, 100_000])

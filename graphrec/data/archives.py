@@ -117,8 +117,23 @@ class ZipArchive(Archive):
             self._zip = zipfile.ZipFile(path)
         except DAMAGE as error:
             raise InputError(f"{path} is not a readable zip archive ({one_line(error)}); it may be cut short.") from error
+        self._compare_names()
         names = [name for name in self._zip.namelist() if not name.startswith("__MACOSX/")]
         self._members = {name.rpartition("/")[2]: name for name in sorted(names, key=lambda n: -n.count("/"))}
+
+    def _compare_names(self) -> None:
+        """Refuse a directory that names another file than lies at its place.
+
+        A checksum guards what a file holds and none guards its name: a file that is optional would be missed in silence.
+        """
+        with self.path.open("rb") as file:
+            for info in self._zip.infolist():
+                name = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437", "replace")
+                file.seek(info.header_offset + 26)
+                length = int.from_bytes(file.read(2), "little")
+                file.seek(2, 1)
+                if length != len(name) or file.read(length) != name:
+                    raise InputError(f"{self.path} is damaged: its directory names a file {info.filename!r} that is not there.")
 
     @property
     def members(self) -> list[str]:

@@ -87,7 +87,8 @@ class _Table:
         own = {name: value for name, value in options.items() if name not in ("encoding", "compression")}
 
         def read(**more: Any) -> pd.DataFrame:
-            with warnings.catch_warnings():  # about extra fields: they are known to be empty
+            # of warnings about extra fields, which are known to be empty, and casts, which pandas checks by itself
+            with warnings.catch_warnings(), np.errstate(invalid="ignore"):
                 warnings.simplefilter("ignore", pd.errors.ParserWarning)
                 frame: pd.DataFrame = pd.read_csv(io.BytesIO(text), **{"index_col": False, "low_memory": False, **own, **more})
             return frame
@@ -151,7 +152,7 @@ def _left_to_pandas(path: str, options: Mapping[str, Any]) -> _Table:
     """For layouts that only pandas knows: all columns are read, because only then does it notice rows too long."""
 
     def read(**more: Any) -> pd.DataFrame:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.filterwarnings("error", "Length of header or names", pd.errors.ParserWarning)
             try:
                 frame: pd.DataFrame = pd.read_csv(path, **{"index_col": False, **options, **more})

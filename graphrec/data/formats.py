@@ -198,6 +198,8 @@ def write_lightgcn(split: Split, folder: PathLike) -> None:
             temporary[target].write_bytes(text)
         for target in texts:
             os.replace(temporary[target], target)
+    except OSError as error:  # a full disk does not say where
+        raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from None
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)

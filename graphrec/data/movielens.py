@@ -154,13 +154,14 @@ def _parse(text: bytes, layout: dict[str, Any], columns: dict[str, Any], encodin
         Records(text, cut)
     except InputError as error:
         raise ValueError(str(error)) from error
-    frame: pd.DataFrame = pd.read_csv(
-        io.BytesIO(text),
-        **layout,
-        dtype=columns,
-        encoding=encoding,
-        index_col=False,
-        keep_default_na=False,
-        na_values={name: [""] for name, kind in columns.items() if kind is not str},
-    )
+    with np.errstate(invalid="ignore"):  # pandas compares what it cast, and refuses it then
+        frame: pd.DataFrame = pd.read_csv(
+            io.BytesIO(text),
+            **layout,
+            dtype=columns,
+            encoding=encoding,
+            index_col=False,
+            keep_default_na=False,
+            na_values={name: [""] for name, kind in columns.items() if kind is not str},
+        )
     return frame

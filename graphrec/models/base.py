@@ -146,7 +146,6 @@ class Model(Scorer, DotProduct):
     """
 
     needs_training: ClassVar[bool] = True
-    dot_product: bool = True
     ranks_as_it_trains: bool = True
     users_from_histories: bool = False
     l2_on: str = "ego"

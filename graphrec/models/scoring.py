@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -49,13 +50,25 @@ class Scoring(Protocol):
         """Scores of each row with its own items, (b, k) of int64, shape (b, k)."""
         ...
 
+    def finite(self, rows: Tensor) -> bool:
+        """Whether every score of these rows is known beforehand to be a finite number; otherwise each is looked at."""
+        ...
+
     def similarity(self, index: Tensor) -> Tensor:
         """Similarity of some items to all, shape (b, n_items)."""
         ...
 
 
 class DotProduct:
-    """Two rows are scored by their dot product."""
+    """Two rows are scored by their dot product.
+
+    Attributes
+    ----------
+    dot_product : bool
+        False in a class that overrides it by another score.
+    """
+
+    dot_product: bool = True
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Scores of paired rows.
@@ -113,6 +126,8 @@ class TableScoring:
     ) -> None:
         self.device = items.device
         self._scorer, self._users, self._items = scorer, users, items
+        # |u · v| ≤ ‖u‖ ‖v‖: far from overflow, finite rows have finite scores.
+        self._longest = float(torch.linalg.vector_norm(items, dim=1).max()) if scorer.dot_product and len(items) else math.inf
         self.similarity = MadeOnce(likeness)
         self._people = people
 
@@ -127,6 +142,10 @@ class TableScoring:
     def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
         """Scores (b, m)."""
         return self._scorer.score_all(rows, self._items[items]).float()
+
+    def finite(self, rows: Tensor) -> bool:
+        """Where the score is a dot product: whether the rows are short enough."""
+        return math.isfinite(self._longest) and float(torch.linalg.vector_norm(rows, dim=1).max()) * self._longest < 1e37
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Scores (b, k)."""

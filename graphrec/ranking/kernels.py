@@ -13,12 +13,22 @@ _LARGEST = np.finfo(np.float32).max
 
 
 @_compile
-def _worth_opening(row, start, threshold):  # type: ignore[no-untyped-def]
-    """Whether one of the 64 scores from `start` on beats the threshold or is no finite number.
+def _any_above(row, start, threshold):  # type: ignore[no-untyped-def]
+    """Whether one of the 64 scores from `start` on beats the threshold.
 
     Written so that LLVM compares eight at a time: unsigned indices (signed ones may wrap around), a constant
-    count, and an OR instead of a maximum, whose order floats do not let it change. NaN fails every comparison.
+    count, and an OR instead of a maximum, whose order floats do not let it change.
     """
+    found = np.int32(0)
+    first = np.uint64(start)
+    for j in range(np.uint64(_GROUP)):
+        found |= np.int32(row[first + np.uint64(j)] > threshold)
+    return found != 0
+
+
+@_compile
+def _any_above_or_not_finite(row, start, threshold):  # type: ignore[no-untyped-def]
+    """As :func:`_any_above`, or is no finite number: NaN fails every comparison. It takes a third more time."""
     found = np.int32(0)
     first = np.uint64(start)
     for j in range(np.uint64(_GROUP)):
@@ -52,7 +62,7 @@ def _first_from(sorted_items, lo, hi, item):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores, bad):  # type: ignore[no-untyped-def]
+def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores, bad, check):  # type: ignore[no-untyped-def]
     """Carry the best k of each user over one more block of items.
 
     Groups of 64 scores are looked into only when one of them beats the user's k-th best so far. Items
@@ -71,6 +81,8 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
         Sorted by falling score; -1 and -inf where nothing is found yet.
     bad : uint8 (b,)
         Set to 1 where a score, of whatever item, is NaN or infinite.
+    check : bool
+        Whether that can be.
     """
     k = best.shape[1]
     width = scores.shape[1]
@@ -82,8 +94,12 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
         start_seen = _first_from(indices, start_seen, end_seen, labels[first])
         for start in range(0, width, _GROUP):
             end = min(start + _GROUP, width)
-            if end - start == _GROUP and not _worth_opening(row, start, threshold):
-                continue
+            if end - start == _GROUP:
+                if check:
+                    if not _any_above_or_not_finite(row, start, threshold):
+                        continue
+                elif not _any_above(row, start, threshold):
+                    continue
             found, finite = 0, True
             for j in range(start, end):  # without a branch, which would be mispredicted
                 candidates[found] = j

@@ -63,6 +63,7 @@ class Ranker:
     def __init__(self, model: Scorer, seen: Interactions | None = None) -> None:
         self.n_users, self.n_items = model.n_users, model.n_items
         self.user_ids = model.user_ids
+        self._everything = np.arange(self.n_items)
         with torch.no_grad():
             self._scoring = model.scoring()
         self._watched = [t for t in (*model.parameters(), *model.buffers()) if not t.is_inference()]
@@ -130,7 +131,7 @@ class Ranker:
             A score is not a finite number; the message names the first user.
         """
         rows = np.asarray(users, np.int64)
-        return self._best(_Known(self._scoring, rows), rows, self._left_out, k, items, budget, blocks)
+        return self._best(_Lists(_Known(self._scoring, rows), rows, self._left_out, k, items), budget, blocks)
 
     def top_k_of(
         self, histories: sparse.csr_matrix, k: int, items: npt.NDArray[np.integer] | None = None, budget: int = BUDGET
@@ -150,80 +151,51 @@ class Ranker:
         histories = histories.tocsr().sorted_indices()
         rows = np.arange(histories.shape[0])
         left_out = histories.indptr.astype(np.int64), histories.indices.astype(np.int32)
-        return self._best(_New(self._scoring, histories), rows, left_out, k, items, budget, None)
+        return self._best(_Lists(_New(self._scoring, histories), rows, left_out, k, items), budget)
 
-    def _best(
-        self,
-        people: _Known | _New,
-        rows: IndexArray,
-        left_out: tuple[IndexArray, IntArray],
-        k: int,
-        items: npt.NDArray[np.integer] | None,
-        budget: int,
-        blocks: Blocks | None,
-    ) -> Lists:
-        labels = np.arange(self.n_items) if items is None else np.asarray(items, np.int64)
-        best = np.full((len(rows), k), -1, np.int32)
-        best_scores = np.full((len(rows), k), -np.inf, np.float32)
-        if not len(rows) or not len(labels) or not k:
-            return best, best_scores
-        bad = np.zeros(len(rows), np.uint8)
+    def _best(self, lists: _Lists, budget: int, blocks: Blocks | None = None) -> Lists:
+        n = len(lists.rows)
+        if not n or not lists.k or (lists.items is not None and not len(lists.items)):
+            return lists.best, lists.scores
         whole = self._scoring.whole_rows
-        blocks = blocks or plan_blocks(len(rows), self.n_items if whole or not self.on_host else len(labels), whole, budget)
-        work = self._on_host if self.on_host else self._on_device
-        work(people, rows, left_out, labels, items is None, blocks, (best, best_scores, bad))
-        self._require_finite(bad, people)
-        return best, best_scores
+        width = self.n_items if lists.items is None or whole or not self.on_host else len(lists.items)
+        blocks = blocks or plan_blocks(n, width, whole, budget)
+        (self._fill_on_host if self.on_host else self._fill_on_device)(lists, blocks)
+        self._require_finite(lists.bad, lists.people)
+        return lists.best, lists.scores
 
-    def _on_host(
-        self,
-        people: _Known | _New,
-        rows: IndexArray,
-        left_out: tuple[IndexArray, IntArray],
-        labels: IndexArray,
-        everything: bool,
-        blocks: Blocks,
-        out: tuple[IntArray, FloatArray, npt.NDArray[np.uint8]],
-    ) -> None:
+    def _fill_on_host(self, lists: _Lists, blocks: Blocks) -> None:
         from graphrec.ranking.kernels import scan
 
-        best, best_scores, bad = out
-        chosen = None if everything else torch.from_numpy(labels)
+        labels = self._everything if lists.items is None else lists.items
+        chosen = None if lists.items is None else torch.from_numpy(lists.items)
         step = len(labels) if self._scoring.whole_rows else blocks.items
 
         def block(lo: int, hi: int) -> None:
             with torch.inference_mode():
-                u = people.rows(lo, hi)
+                u = lists.people.rows(lo, hi)
+                check = not self._scoring.finite(u)
                 for first in range(0, len(labels), step):
                     part = slice(first, first + step) if chosen is None else chosen[first : first + step]
                     scores = self._scoring.scores(u, part).contiguous().numpy()
-                    fixed = labels, *left_out, rows[lo:hi], best[lo:hi], best_scores[lo:hi], bad[lo:hi]
-                    scan(0, hi - lo, scores, first, *fixed)
+                    out = lists.best[lo:hi], lists.scores[lo:hi], lists.bad[lo:hi]
+                    scan(0, hi - lo, scores, first, labels, *lists.left_out, lists.rows[lo:hi], *out, check)
                     del scores  # so that the next block lies at the same place, which is still in the cache
 
-        run_alone(block, [*range(0, len(rows), blocks.users), len(rows)])
+        run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
 
-    def _on_device(
-        self,
-        people: _Known | _New,
-        rows: IndexArray,
-        left_out: tuple[IndexArray, IntArray],
-        labels: IndexArray,
-        everything: bool,
-        blocks: Blocks,
-        out: tuple[IntArray, FloatArray, npt.NDArray[np.uint8]],
-    ) -> None:
+    def _fill_on_device(self, lists: _Lists, blocks: Blocks) -> None:
         device = self._scoring.device
-        chosen = None if everything else torch.as_tensor(labels, device=device)
-        masked, width = LeftOut(*left_out, device), min(out[0].shape[1], len(labels))
+        chosen = None if lists.items is None else torch.as_tensor(lists.items, device=device)
+        left_out, width = LeftOut(*lists.left_out, device), min(lists.k, self.n_items if chosen is None else len(chosen))
         made: list[tuple[Tensor, Tensor, Tensor]] = []
         with torch.inference_mode():
-            for lo in range(0, len(rows), blocks.users):
-                hi = min(lo + blocks.users, len(rows))
-                made.append(best_of_rows(self._scoring, people.rows(lo, hi), rows[lo:hi], width, masked, chosen))
+            for lo in range(0, len(lists.rows), blocks.users):
+                hi = min(lo + blocks.users, len(lists.rows))
+                made.append(best_of_rows(self._scoring, lists.people.rows(lo, hi), lists.rows[lo:hi], width, left_out, chosen))
             # One copy of the result, when all of it is there.
             best, scores, bad = (torch.cat(parts).cpu().numpy() for parts in zip(*made, strict=True))
-        out[0][:, :width], out[1][:, :width], out[2][:] = best, scores, bad
+        lists.best[:, :width], lists.scores[:, :width], lists.bad[:] = best, scores, bad
 
     # ---- whole ranks ------------------------------------------------------------------------------
 
@@ -249,7 +221,7 @@ class Ranker:
 
         test_indptr, test_items = test.structure
         rows = np.flatnonzero(np.diff(test_indptr) > 0)
-        labels = np.arange(self.n_items)
+        labels = self._everything
         above, ties, before = (np.zeros(len(test_items), np.int64) for _ in range(3))
         best, best_scores = np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
         bad = np.zeros(len(rows), np.uint8)
@@ -262,7 +234,7 @@ class Ranker:
             not_finite(0, hi - lo, scores, bad[lo:hi])
             if k:
                 lists = best[lo:hi], best_scores[lo:hi], bad[lo:hi]
-                scan(0, hi - lo, scores, 0, labels, *self._left_out, rows[lo:hi], *lists)
+                scan(0, hi - lo, scores, 0, labels, *self._left_out, rows[lo:hi], *lists, False)
             count_above(0, hi - lo, scores, *self._left_out, rows[lo:hi], test_indptr, test_items, above, ties, before)
 
         run_alone(block, [*range(0, len(rows), blocks.users), len(rows)])
@@ -321,7 +293,7 @@ class Ranker:
         index = np.asarray(items, np.int64)
         best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
         bad = np.zeros(len(index), np.uint8)
-        labels, step = np.arange(self.n_items), max(1, 2**22 // max(self.n_items, 1))
+        labels, step = self._everything, max(1, 2**22 // max(self.n_items, 1))
         for lo in range(0, len(index), step):
             some = index[lo : lo + step]
             with torch.inference_mode():
@@ -329,7 +301,7 @@ class Ranker:
                 values = rows.float().cpu().contiguous().numpy()
             itself = np.arange(len(some) + 1), some.astype(np.int32), np.arange(len(some))
             part = slice(lo, lo + len(some))
-            scan(0, len(some), values, 0, labels, *itself, best[part], scores[part], bad[part])
+            scan(0, len(some), values, 0, labels, *itself, best[part], scores[part], bad[part], True)
         if bad.any():
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
@@ -341,6 +313,34 @@ class Ranker:
             raise FloatingPointError(
                 f"the model gives scores that are not finite numbers for {np.count_nonzero(bad):,} of those asked, first {who}."
             )
+
+
+class _Lists:
+    """The best k items of some people, while they are being found.
+
+    Attributes
+    ----------
+    people : _Known or _New
+    rows : ndarray of int64, shape (n,)
+        Their rows in `left_out`, the compressed rows of what is not ranked.
+    items : ndarray of int64 or None
+        What to choose from, ascending; None for all.
+    best, scores, bad : ndarray of int32 (n, k), float32 (n, k) and uint8 (n,)
+        `bad` says whether a score was no finite number.
+    """
+
+    def __init__(
+        self,
+        people: _Known | _New,
+        rows: IndexArray,
+        left_out: tuple[IndexArray, IntArray],
+        k: int,
+        items: npt.NDArray[np.integer] | None,
+    ) -> None:
+        self.people, self.rows, self.left_out, self.k = people, rows, left_out, k
+        self.items = None if items is None else np.asarray(items, np.int64)
+        self.best, self.scores = np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
+        self.bad = np.zeros(len(rows), np.uint8)
 
 
 class _Known:

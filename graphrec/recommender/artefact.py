@@ -7,7 +7,8 @@
 ``PART.….safetensors``                  the same of a recommender that it was given as an option
 
 A file's name holds a part of its checksum, so that a new version lies beside the old one until ``run.json``, which is
-replaced in one move, names it. Nothing in the folder is code and nothing in it is run when it is read.
+replaced in one move, names it. Nothing in the folder is code and nothing in it is run when it is read. Savings to one
+folder wait for each other.
 """
 
 from __future__ import annotations
@@ -30,15 +31,16 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.models.base import Scorer
+from graphrec.recommender.folder_lock import locked
+from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import features_of, pack_features, pack_tables, tables_of
 from graphrec.tensor_files import pack, read_tensors, replace_file
 
 __all__ = ["Artefact", "fill", "read", "write"]
 
 FORMAT = 2
-_OURS = re.compile(r".+-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part")
+_OURS = re.compile(r"(.+\.)?(model|interactions|features\.[^-]+)-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part")
 _ABANDONED = 3600.0  # seconds
-_RETRIES = 5  # of a reader whose files are replaced under its hands
 
 
 @dataclass
@@ -92,20 +94,21 @@ def write(folder: Path, artefact: Artefact) -> None:
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}
     text = _with_checksum(record, artefact.model)
     folder.mkdir(parents=True, exist_ok=True)
-    before = set(_named_files(folder))
-    made = []
-    try:
-        for name, body in bodies.items():
-            if not (folder / name).exists():
-                made.append(name)
-            replace_file(folder / name, body)
-        replace_file(folder / "run.json", text.encode("utf-8"))
-    except OSError:
-        for name in made:
+    with locked(folder) as alone:
+        before = set(_named_files(folder))
+        made = []
+        try:
+            for name, body in bodies.items():
+                if not (folder / name).exists():
+                    made.append(name)
+                replace_file(folder / name, body)
+            replace_file(folder / "run.json", text.encode("utf-8"))
+        except OSError:
+            for name in set(made) - set(_named_files(folder)):  # it may have been the last step that failed
+                (folder / name).unlink(missing_ok=True)
+            raise
+        for name in {*before, *_left_behind(folder, alone)} - set(bodies):
             (folder / name).unlink(missing_ok=True)
-        raise
-    for name in {*before, *_left_behind(folder)} - set(bodies):
-        (folder / name).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> Artefact:
@@ -116,15 +119,13 @@ def read(folder: Path) -> Artefact:
     InputError
         The folder or one of its files is missing, damaged, or of another format.
     """
-    for turn in range(_RETRIES):
-        text = _text(folder)
-        try:
-            return _artefact(_checked_record(folder, text), folder)
-        except InputError:
-            # Somebody may have saved anew since run.json was read; then what it names now is there.
-            if turn + 1 == _RETRIES or _text(folder) == text:
-                raise
-    raise AssertionError("unreachable")
+    text = _text(folder)
+    try:
+        return _artefact(_checked_record(folder, text), folder)
+    except InputError:
+        # Somebody may have saved anew since run.json was read. Whoever saves now is waited for.
+        with locked(folder, shared=True):
+            return _artefact(_checked_record(folder, _text(folder)), folder)
 
 
 def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
@@ -136,8 +137,10 @@ def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
         A tensor is missing or of another shape or type, a number is not finite, or an index out of bounds.
     """
     dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    if unlike := sorted(dtypes.keys() ^ artefact.state.keys()):
+        raise InputError(f"{folder} does not fit the model {artefact.model}: only one of them has {unlike[0]}.")
     for name, tensor in artefact.state.items():
-        if name in dtypes and tensor.dtype != dtypes[name]:
+        if tensor.dtype != dtypes[name]:
             raise InputError(f"{folder} does not fit the model {artefact.model}: {name} is of another type.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{folder} is damaged: {name} has numbers that are not finite.")
@@ -145,7 +148,10 @@ def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
         model.load_state_dict(artefact.state)
     except RuntimeError as error:
         raise InputError(f"{folder} does not fit the model {artefact.model}: {str(error).splitlines()[-1].strip()}") from None
-    model.check_state()
+    try:
+        model.check_state()
+    except InputError as error:
+        raise InputError(f"{folder} is damaged: {error}") from None
 
 
 # ---- from data to files ------------------------------------------------------------------------------
@@ -213,13 +219,15 @@ def _checked_record(folder: Path, text: bytes) -> dict[str, Any]:
     try:
         record = json.loads(text)
         version, checksum = record["format"], record.pop("checksum", None)
+        right = _checksum(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path} is damaged and cannot be read.") from None
-    if version != FORMAT and checksum in (None, _checksum(record)):
+    if version != FORMAT and checksum in (None, right):
         writer = record.get("graphrec", "another version")
         raise InputError(f"{folder} was saved by graphrec {writer}, in format {version}; this one reads format {FORMAT}.")
-    if checksum != _checksum(record):
+    if checksum != right:
         raise InputError(f"{path} is damaged, or was changed after it was saved.")
+    check_record(record, str(path))
     return dict(record)
 
 
@@ -235,11 +243,16 @@ def _named_files(folder: Path) -> Iterator[str]:
         records += one["parts"].values()
 
 
-def _left_behind(folder: Path) -> Iterator[str]:
-    """Files of savings that were killed; young ones may belong to a saving that is under way."""
+def _left_behind(folder: Path, alone: bool) -> Iterator[str]:
+    """Files of savings that were killed; if others may be saving at this moment, only those that are not young."""
     for path in folder.iterdir():
-        if _OURS.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED:
-            yield path.name
+        if _OURS.fullmatch(path.name):
+            try:
+                age = time.time() - path.stat().st_mtime
+            except FileNotFoundError:  # somebody else has tidied up
+                continue
+            if alone or age > _ABANDONED:
+                yield path.name
 
 
 def _artefact(record: dict[str, Any], folder: Path) -> Artefact:

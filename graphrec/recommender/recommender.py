@@ -21,11 +21,12 @@ from graphrec.recommender import artefact, fitting
 from graphrec.recommender.state import State
 from graphrec.training.choose import choose, refuse_for_solved
 
-__all__ = ["Recommender", "load"]
+__all__ = ["NAMED", "Recommender"]
 
 Ids = Sequence[Any] | npt.NDArray[Any] | str | int
 Cold = Literal["error", "skip", "popular"]
-_NAMED = {**MODELS, **COMPOSED}
+NAMED = {**MODELS, **COMPOSED}
+"""Every model that has a name."""
 
 
 class Recommender:
@@ -51,13 +52,13 @@ class Recommender:
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
-            if model not in _NAMED:
-                raise unknown_name("model", model, _NAMED)
-            self.name, self.kind = model, _NAMED[model]
+            if model not in NAMED:
+                raise unknown_name("model", model, NAMED)
+            self.name, self.kind = model, NAMED[model]
         else:
             if not (isinstance(model, type) and issubclass(model, Scorer)):
                 raise InputError(f"model must be a name or a subclass of graphrec.models.Model, got {model!r}.")
-            own = next((name for name, kind in _NAMED.items() if kind is model), None)
+            own = next((name for name, kind in NAMED.items() if kind is model), None)
             self.name, self.kind = own or f"{model.__module__}:{model.__qualname__}", model
         self.hyper = checked_options(self.kind, self.name, hyper)
         self.fit_defaults: dict[str, Any] = {}
@@ -331,7 +332,7 @@ class Recommender:
     # ---- on disk ------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the recommender to a folder, complete: :func:`load` needs no data set and runs no code.
+        """Write the recommender to a folder, complete: :func:`graphrec.load` needs no data set and runs no code.
 
         A run that is there already is replaced in one move: a kill or a full disk leaves the old one or the new one.
 
@@ -375,39 +376,3 @@ class Recommender:
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,
         )
-
-
-def load(path: str | Path, model: type[Scorer] | None = None) -> Recommender:
-    """Read a recommender that :meth:`Recommender.save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-    model : type, optional
-        The class, for a model that is not in the library's table. It is never imported by name.
-
-    Returns
-    -------
-    Recommender
-
-    Raises
-    ------
-    InputError
-        The folder is missing, damaged, or holds a class that was not passed.
-    """
-    return _restored(artefact.read(Path(path)), Path(path), model)
-
-
-def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) -> Recommender:
-    if model is None and saved.model not in _NAMED:
-        raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
-    parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
-    recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
-    recommender.fit_defaults = saved.fit_defaults
-    # Where training starts need not be computed again.
-    seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
-    built = fitting.build(recommender._plan(), saved.built_from, seed, but)
-    artefact.fill(built, saved, path)
-    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, **saved.fitted)
-    return recommender

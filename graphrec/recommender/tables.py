@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -68,6 +69,9 @@ def tables_of(
         Something is missing, of another type, or out of bounds.
     """
     ids = {side: _ids_of(side, tensors, where) for side in ("user", "item")}
+    for side, values in ids.items():
+        if len(pd.unique(values)) < len(values):
+            raise _damaged(where, f"a {side} id occurs twice")
     built_from = _table_of("built_from", tensors, ids, where)
     valid = _table_of("valid", tensors, ids, where) if "valid.users" in tensors else None
     match meta.get("shown"):
@@ -144,6 +148,7 @@ def pack_features(features: Features) -> Packed:
 
 def features_of(tensors: dict[str, Tensor], meta: dict[str, Any], train: Interactions, where: str) -> Features:
     """What :func:`pack_features` packed, for the ids of a table."""
+    _check_words(meta, where)
     ids = train.item_ids if meta["side"] == "item" else train.user_ids
     indptr, indices = (_vector(tensors, name, torch.int32, where).numpy() for name in ("indptr", "indices"))
     data = _vector(tensors, "data", torch.float32, where).numpy()
@@ -161,6 +166,19 @@ def features_of(tensors: dict[str, Tensor], meta: dict[str, Any], train: Interac
             raise _damaged(where, f"the labels of {column} do not fit together")
         labels[column] = Labels(codes, np.array(names, dtype=object))
     return Features(matrix, tuple(meta["columns"]), ids, meta["side"], labels)
+
+
+def _check_words(meta: dict[str, Any], where: str) -> None:
+    """The side, the names of columns and the names of labels."""
+
+    def texts(values: object) -> bool:
+        return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+    labels = meta.get("labels")
+    if not (meta.get("side") in ("item", "user") and texts(meta.get("columns")) and isinstance(labels, dict)):
+        raise _damaged(where, "the description of the features is missing or of another type")
+    if not all(texts(names) for names in labels.values()):
+        raise _damaged(where, "the names of labels are missing or of another type")
 
 
 def _vector(tensors: dict[str, Tensor], name: str, dtype: torch.dtype, where: str) -> Tensor:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,8 @@ __all__ = ["as_json", "of_table", "refuse_another"]
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON gives it back; functions and objects of the caller's own are there by their qualified name."""
+    """A value as JSON gives it back; functions of the caller's own are there by their
+    qualified name and a checksum of their code, objects by the name of their class."""
     if isinstance(value, Credit):
         return value.to_dict()
     if isinstance(value, Schedule):
@@ -37,7 +40,14 @@ def as_json(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{named.__module__}:{named.__qualname__}"
+    code = getattr(value, "__code__", None)  # two functions of one name are two functions
+    mark = "" if code is None else f"#{zlib.crc32(code.co_code + repr((code.co_names, _constants(code))).encode()):08x}"
+    return f"{named.__module__}:{named.__qualname__}{mark}"
+
+
+def _constants(code: CodeType) -> list[Any]:
+    """The constants of a function's code, functions inside it by their own code."""
+    return [[*_constants(one), one.co_code] if isinstance(one, CodeType) else one for one in code.co_consts]
 
 
 def of_table(table: Interactions | None) -> str | None:

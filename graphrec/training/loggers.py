@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from numbers import Real
 from pathlib import Path
 from typing import IO, Any
 
 from graphrec.errors import InputError
+from graphrec.tensor_files import replace_file
 from graphrec.training.state import TrainingState
 
 __all__ = ["CSVLogger", "ProgressBar", "TensorBoard"]
@@ -52,9 +52,7 @@ class CSVLogger:
         writer.writeheader()
         writer.writerows(rows)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(self.path.name + ".part")
-        part.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(part, self.path)
+        replace_file(self.path, text.getvalue().encode("utf-8"))
 
 
 def _read(path: Path) -> list[Row]:

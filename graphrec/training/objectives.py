@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -19,7 +20,7 @@ from graphrec.models.encoding import Encoding
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
 from graphrec.sampling.negatives import READS
 from graphrec.training.options import FitOptions
-from graphrec.training.terms import COLUMNS, Terms, check_gradient, check_terms, total
+from graphrec.training.terms import COLUMNS, AlignedRows, Terms, check_gradient, check_terms, total
 from graphrec.training.unread import name_of, refuse_unread
 
 __all__ = ["Objective", "kind_of", "objective"]
@@ -149,7 +150,10 @@ class _Objective:
         options = self.options.loss_options
         if self._log_q is not None and negatives is not None:
             options = {**options, "log_q": self._log_q.to(negatives.device)[negatives]}
-        value: Tensor = loss(*scores, **options)
+        own = self._fresh and not isinstance(self.options.loss, str) and isinstance(scores[0], Tensor)
+        # A function of the caller's own is watched in its first step.
+        with AlignedRows(f"the loss {name_of(self.loss)}", len(scores[0])) if own else nullcontext():
+            value: Tensor = loss(*scores, **options)
         return value
 
     def _with_extras(self, value: Tensor, model: Model, step: Step) -> Terms:

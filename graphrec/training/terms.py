@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from graphrec.errors import InputError
 
-__all__ = ["COLUMNS", "Terms", "check_gradient", "check_terms", "total"]
+__all__ = ["COLUMNS", "AlignedRows", "Terms", "check_gradient", "check_terms", "total"]
 
 Terms = dict[str, Tensor]
 # What the history has columns for in any case.
@@ -48,3 +49,33 @@ def check_gradient(terms: Terms, who: str) -> None:
     """Refuse terms from which nothing can be learnt."""
     if torch.is_grad_enabled() and not any(value.requires_grad for value in terms.values()):
         raise InputError(f"{who} gives a number without a gradient; it must be computed from the model's scores by torch.")
+
+
+class AlignedRows(TorchFunctionMode):
+    """Refuses an operation of a loss that would pair every positive with the negatives of every other one.
+
+    Positives (b,) against negatives (b, 1) or (b, b) are spread over the columns and not over the rows, silently: a loss
+    must write ``pos[:, None]``.
+
+    Parameters
+    ----------
+    who : str
+        For the message.
+    size : int
+        b; of one positive there is nothing to mistake.
+    """
+
+    def __init__(self, who: str, size: int) -> None:
+        super().__init__()
+        self._who, self._size = who, size
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        b = self._size
+        shapes = {tuple(one.shape) for one in args if isinstance(one, Tensor)}
+        if b > 1 and isinstance(result, Tensor) and result.shape == (b, b) and (b,) in shapes and shapes & {(b, 1), (b, b)}:
+            raise InputError(
+                f"{self._who} joins its positives of shape ({b},) with its negatives row against column, which pairs every one "
+                "with those of all others; write pos[:, None] for one positive a row."
+            )
+        return result

@@ -248,6 +248,11 @@ class Trainer:
         if found is None:
             return  # nothing was saved yet: the first epoch is where to go on
         tensors, meta = found
+        if meta["epoch"] > self.options.epochs:
+            raise InputError(
+                f"the checkpoint has {meta['epoch']} epochs behind it, and epochs={self.options.epochs} are asked for; "
+                "resume with at least as many."
+            )
         checkpoint.load_model(self.model, tensors["model"])
         best = tensors.get("best")
         self.best = None if best is None else {name: tensor.to(self.device) for name, tensor in best.items()}

@@ -144,6 +144,10 @@ class _Signals:
         """Columns of the signals (b, m): a view where the items are a range."""
         return rows[:, items]
 
+    def finite(self, rows: Tensor) -> bool:
+        """Unknown: a filter's weights may be anything."""
+        return False
+
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Entries of the signals (b, k)."""
         return rows.gather(1, items)

@@ -1,0 +1,58 @@
+"""From a saved folder to a recommender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphrec.errors import InputError
+from graphrec.models import Scorer
+from graphrec.recommender import artefact, fitting
+from graphrec.recommender.recommender import NAMED, Recommender
+from graphrec.recommender.state import State
+
+__all__ = ["load"]
+
+
+def load(path: str | Path, model: type[Scorer] | None = None) -> Recommender:
+    """Read a recommender that :meth:`Recommender.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    model : type, optional
+        The class, for a model that is not in the library's table. It is never imported by name.
+
+    Returns
+    -------
+    Recommender
+
+    Raises
+    ------
+    InputError
+        The folder is missing, damaged, or holds a class that was not passed.
+    """
+    return _restored(artefact.read(Path(path)), Path(path), model)
+
+
+def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) -> Recommender:
+    if model is None and saved.model not in NAMED:
+        raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
+    parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
+    try:
+        recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
+        recommender.fit_defaults = saved.fit_defaults
+        # Where training starts need not be computed again.
+        seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
+        built = fitting.build(recommender._plan(), saved.built_from, seed, but)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a constructor makes of options that no annotation checks
+        raise InputError(f"{path} is damaged: there is no {saved.model} of its options ({_one_line(error)}).") from error
+    artefact.fill(built, saved, path)
+    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, **saved.fitted)
+    return recommender
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
