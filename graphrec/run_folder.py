@@ -53,7 +53,7 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
         return False
     _try_to_write(out)
     inside = sorted(out.iterdir())
-    if is_run(out):
+    if files is RUN_FILES and is_run(out):
         return True
     own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}
     strange = next((p.name for p in inside if p.name not in own), None)

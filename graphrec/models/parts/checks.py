@@ -92,11 +92,13 @@ def checked_options(kind: type, name: str, given: Mapping[str, Any]) -> dict[str
     return options
 
 
+_MOST = float(np.finfo(np.float32).max)
 _WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 
 
 def _of_type(option: str, value: Any, hint: Any) -> Any:
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    allowed = tuple(str if typing.get_origin(kind) is typing.Literal else kind for kind in allowed)  # which text is seen later
     plain = [kind for kind in allowed if kind in _WORDS]
     if not plain or any(kind not in _WORDS and kind is not type(None) for kind in allowed):
         return value
@@ -107,5 +109,7 @@ def _of_type(option: str, value: Any, hint: Any) -> Any:
         if isinstance(value, wider) and (kind is bool or not isinstance(value, bool)):
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise InputError(f"{option} must be below 2**63, got {value}.")
+            if isinstance(value, float) and not abs(value) <= _MOST:
+                raise InputError(f"{option} must be a finite number that fits into a float32, got {value!r}.")
             return value
     raise InputError(f"{option} must be {' or '.join(_WORDS[kind] for kind in plain)}, got {value!r}.")

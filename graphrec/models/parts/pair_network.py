@@ -53,10 +53,7 @@ class PairNetwork(nn.Module):
     ) -> None:
         super().__init__()
         widths = [user_width + item_width, *check_widths("hidden", hidden)]
-        if isinstance(dropout, Sequence) and not isinstance(dropout, str):
-            each = list(dropout)
-        else:
-            each = [dropout] * len(hidden)
+        each = list(dropout) if isinstance(dropout, Sequence) else [dropout] * len(hidden)
         if len(each) != len(hidden):
             raise InputError(f"dropout names {len(each)} probabilities for {len(hidden)} hidden layers.")
         if activation not in _ACTIVATIONS:

@@ -41,6 +41,7 @@ def embedding(
         An unknown name, a dim below 1, a negative std, or bounds that are not in increasing order.
     """
     check_at_least("dim", dim, 1)
+    low, high = check_range("init_range", bounds)
     if init not in INITS:
         raise unknown_name("init", init, INITS)
     if init == "normal":
@@ -48,7 +49,6 @@ def embedding(
         return nn.Parameter(torch.randn(count, dim) * std)
     table = torch.empty(count, dim)
     if init == "uniform":
-        low, high = check_range("init_range", bounds)
         nn.init.uniform_(table, low, high)
     elif init == "xavier":
         nn.init.xavier_uniform_(table)
