@@ -1,4 +1,4 @@
-"""A step of a pairwise loss on tables of factors: scores, loss, gradient and update in two compiled passes, without autograd."""
+"""A step of a pairwise loss on tables of factors: scores, loss, gradient and update in two compiled passes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class FactorStep:
             for parameter in (table, bias):
                 if parameter is not None:
                     self.optimizer.catch_up(parameter, groups.distinct)
-        numbers = [self.optimizer.begin(p) for p in (f.users, f.items, f.user_bias, f.item_bias) if p is not None][0]
+        numbers, *_ = [self.optimizer.begin(p) for p in (f.users, f.items, f.user_bias, f.item_bias) if p is not None]
         left, right = self.side(f.users, f.user_bias), self.side(f.items, f.item_bias)
         old, slopes = np.empty((len(users.distinct), f.users.shape[1]), np.float32), np.empty((b, 1 + k), np.float32)
         values = np.empty(b, np.float32)

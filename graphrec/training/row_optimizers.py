@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from graphrec.errors import InputError
-from graphrec.training.missed_steps import MissedSteps, Rows, row_ranges
 from graphrec.threads import run_ranges
+from graphrec.training.missed_steps import MissedSteps, Rows, row_ranges
 
 __all__ = ["RowAdagrad", "RowAdam", "RowOptimizer", "RowSGD"]
 
@@ -142,7 +142,7 @@ class RowAdam(RowOptimizer, torch.optim.Adam):
             self._missed[p] for g in self.param_groups for p in g["params"] if p.grad is not None and p in self._missed
         ]:
             missed.settle()
-        value = super().step(closure)
+        value: float | None = super().step(closure)
         for table, gradient in tables:
             self._step_rows(table, gradient)
         return value
@@ -162,7 +162,7 @@ class RowAdam(RowOptimizer, torch.optim.Adam):
         return super().__getstate__()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._missed = {}
 
 
