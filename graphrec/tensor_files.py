@@ -1,107 +1,152 @@
-"""Named tensors with a JSON record as bytes and as files: safetensors, which runs no code when it is read."""
+"""Named tensors and a record on disk: one safetensors file, written whole or not at all, that runs no code when read.
+
+The file's own metadata hold the record and a checksum of every byte of the file but the checksum's, so that a file that
+was altered anywhere is refused.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["pack", "read_tensors", "replace_file", "unpack", "write_tensors"]
+__all__ = ["pack", "read_tensors", "replace_file", "write_tensors"]
+
+_BLANK = b"0" * 64
+# In a header a quote inside a name or a value has a backslash before it: only the key itself looks like this.
+_CHECKSUM = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
-    """The bytes of a file.
+    """The bytes of a file of named tensors and a JSON-able record.
 
     Parameters
     ----------
     tensors : mapping of str to Tensor
-        From any device.
+        On any device.
     meta : mapping
         Anything ``json.dumps`` takes.
     """
     # clone: safetensors refuses tensors that share memory, such as two views of one table
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    body: bytes = save(plain, metadata={"graphrec": json.dumps(meta)})
-    return body
+    metadata = {"graphrec": json.dumps(dict(meta)), "sha256": _BLANK.decode()}
+    data = memoryview(safetensors.torch.save(plain, metadata))
+    found = _CHECKSUM.search(data, 0, 8 + _header_length(data))
+    assert found is not None
+    start, end = found.span(1)
+    return b"".join((data[:start], hashlib.sha256(data).hexdigest().encode(), data[end:]))
 
 
-def unpack(body: bytes, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the record of :func:`pack`.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """Write named tensors and a record; an existing file is replaced in one move.
 
-    Raises
-    ------
-    InputError
-        The bytes are cut short, damaged or not ours; `name` says where they came from.
-    """
-    try:
-        tensors: dict[str, Tensor] = load(body)
-        length = int.from_bytes(body[:8], "little")
-        record = json.loads(body[8 : 8 + length]).get("__metadata__", {}).get("graphrec")
-        if record is None:
-            raise InputError(f"{name} was not written by graphrec.")
-        return tensors, json.loads(record)
-    except InputError:
-        raise
-    except (SafetensorError, ValueError, KeyError, AttributeError, TypeError, OverflowError, RuntimeError) as error:
-        raise InputError(f"{name} is damaged and cannot be read ({' '.join(str(error).split())}).") from None
+    Parameters
+    ----------
+    path : Path
+        Its folder must exist.
+    tensors, meta
+        As of :func:`pack`.
 
-
-def replace_file(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, and moved there once it is on the disk.
-
-    A kill or a full disk at any moment leaves what was there before. The file has the mode that the umask gives.
+    Returns
+    -------
+    str
+        SHA-256 of the file, as ``sha256sum`` prints it.
 
     Raises
     ------
     OSError
-        It could not be written; the message names the file.
+        The file could not be written; the message names it, and an older file is still there.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, f"{path} could not be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
-    """Write :func:`pack` to a file by :func:`replace_file`; returns the bytes' sha256 in hexadecimal."""
     body = pack(tensors, meta)
     replace_file(path, body)
-    return hashlib.sha256(body).hexdigest()
+    return _digest(body)
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`write_tensors` wrote.
+    """The tensors and the record of :func:`write_tensors`.
 
     Parameters
     ----------
     path : Path
     sha256 : str, optional
-        What the file's bytes must have.
+        What the file must have: a whole file of another saving is refused, too.
 
     Raises
     ------
     InputError
-        The file is missing, truncated, changed or not one of ours.
+        The file is missing, damaged anywhere, or not one of ours.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist.")
-    body = path.read_bytes()
-    if sha256 is not None and hashlib.sha256(body).hexdigest() != sha256:
+    whole = path.read_bytes()
+    if sha256 is not None and _digest(whole) != sha256:
         raise InputError(f"{path} is damaged: it is not the file that was saved.")
-    return unpack(body, str(path))
+    data = memoryview(whole)
+    found = _CHECKSUM.search(data, 0, 8 + _header_length(data))
+    if found is None:
+        raise InputError(f"{path} is damaged or was not written by this version of graphrec: it has no checksum.")
+    start, end = found.span(1)
+    if _digest(data[:start], _BLANK, data[end:]).encode() != found[1]:
+        raise InputError(f"{path} is damaged: its bytes are not those that were written.")
+    try:
+        header = json.loads(whole[8 : 8 + _header_length(data)])
+        return safetensors.torch.load(whole), json.loads(header["__metadata__"]["graphrec"])
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read ({error}).") from None
+
+
+def replace_file(path: Path, *parts: bytes | memoryview) -> None:
+    """Put bytes where a file is, or is to be: whole and on the disk, or not at all.
+
+    Raises
+    ------
+    OSError
+        With the file's name; what was begun beside it is removed.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:  # not by safetensors, whose files nobody else may read
+            for piece in parts:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the new name to the disk, too; where a folder cannot be opened (Windows) the system sees to it."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _header_length(data: memoryview) -> int:
+    """What the first eight bytes say, but not more than there is."""
+    return min(int.from_bytes(data[:8], "little"), max(len(data) - 8, 0))
+
+
+def _digest(*parts: bytes | memoryview) -> str:
+    sha = hashlib.sha256()
+    for piece in parts:
+        sha.update(piece)
+    return sha.hexdigest()

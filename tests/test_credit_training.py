@@ -92,7 +92,7 @@ def test_resuming_with_another_credit_is_refused(interactions, tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda inter: weights(inter, credit=credit_of(inter), loss="mse"), "pairwise losses.*not for 'mse'"),
+        (lambda inter: weights(inter, credit=credit_of(inter), loss="mse"), "pairwise losses.*nothing for loss='mse'"),
         (lambda inter: weights(inter, credit=0.4), "credit must be a .*Credit, got float"),
         (lambda inter: weights(inter, credit=Credit(torch.zeros(3, 1, dtype=torch.int64), (0.4,))), "describes 3 items and"),
         (lambda inter: Credit(torch.zeros(3, 1, dtype=torch.int64), (1.4,)), "must lie in"),

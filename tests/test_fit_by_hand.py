@@ -67,12 +67,11 @@ def directau(u, v):
     ("formula", "options"),
     [
         (bpr, {"loss": "bpr"}),
-        (bpr, {"loss": "bpr", "negatives": "hardest", "n_negatives": 1}),
         (in_batch, {"loss": "bpr", "negatives": "in-batch"}),
         (mse, {"loss": "mse"}),
         (directau, {"loss": "directau"}),
     ],
-    ids=["bpr", "hardest", "in-batch", "mse", "directau"],
+    ids=["bpr", "in-batch", "mse", "directau"],
 )
 def test_a_step_goes_down_the_gradient_of_loss_and_penalty(formula, options, l2):
     # A loss of ratings and one without negatives may refuse options that they do not read.

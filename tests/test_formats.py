@@ -51,6 +51,22 @@ def test_bad_lines_are_refused_with_file_and_line(tmp_path, text, message):
     assert not list(cache_folder().rglob("*"))
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"train": "0 1 2\n1 999999999\n", "test": "0 3\n"},
+            r"train\.txt, line 2: item 999999999 is out of proportion to 4 pairs",
+        ),
+        ({"train": "0 1 2\n", "test": "0 3\n\n99999999 3\n"}, r"test\.txt, line 3: user 99999999 is out of proportion"),
+    ],
+)
+def test_an_id_of_a_billion_asks_for_no_gigabytes(tmp_path, files, message):
+    with pytest.raises(InputError, match=message):
+        read_lightgcn(write(tmp_path, **files), cache=False)
+    assert read_lightgcn(write(tmp_path, train="0 999999\n", test="0 3\n"), cache=False).train.n_items == 1_000_000
+
+
 # ---- LightGCN folders --------------------------------------------------------------------------
 
 
@@ -208,7 +224,7 @@ def test_csv_options_reach_pandas(tmp_path):
         ("user_id,item_id\n", {}, "the table is empty"),
         ("", {}, "cannot be read"),
         ("user_id,item_id\n1,2\n1,2\n", {}, "repeat an earlier"),
-        ("user_id,item_id,r\n1,2,good\n", {"rating": "r"}, "not finite numbers, first at row 0: 'good'"),
+        ("user_id,item_id,r\n1,2,good\n", {"rating": "r"}, "not finite numbers, first in line 2: 'good'"),
         ('user_id,item_id\n1,"2\n', {}, "cannot be read"),
     ],
 )

@@ -31,7 +31,7 @@ def slow(name, k, ranked, relevant):
     if name == "ndcg":
         return dcg(hits[:k]) / dcg([1] * min(k, len(relevant)))
     if name == "ndcg_hits100":
-        return dcg(hits[:k]) / packed(hits[:100], k) if any(hits[:k]) else 0.0
+        return dcg(hits[:k]) / packed(hits[:100], k) if any(hits[:100]) else 0.0
     if name == "ndcg_hits":
         return dcg(hits[:k]) / packed(hits[:k], k) if any(hits[:k]) else 0.0
     if name == "map":

@@ -232,5 +232,5 @@ def test_resuming_under_other_options_is_refused(split, tmp_path):
     gr.Recommender("mf", dim=8).fit(split.train, checkpoint=tmp_path, **HOW)
     with pytest.raises(ValueError, match=r"was trained with lr=0\.01, and now lr=0\.5"):
         gr.Recommender("mf", dim=8).fit(split.train, checkpoint=tmp_path, resume=True, **{**HOW, "lr": 0.5})
-    with pytest.raises(ValueError, match="another model"):
+    with pytest.raises(ValueError, match="was trained with dim=8, and now dim=9"):
         gr.Recommender("mf", dim=9).fit(split.train, checkpoint=tmp_path, resume=True, **HOW)

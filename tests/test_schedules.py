@@ -249,7 +249,7 @@ def test_a_training_takes_and_records_a_scheduler_of_torchs_own():
         rec = gr.Recommender("mf", dim=4)
         rec.fit(gr.Interactions.from_frame(frame), schedule=given, epochs=3, batch_size=1000, lr=0.1, progress=False)
         np.testing.assert_allclose(rec.history["lr"], [0.1, 0.09, 0.081])
-        assert json.loads(json.dumps(rec.options))["schedule"] == "<lambda>"
+        assert "<lambda>" in str(json.loads(json.dumps(rec.options))["schedule"])
 
 
 @pytest.mark.parametrize(

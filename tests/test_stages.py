@@ -8,7 +8,7 @@ import graphrec as gr
 from graphrec.models import MF, CollabFNet
 from graphrec.training.callbacks import StopAfter
 
-HOW = {"batch_size": 64, "lr": 0.05, "seed": 1, "progress": False, "l2": 0.0, "loss": "mse", "metric": "rmse"}
+HOW = {"batch_size": 64, "lr": 0.05, "seed": 1, "progress": False, "l2": 0.0, "loss": "mse"}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_impossible_warm_starts_are_refused(split, random_frame):
     rec.fit(split.train, epochs=1, **HOW)
     with pytest.raises(gr.errors.InputError, match="choose one"):
         rec.fit(split.train, valid=split.valid, refit=True, warm_start=True, epochs=1, **HOW)
-    with pytest.raises(gr.errors.InputError, match="closed form; fit has no option 'warm_start'"):
+    with pytest.raises(gr.errors.InputError, match="closed form and has no stages"):
         gr.Recommender("itempop").fit(split.train, warm_start=True)
     other = gr.Interactions.from_frame(random_frame.assign(item_id=random_frame["item_id"] + 1), rating="rating")
     with pytest.raises(gr.errors.InputError, match="needs the id space that the model has"):

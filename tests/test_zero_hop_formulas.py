@@ -8,12 +8,14 @@ from torch.nn import functional as F
 
 from graphrec.models.autoencoders.autoencoder import Autoencoder
 from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
+from graphrec.models.base import Step
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factorisation.ncf import NCF
 from graphrec.models.factorisation.neumf import NeuMF
 from graphrec.models.ratings.collabfnet import CollabFNet
 from graphrec.models.ratings.embeddingnet import EmbeddingNet
+from graphrec.sampling import PairBatch
 
 
 def index(*values):
@@ -24,6 +26,11 @@ def scored(model, u=4, i=9):
     """The score of one pair through the contract."""
     z = model.encode()
     return model.score(z.users.rows(index(u)), z.items.rows(index(i)))
+
+
+def extra(model, z, users):
+    """The further losses of a step that looked at some users."""
+    return model.auxiliary(Step(z, None, PairBatch(users, users), 1))
 
 
 def tower(network, x, activation=F.relu):
@@ -123,8 +130,8 @@ def test_refeeding_is_the_distance_of_two_passes(interactions):
     once = m.score_all(z.users.rows(index(2, 5, 11)), z.items.full()).detach()
     h, _ = m.hidden((once - m._mean) @ m.first + m.first_bias)
     twice = h @ m.output[:, :-1].T + m.output[:, -1]
-    assert torch.allclose(m.auxiliary(z, users, index(0)), 0.7 * ((twice - once) ** 2).mean(), atol=1e-6)
-    assert Autoencoder(interactions, hidden=[6], refeed=0.0).auxiliary(z, users, users) is None
+    assert torch.allclose(extra(m, z, users)["refeed"], 0.7 * ((twice - once) ** 2).mean(), atol=1e-6)
+    assert not extra(Autoencoder(interactions, hidden=[6], refeed=0.0), z, users)
 
 
 def test_multdae_is_dense_tanh_layers(interactions):
@@ -155,7 +162,7 @@ def test_multvae_ranks_by_the_mean_and_pays_for_divergence(interactions):
         z = m.encode()
         users = index(8, 3, 8)
         z.users.rows(users)
-        term = m.auxiliary(z, users, index(0))
+        term = extra(m, z, users)["kl"]
         assert term.item() == pytest.approx(0.2 * min(1, step / 10) * kl[[3, 8]].mean().item(), rel=1e-4)
     assert m.state_dict()["steps"].item() == 12
 
@@ -164,7 +171,7 @@ def test_the_divergence_is_that_of_the_reconstructed_code(interactions):
     m = MultVAE(interactions, dim=4, hidden=[7], dropout=0.5, anneal_steps=0, beta=1.0).train()
     users, z = torch.arange(30), m.encode()
     z.users.rows(users)
-    assert torch.equal(m.auxiliary(z, users, users), m.auxiliary(z, users, users)), "no second draw of dropout"
+    assert torch.equal(extra(m, z, users)["kl"], extra(m, z, users)["kl"]), "no second draw of dropout"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import graphrec as gr
 from graphrec.data.features import Features
 from graphrec.models.autoencoders.autoencoder import Autoencoder
 from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
+from graphrec.models.base import Step
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
@@ -18,6 +19,7 @@ from graphrec.models.factorisation.neumf import NeuMF
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.ratings.collabfnet import CollabFNet
 from graphrec.models.ratings.embeddingnet import EmbeddingNet
+from graphrec.sampling import PairBatch
 
 
 def described(inter):
@@ -110,8 +112,8 @@ def test_every_parameter_gets_a_gradient(model, interactions):
     z = model.encode()
     rows = z.gather(torch.arange(interactions.n_users), torch.arange(interactions.n_items))
     loss = (model.score_all(rows.users, rows.items) ** 2).mean() + 1e-3 * model.penalty(rows)
-    extra = model.auxiliary(z, torch.arange(interactions.n_users), torch.arange(interactions.n_items))
-    (loss if extra is None else loss + extra).backward()
+    batch = PairBatch(torch.arange(interactions.n_users), torch.arange(interactions.n_items))
+    (loss + sum(model.auxiliary(Step(z, rows, batch, 1)).values())).backward()
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not silent
 
@@ -169,9 +171,9 @@ def fit_implicit(model, inter, steps):
             loss = -(x * scores.log_softmax(1)).sum(1).mean()
         else:
             loss = F.binary_cross_entropy_with_logits(scores, x)
-        extra = model.auxiliary(z, users, items)
+        extra = model.auxiliary(Step(z, rows, PairBatch(users, items), 1))
         optimizer.zero_grad()
-        (loss if extra is None else loss + extra).backward()
+        (loss + sum(extra.values())).backward()
         optimizer.step()
         losses.append(loss.item())
     return losses

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from graphrec.data.bounded import DAMAGE, SMALL_STEP, STEP, Bounded, one_line, room_for
 from graphrec.errors import InputError
 
 __all__ = ["Archive", "Folder", "ZipArchive", "open_archive"]
@@ -52,7 +53,8 @@ class Archive(ABC):
         Raises
         ------
         InputError
-            The file is missing or damaged, or the block failed to parse it (any ValueError).
+            The file is missing, damaged, or larger than its packed size allows (:mod:`graphrec.data.bounded`), or the
+            block failed to parse it (any ValueError).
         """
         if not self.has(member):
             raise InputError(f"{self.path} has no file {member!r}; is it the whole data set, as its publisher packed it?")
@@ -61,8 +63,8 @@ class Archive(ABC):
                 yield stream
         except InputError:
             raise
-        except (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{self.where(member)} cannot be read: {_one_line(error)}.") from error
+        except DAMAGE as error:
+            raise InputError(f"{self.where(member)} cannot be read: {one_line(error)}.") from error
 
     def read(self, member: str) -> bytes:
         """The whole content of a file."""
@@ -113,10 +115,15 @@ class ZipArchive(Archive):
         super().__init__(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path} is not a readable zip archive ({_one_line(error)}); it may be cut short.") from error
+        except DAMAGE as error:
+            raise InputError(f"{path} is not a readable zip archive ({one_line(error)}); it may be cut short.") from error
         names = [name for name in self._zip.namelist() if not name.startswith("__MACOSX/")]
         self._members = {name.rpartition("/")[2]: name for name in sorted(names, key=lambda n: -n.count("/"))}
+
+    @property
+    def members(self) -> list[str]:
+        """Every file, without the folder it is in."""
+        return [name for name in self._members if name]
 
     def has(self, member: str) -> bool:
         return member in self._members
@@ -129,10 +136,19 @@ class ZipArchive(Archive):
         return stat.st_size, stat.st_mtime_ns
 
     def _open(self, member: str) -> IO[bytes]:
-        name = self._members[member]
-        if self._zip.getinfo(name).flag_bits & 1:
-            raise InputError(f"{self.where(member)} is encrypted.")
-        return self._zip.open(name)
+        entry = self._zip.getinfo(self._members[member])
+        where = self.where(member)
+        if entry.flag_bits & 1:
+            raise InputError(f"{where} is encrypted.")
+        if entry.file_size > room_for(entry.compress_size):
+            raise InputError(
+                f"{where} says that it unpacks from {entry.compress_size:,} to {entry.file_size:,} bytes, which no table "
+                "does; if it is what it should be, unpack it first."
+            )
+        # Python's own reader stops at the stated size as well, but only after it has unpacked what there is
+        by_pieces = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        bounded = Bounded(self._zip.open(entry), entry.file_size, where, STEP if by_pieces else SMALL_STEP)
+        return io.BufferedReader(bounded, STEP)
 
 
 def open_archive(path: Path) -> Archive:
@@ -148,7 +164,3 @@ def open_archive(path: Path) -> Archive:
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     return ZipArchive(path)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

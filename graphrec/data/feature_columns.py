@@ -94,10 +94,12 @@ class Column:
             raise InputError(
                 f"column {self.name!r} is not a finite number for {self.side} {self.ids[at]!s}: {self.values.iloc[at]!s}."
             )
-        spread = numbers[known].std() if known.any() else 0.0
         scaled = np.zeros(len(numbers), np.float32)
-        if spread > 0:
-            scaled[known] = (numbers[known] - numbers[known].mean()) / spread
+        largest = np.abs(numbers[known]).max(initial=0.0)
+        if largest > 0:
+            values = numbers[known] / largest  # so that no square is beyond what a float holds
+            spread = values.std()
+            scaled[known] = (values - values.mean()) / spread if spread > 0 else 0.0
         return sparse.csr_matrix(scaled[:, None])
 
     def one_hot(self, separator: str | None) -> tuple[sparse.csr_matrix, npt.NDArray[Any], npt.NDArray[np.int32]]:

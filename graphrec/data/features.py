@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graphrec.data.columns import as_column
 from graphrec.data.feature_columns import Column, Kind, guess_kind
+from graphrec.data.ids import id_lookup, plain_ids
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
@@ -118,7 +120,7 @@ class Features:
         ids = _ids_of(interactions, side)
         id = f"{side}_id" if id is None else id
         chosen = _choose(frame, id, columns)
-        rows = _align(frame[id].to_numpy(), ids, side, id, missing)
+        rows = _align(frame[id], ids, side, id, missing)
         blocks, names, labels = [], [], {}
         for column, kind in chosen.items():
             ordered = frame[column].iloc[np.maximum(rows, 0)].reset_index(drop=True)
@@ -171,8 +173,12 @@ class Features:
             Shapes do not fit, a number is not finite, an id is there twice, or one has no row under
             ``missing="error"``.
         """
-        table = sparse.csr_matrix(matrix).astype(np.float32)
-        keys = np.asarray(ids)
+        try:
+            with np.errstate(over="ignore"):  # what becomes infinite is refused below
+                table = sparse.csr_matrix(matrix).astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the feature matrix is no matrix of numbers: {' '.join(str(error).split())}.") from error
+        keys = as_column(ids, "ids")
         if table.shape[0] != len(keys):
             raise InputError(f"the feature matrix has {table.shape[0]:,} rows and there are {len(keys):,} ids.")
         if columns is not None and len(columns) != table.shape[1]:
@@ -222,6 +228,8 @@ def _choose(frame: pd.DataFrame, id: str, columns: Sequence[str] | Mapping[str, 
     for column in (id, *chosen):
         if column not in frame.columns:
             raise InputError(f"column {column!r} is not in the table (columns: {', '.join(map(str, frame.columns))}).")
+        if isinstance(frame[column], pd.DataFrame):
+            raise InputError(f"column {column!r} is in the table more than once.")
     for kind in chosen.values():
         if kind is not None and kind not in _KINDS:
             raise unknown_name("kind of column", kind, _KINDS)
@@ -230,15 +238,19 @@ def _choose(frame: pd.DataFrame, id: str, columns: Sequence[str] | Mapping[str, 
     return chosen
 
 
-def _align(keys: npt.NDArray[Any], ids: npt.NDArray[Any], side: Side, name: str, missing: Missing) -> npt.NDArray[np.intp]:
+def _align(keys: pd.Series[Any], ids: npt.NDArray[Any], side: Side, name: str, missing: Missing) -> npt.NDArray[np.intp]:
     """For each of `ids` its row among `keys`, −1 where it has none and that is allowed."""
     if missing not in ("error", "zeros"):
         raise unknown_name("missing policy", missing, ("error", "zeros"))
-    lookup = pd.Index(keys)
+    if keys.isna().any():
+        raise InputError(f"{name!r} has {keys.isna().sum():,} missing ids; leave those rows out.")
+    lookup = id_lookup(plain_ids(keys, name))
     if lookup.has_duplicates:
         again = lookup[lookup.duplicated()]
         raise InputError(f"{name!r} names {len(again):,} {side}s more than once, first {again[0]!s}; keep one row for each.")
-    rows: npt.NDArray[np.intp] = lookup.get_indexer(pd.Index(ids))
+    own = id_lookup(ids)
+    alike = lookup.dtype == own.dtype  # else no id of the one can be one of the other
+    rows: npt.NDArray[np.intp] = lookup.get_indexer(own) if alike else np.full(len(ids), -1, np.intp)
     absent = rows < 0
     if absent.all():
         raise InputError(

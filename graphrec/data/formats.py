@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.archives import Archive, open_archive
+from graphrec.data.bounded import DAMAGE, one_line
 from graphrec.data.cache import load_arrays, store_arrays
-from graphrec.data.index_lines import format_index_lines, parse_index_lines
-from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.columns import Missing, Roles, Unknown
+from graphrec.data.delimited_table import read_table
+from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
+from graphrec.data.interactions import Duplicates, Interactions, id_spaces
 from graphrec.data.parts import Overlap, Split
 from graphrec.errors import InputError
 
@@ -22,6 +26,8 @@ __all__ = ["read_csv", "read_lightgcn", "write_lightgcn"]
 
 PathLike = str | os.PathLike[str]
 _PARTS = ("train", "valid", "test")
+_MOST_IDS = 10_000_000
+_MOST_IDS_PER_PAIR = 20
 _CACHE_VERSION = 1  # raise it when the meaning of the cached arrays changes
 
 
@@ -33,9 +39,16 @@ def read_csv(
     time: str | None = None,
     sep: str = ",",
     duplicates: Duplicates = "error",
+    *,
+    missing: Missing = "error",
+    ids: Interactions | None = None,
+    unknown: Unknown = "error",
     **options: Any,
 ) -> Interactions:
     """Read a text table with one row per interaction.
+
+    An id column in which every value is written as an integer is (``7``, ``-12``) gives integers; any other is
+    text as it stands in the file, so that ``007`` stays ``"007"``. Every row must have as many fields as the header.
 
     Parameters
     ----------
@@ -44,11 +57,19 @@ def read_csv(
     user, item : str
         Names of the id columns.
     rating, time : str, optional
-        Names of the rating column and the time column.
+        Names of the rating column and the time column. Times are whole numbers, or dates in ISO 8601, with or
+        without a zone (UTC without), which become seconds since 1970.
     sep : str
         What stands between columns.
     duplicates : str
         What to do with repeated pairs, as in :meth:`Interactions.from_frame`.
+    missing : {"error", "drop"}
+        What to do with rows in which one of the named columns has no value; a warning says how many were dropped.
+        pandas takes some words, such as ``NA`` and ``null``, for no value; ``keep_default_na=False`` does not.
+    ids : Interactions, optional
+        The table whose id space is taken over: ``read_csv("test.csv", ids=train)`` makes a test part of `train`.
+    unknown : {"error", "drop"}
+        What to do with rows whose user or item `ids` does not know; a warning says how many were dropped.
     **options
         Passed to :func:`pandas.read_csv`, for example ``names=`` and ``header=None`` for a file without a
         header, ``dtype={"user_id": str}``, ``parse_dates=["time"]`` or ``nrows=``.
@@ -60,26 +81,38 @@ def read_csv(
     Raises
     ------
     InputError
-        The file is missing or not a table, or its content is refused by :meth:`Interactions.from_frame`.
-        The message names the file.
+        The file is missing or not a table, a row has too many fields or too few, or the content is refused by
+        :meth:`Interactions.from_frame`. The message names the file and, where the layout is not one that only
+        pandas knows (``comment=``, ``engine="python"`` and the like), the line: the header is line 1.
     """
-    for option in {"chunksize", "iterator"} & options.keys():
-        raise InputError(f"read_csv does not take {option}=; nrows= reads a part of a file.")
-    wanted = [column for column in (user, item, rating, time) if column is not None]
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"read_csv takes the path of a file, not {type(path).__name__}.")
+    name, roles = os.fspath(path), Roles(user, item, rating, time)
     try:
-        frame = _read_columns(path, wanted, {"sep": sep, **options})
-        return Interactions.from_frame(frame, user, item, rating, time, duplicates)
+        frame, place = read_table(name, roles, id_spaces(ids), {"sep": sep, **options})
     except InputError as error:
-        raise InputError(f"{os.fspath(path)}: {error}") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{os.fspath(path)} cannot be read: {' '.join(str(error).split())}") from error
+        raise InputError(f"{name}: {error}") from error
+    except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
+        raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            table = Interactions.from_frame(
+                frame, user, item, rating, time, duplicates, missing=missing, ids=ids, unknown=unknown, place=place
+            )
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    for warning in told:
+        warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
+    return table
 
 
 def read_lightgcn(folder: PathLike, overlap: Overlap = "error", cache: bool = True) -> Split:
     """Read ``train.txt`` and, where present, ``valid.txt`` and ``test.txt``.
 
     Each line is a user and the items of that user, ``user item item ...``, all counted from zero. The id
-    space is the largest user and the largest item of the three files + 1.
+    space is the largest user and the largest item of the three files + 1. Memory goes by that space, so an id of
+    ten million or more is refused where it is also more than 20 times the number of pairs.
 
     A ``valid.txt`` whose pairs are all in ``train.txt`` is carved out of it: they are taken out of train. One
     that shares no pair with ``train.txt`` is the validation part as it stands.
@@ -103,7 +136,8 @@ def read_lightgcn(folder: PathLike, overlap: Overlap = "error", cache: bool = Tr
     ------
     InputError
         A file is missing, empty, holds something that is not an index or repeats a pair (the message names
-        file and line), or ``valid.txt`` is partly inside and partly outside ``train.txt``.
+        file and line), an id is out of proportion to the number of pairs, or ``valid.txt`` is partly inside and
+        partly outside ``train.txt``.
     """
     archive = open_archive(Path(folder))
     if not archive.has("train.txt"):
@@ -172,14 +206,6 @@ def write_lightgcn(split: Split, folder: PathLike) -> None:
             (folder / f"{name}.txt").unlink(missing_ok=True)
 
 
-def _read_columns(path: PathLike, wanted: list[str], options: dict[str, Any]) -> pd.DataFrame:
-    """The wanted columns only, if they are all there; else every column, for the message that names them."""
-    header = pd.read_csv(path, **{**options, "nrows": 0, "skipfooter": 0})
-    columns = {} if "usecols" in options or not set(wanted) <= set(header.columns) else {"usecols": wanted}
-    frame: pd.DataFrame = pd.read_csv(path, **{**options, **columns})
-    return frame
-
-
 def _parse(archive: Archive, present: list[str]) -> dict[str, npt.NDArray[Any]]:
     """Arrays ``train_users``, ``train_items``, … and ``size`` (2,): all that :func:`_split` needs."""
     arrays: dict[str, npt.NDArray[Any]] = {}
@@ -192,9 +218,26 @@ def _parse(archive: Archive, present: list[str]) -> dict[str, npt.NDArray[Any]]:
         arrays[f"{part}_users"], arrays[f"{part}_items"] = users, items
         n_users, n_items = max(n_users, users_named), max(n_items, int(items.max()) + 1)
     arrays["size"] = np.array([n_users, n_items], np.int64)
+    n_pairs = sum(len(arrays[f"{part}_items"]) for part in present)
+    most = max(_MOST_IDS, _MOST_IDS_PER_PAIR * n_pairs)
+    for kind, size in (("user", n_users), ("item", n_items)):
+        if size > most:
+            raise _out_of_proportion(archive, present, kind, size - 1, n_pairs)
     if "valid" in present:
         _carve_out(arrays, n_items, archive)
     return arrays
+
+
+def _out_of_proportion(archive: Archive, present: list[str], kind: str, index: int, n_pairs: int) -> InputError:
+    """The error for an id that would take memory for millions of others that nobody has met."""
+    for part in present:
+        line = line_of_index(archive.read(f"{part}.txt"), index, is_user=kind == "user")
+        if line is not None:
+            break
+    return InputError(
+        f"{archive.where(f'{part}.txt')}, line {line}: {kind} {index} is out of proportion to {n_pairs:,} pairs, because "
+        f"ids are taken to count from zero without gaps; number the {kind}s anew, or use read_csv for ids of your own."
+    )
 
 
 def _carve_out(arrays: dict[str, npt.NDArray[Any]], n_items: int, archive: Archive) -> None:

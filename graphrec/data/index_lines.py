@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graphrec.errors import InputError
 
-__all__ = ["format_index_lines", "parse_index_lines"]
+__all__ = ["format_index_lines", "line_of_index", "parse_index_lines"]
 
 IntArray = npt.NDArray[np.int32]
 _MAX_DIGITS = 9  # every number of nine digits fits int32, and no catalogue needs ten
@@ -92,6 +92,15 @@ def format_index_lines(users: IntArray, items: IntArray, n_users: int = 0) -> by
         named.append(n_users - 1)
     lines = (" ".join([str(u), *tokens[ends[u - 1] if u else 0 : ends[u]]]) for u in named)
     return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def line_of_index(text: bytes, index: int, *, is_user: bool) -> int | None:
+    """The first line, from 1 on, of a text that :func:`parse_index_lines` takes, with some user or some item."""
+    for number, line in enumerate(text.split(b"\n"), 1):
+        tokens = [int(token) for token in line.split()]
+        if index in (tokens[:1] if is_user else tokens[1:]):
+            return number
+    return None
 
 
 def _numbers(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp], lengths: npt.NDArray[np.intp]) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graphrec.data.columns import IntArray, as_index, as_ratings, as_times, encode_ids, look_up
-from graphrec.data.fingerprint import fingerprint_of
+from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, read_columns
+from graphrec.data.ids import IntArray, Place, at_row, digest, id_lookup, look_up, same_ids
+from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
+from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
 from graphrec.deferred import sparse
-from graphrec.errors import InputError, unknown_name
+from graphrec.errors import InputError
 
-__all__ = ["Duplicates", "Interactions"]
-
-Duplicates = Literal["error", "keep", "first", "last", "mean", "sum", "max"]
-_DUPLICATES = ("error", "keep", "first", "last", "mean", "sum", "max")
+__all__ = ["Duplicates", "Interactions", "id_spaces"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +34,7 @@ class Interactions:
     users, items : ndarray of int32, shape (n,)
         Row by row, the index of the user and of the item.
     user_ids, item_ids : ndarray, shapes (n_users,) and (n_items,)
-        The caller's id of each index.
+        The caller's id of each index: integers (int64) or texts (object array of str).
     ratings : ndarray of float32, shape (n,), or None
         Explicit feedback; None for implicit feedback.
     times : ndarray of int64, shape (n,), or None
@@ -54,6 +53,14 @@ class Interactions:
             if array is not None:
                 array.flags.writeable = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what is derived from them is made again where it is needed."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # arrays that were copied or unpickled can be written to
+
     # ---- construction -------------------------------------------------------------------------
 
     @classmethod
@@ -65,20 +72,36 @@ class Interactions:
         rating: str | None = None,
         time: str | None = None,
         duplicates: Duplicates = "error",
+        *,
+        missing: Missing = "error",
+        ids: Interactions | None = None,
+        unknown: Unknown = "error",
+        place: Place = at_row,
     ) -> Interactions:
         """Read a table with one row per interaction.
 
         Parameters
         ----------
         frame : DataFrame
-            At least the two id columns. Ids may be integers or strings.
+            At least the two id columns. Ids are integers (that fit into 64 bits) or texts, in any pandas type that
+            holds these, and stay what they are; an empty text is a missing id.
         user, item : str
             Names of the id columns.
         rating, time : str, optional
-            Names of the rating column (numbers) and the time column (integers or dates).
+            Names of the rating column (numbers that fit a float32) and the time column (whole numbers, or dates:
+            as such or as ISO 8601 texts, which become seconds since 1970 in UTC, fractions of a second left out).
         duplicates : {"error", "keep", "first", "last", "mean", "sum", "max"}
             What to do when a pair occurs more than once; see :meth:`drop_duplicates`. ``"keep"`` leaves
             repeated events in the table.
+        missing : {"error", "drop"}
+            What to do with rows in which one of the named columns has no value; a warning says how many were
+            dropped.
+        ids : Interactions, optional
+            The table whose id space is taken over, so that an index means the same in both.
+        unknown : {"error", "drop"}
+            What to do with rows whose user or item `ids` does not know; a warning says how many were dropped.
+        place : callable
+            How messages name a row, by its position.
 
         Returns
         -------
@@ -87,27 +110,15 @@ class Interactions:
         Raises
         ------
         InputError
-            The table is empty, a column is missing, an id or value is missing, a rating is not a finite
-            number, or a pair is repeated and no policy was named. The message names the column, how many
+            The table is empty, a column is missing, an id or value is missing, ids are of another or of several
+            types, a rating or a time is not a finite number or does not fit its type, a time has a fraction, or a
+            pair is repeated and no policy was named. The message names every column that is at fault, how many
             rows are wrong and the first of them.
         """
-        for column in filter(None, (user, item, rating, time)):
-            if column not in frame.columns:
-                found = ", ".join(map(str, frame.columns))
-                raise InputError(f"column {column!r} is not in the table (columns: {found}).")
-        if not len(frame):
-            raise InputError(f"the table is empty: it has the columns {user!r} and {item!r} but no row.")
-        users, user_ids = encode_ids(frame[user], user)
-        items, item_ids = encode_ids(frame[item], item)
-        table = cls(
-            users,
-            items,
-            user_ids,
-            item_ids,
-            None if rating is None else as_ratings(frame[rating], rating),
-            None if time is None else as_times(frame[time], time),
-        )
-        return table.drop_duplicates(duplicates)
+        check_policy(duplicates)
+        found = read_columns(frame, Roles(user, item, rating, time), missing, id_spaces(ids), unknown, place)
+        table = cls(found.users, found.items, found.user_ids, found.item_ids, found.ratings, found.times)
+        return table._without_repeats(duplicates, found.place)
 
     @classmethod
     def from_indices(
@@ -140,16 +151,17 @@ class Interactions:
         Raises
         ------
         InputError
-            An index is negative, not an integer, or beyond the id space; lengths differ; no row.
+            An index is negative, not an integer, beyond the id space or beyond int32; lengths differ; no row.
         """
+        check_policy(duplicates)
         user_index, user_count = as_index(users, "users", n_users)
         item_index, item_count = as_index(items, "items", n_items)
         lengths = {"users": len(user_index), "items": len(item_index)}
         if ratings is not None:
-            ratings = as_ratings(pd.Series(np.asarray(ratings)), "ratings")
+            ratings = as_ratings(as_column(ratings, "ratings"), "ratings")
             lengths["ratings"] = len(ratings)
         if times is not None:
-            times = as_times(pd.Series(np.asarray(times)), "times")
+            times = as_times(as_column(times, "times"), "times")
             lengths["times"] = len(times)
         if len(set(lengths.values())) > 1:
             raise InputError("columns differ in length: " + ", ".join(f"{k} has {v}" for k, v in lengths.items()) + ".")
@@ -186,33 +198,25 @@ class Interactions:
     @cached_property
     def distinct_keys(self) -> npt.NDArray[np.int64]:
         """The distinct values of :attr:`keys`, ascending."""
-        # np.unique hashes before it sorts, which takes fifty times as long on a million keys.
-        ordered = np.sort(self.keys)
-        return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
+        return distinct(self.keys)
 
     @cached_property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal for tables of the same pairs of the same ids in any order."""
-        return fingerprint_of(self.distinct_keys, self.user_ids, self.item_ids)
+        """32 hexadecimal digits that tell whether two tables hold the same pairs in the same id space.
+
+        BLAKE2b over the distinct pairs, the shape, and the ids with their type. The order of the rows, how often
+        a pair is repeated, ratings and times make no difference.
+        """
+        return digest(np.array([self.n_users, self.n_items]), self.distinct_keys, self.user_ids, self.item_ids)
 
     @cached_property
     def structure(self) -> tuple[npt.NDArray[np.int64], IntArray]:
         """The distinct pairs as compressed rows: ``indptr`` (n_users + 1,) and sorted item ``indices``."""
-        keys = self.distinct_keys
-        rows, columns = np.divmod(keys, max(self.n_items, 1))
-        indptr = np.zeros(self.n_users + 1, np.int64)
-        np.cumsum(np.bincount(rows, minlength=self.n_users), out=indptr[1:])
-        indices = columns.astype(np.int32)
-        indptr.flags.writeable = indices.flags.writeable = False
-        return indptr, indices
+        return compressed_rows(self.distinct_keys, self.n_users, self.n_items)
 
     def has_keys(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of some :attr:`keys`, of any shape, are pairs of this table."""
-        known = self.distinct_keys
-        if not len(known):
-            return np.zeros(keys.shape, bool)
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        return np.asarray(known[place] == keys)
+        return contains(self.distinct_keys, keys)
 
     def to_csr(self, values: Literal["auto", "ones", "ratings"] = "auto") -> sparse.csr_matrix:
         """The users × items matrix.
@@ -250,25 +254,31 @@ class Interactions:
 
     @cached_property
     def _user_lookup(self) -> pd.Index[Any]:
-        index: pd.Index[Any] = pd.Index(self.user_ids)
-        return index
+        return id_lookup(self.user_ids)
 
     @cached_property
     def _item_lookup(self) -> pd.Index[Any]:
-        index: pd.Index[Any] = pd.Index(self.item_ids)
-        return index
+        return id_lookup(self.item_ids)
 
     def user_index(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> IntArray:
-        """Indices (int32, shape (n,)) of the caller's user ids; an unknown id is an :class:`InputError`."""
+        """Indices (int32, shape (n,)) of the caller's user ids; one may stand alone.
+
+        Ids are found by their type as well: neither ``"1"`` nor 1.0 nor ``True`` is the id 1.
+
+        Raises
+        ------
+        InputError
+            An id is unknown or can be none.
+        """
         return look_up(self._user_lookup, ids, "user")
 
     def item_index(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> IntArray:
-        """Indices (int32, shape (n,)) of the caller's item ids; an unknown id is an :class:`InputError`."""
+        """Indices (int32, shape (n,)) of the caller's item ids, as :meth:`user_index`."""
         return look_up(self._item_lookup, ids, "item")
 
     def shares_ids_with(self, other: Interactions) -> bool:
         """Whether an index means the same user and the same item in both tables."""
-        return _same(self.user_ids, other.user_ids) and _same(self.item_ids, other.item_ids)
+        return same_ids(self.user_ids, other.user_ids) and same_ids(self.item_ids, other.item_ids)
 
     # ---- transformations ----------------------------------------------------------------------
 
@@ -305,6 +315,8 @@ class Interactions:
         if self.ratings is None:
             raise InputError("binarize needs ratings, and this table has none.")
         keep = self.ratings >= min_rating
+        if not len(self):
+            raise InputError("binarize needs ratings, and this table has no row.")
         if not keep.any():
             raise InputError(f"binarize(min_rating={min_rating}) leaves no row: the highest rating is {self.ratings.max():g}.")
         return replace(self.select(keep), ratings=None)
@@ -323,35 +335,26 @@ class Interactions:
         -------
         Interactions
         """
-        if keep not in _DUPLICATES:
-            raise unknown_name("duplicates policy", keep, _DUPLICATES)
+        check_policy(keep)
+        return self._without_repeats(keep, at_row)
+
+    def _without_repeats(self, keep: Duplicates, place: Place) -> Interactions:
         if keep == "keep":
             return self
-        if self.times is None or keep == "error":
-            order = np.argsort(self.keys, kind="stable")
-        else:
-            order = np.lexsort((self.times, self.keys))
-        keys = self.keys[order]
-        starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, np.int64)
-        if len(starts) == len(keys):
-            return self
         if keep == "error":
-            again = order[np.flatnonzero(keys[1:] == keys[:-1]) + 1].min()
+            if len(self.distinct_keys) == len(self):
+                return self
+            count, first = first_repeat(self.keys)
             raise InputError(
-                f"{len(keys) - len(starts):,} rows repeat an earlier (user, item) pair, first at row {again}: user "
-                f"{self.user_ids[self.users[again]]!s}, item {self.item_ids[self.items[again]]!s}. "
+                f"{count:,} rows repeat an earlier (user, item) pair, first {place(first)}: user "
+                f"{self.user_ids[self.users[first]]!s}, item {self.item_ids[self.items[first]]!s}. "
                 "Say what to do with them: duplicates='last', 'first', 'mean', 'sum', 'max' or 'keep'."
             )
-        ends = np.r_[starts[1:], len(keys)] - 1
-        chosen = order[starts if keep == "first" else ends]
-        by_row = np.argsort(chosen, kind="stable")
-        kept = self.select(chosen[by_row])
-        if self.ratings is None or keep in ("first", "last"):
-            return kept
-        joined = (np.maximum if keep == "max" else np.add).reduceat(self.ratings[order].astype(np.float64), starts)
-        if keep == "mean":
-            joined /= ends - starts + 1
-        return replace(kept, ratings=joined[by_row].astype(np.float32))
+        kept = keep_one(self.keys, self.times, self.ratings, keep)
+        if kept is None:
+            return self
+        table = self.select(kept.rows)
+        return table if kept.ratings is None else replace(table, ratings=kept.ratings)
 
     def k_core(self, k: int, k_items: int | None = None) -> Interactions:
         """The largest part in which every user and every item has at least `k` distinct partners.
@@ -371,24 +374,15 @@ class Interactions:
         Raises
         ------
         InputError
-            Nothing is left.
+            `k` is no whole number, or nothing is left.
         """
         k_items = k if k_items is None else k_items
-        _, first, pair_of_row = np.unique(self.keys, return_index=True, return_inverse=True)
-        users, items = self.users[first], self.items[first]
-        alive = np.ones(len(first), bool)
-        while True:
-            user_degree = np.bincount(users[alive], minlength=self.n_users)
-            item_degree = np.bincount(items[alive], minlength=self.n_items)
-            still = alive & (user_degree[users] >= k) & (item_degree[items] >= k_items)
-            if still.sum() == alive.sum():
-                break
-            alive = still
-        if not alive.any():
+        kept = in_core(self.keys, self.users, self.items, k, k_items)
+        if not kept.any():
             raise InputError(f"the {k}-core is empty: no group of users and items is that densely connected.")
-        return self.select(alive[pair_of_row]).compact()
+        return self.select(kept).compact()
 
-    def subset_users(self, ids: Sequence[Any] | npt.NDArray[Any]) -> Interactions:
+    def subset_users(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> Interactions:
         """The rows of the named users, in an id space without the other users and their lone items."""
         wanted = np.zeros(self.n_users, bool)
         wanted[self.user_index(ids)] = True
@@ -398,5 +392,8 @@ class Interactions:
         return kept.compact()
 
 
-def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> bool:
-    return a is b or (a.shape == b.shape and bool((a == b).all()))
+def id_spaces(ids: Interactions | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
+    """User and item ids of the table that another is to share its id space with, if there is one."""
+    if ids is not None and not isinstance(ids, Interactions):
+        raise InputError(f"ids must be Interactions whose id space is taken over, not {type(ids).__name__}.")
+    return None if ids is None else (ids.user_ids, ids.item_ids)

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from graphrec.data.archives import Archive, open_archive
+from graphrec.data.delimited import Layout, Records
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
 from graphrec.errors import InputError
 
 __all__ = ["Tables", "read_movielens", "read_movielens_100k", "read_movielens_csv", "read_movielens_dat"]
 
-_RATINGS = {"user_id": np.int32, "item_id": np.int32, "rating": np.float32, "time": np.int64}
+_RATINGS = {"user_id": np.int64, "item_id": np.int64, "rating": np.float64, "time": np.int64}
 _UNIT_SEPARATOR = "\x1f"
 
 
@@ -74,7 +75,9 @@ def read_movielens_100k(archive: Archive) -> Tables:
     genres = _table(archive, "u.genre", "|", {"genre": str, "number": int}).sort_values("number")["genre"].to_numpy(object)
     columns = {"item_id": np.int64, "title": str, "release_date": str, "video_release_date": str, "imdb_url": str}
     flags = [f"genre {number}" for number in range(len(genres))]
-    items = _table(archive, "u.item", "|", {**columns, **dict.fromkeys(flags, np.int8)})
+    items = _table(archive, "u.item", "|", {**columns, **dict.fromkeys(flags, np.int64)})
+    if not items[flags].isin([0, 1]).to_numpy().all():
+        raise InputError(f"{archive.where('u.item')} has a genre that is neither 0 nor 1.")
     items["genres"] = ["|".join(genres[row]) for row in items[flags].to_numpy(bool)]
     items = items.drop(columns=[*flags, "video_release_date"])
     users = _table(
@@ -126,23 +129,12 @@ def _tables(archive: Archive, member: str, ratings: pd.DataFrame, items: pd.Data
 def _table(archive: Archive, member: str, sep: str, columns: dict[str, Any]) -> pd.DataFrame:
     """A file without a header, in Latin-1, whose columns all have to be there."""
     with archive.open(member) as stream:
+        text = stream.read()
         if len(sep) > 1:  # only pandas' slow engine splits at more than one byte
-            stream = io.BytesIO(stream.read().replace(sep.encode(), _UNIT_SEPARATOR.encode()))
+            text = text.replace(sep.encode(), _UNIT_SEPARATOR.encode())
             sep = _UNIT_SEPARATOR
-        frame = pd.read_csv(
-            stream,
-            sep=sep,
-            names=list(columns),
-            dtype=columns,
-            header=None,
-            encoding="latin-1",
-            quoting=csv.QUOTE_NONE,
-            keep_default_na=False,
-            na_values={name: [""] for name, kind in columns.items() if kind is not str},
-        )
-        if not isinstance(frame.index, pd.RangeIndex):
-            raise ValueError(f"it has more than the {len(columns)} columns {', '.join(columns)}")
-    return frame
+        layout = {"sep": sep, "names": list(columns), "header": None, "quoting": csv.QUOTE_NONE}
+        return _parse(text, layout, columns, "latin-1")
 
 
 def _csv(archive: Archive, member: str, names: dict[str, str], kinds: dict[str, Any]) -> pd.DataFrame:
@@ -150,11 +142,25 @@ def _csv(archive: Archive, member: str, names: dict[str, str], kinds: dict[str, 
     published = {ours: theirs for theirs, ours in names.items()}
     columns = {published.get(ours, ours): kind for ours, kind in kinds.items()}
     with archive.open(member) as stream:
-        frame = pd.read_csv(
-            stream,
-            usecols=list(columns),
-            dtype=columns,
-            keep_default_na=False,
-            na_values={name: [""] for name, kind in columns.items() if kind is not str},
-        )
+        frame = _parse(stream.read(), {"sep": ",", "usecols": list(columns)}, columns, "utf-8")
     return frame.rename(columns=names)[list(kinds)]
+
+
+def _parse(text: bytes, layout: dict[str, Any], columns: dict[str, Any], encoding: str) -> pd.DataFrame:
+    """Text of which every row has as many fields as there should be, and every number is one."""
+    cut = Layout.of(layout)
+    assert cut is not None
+    try:
+        Records(text, cut)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    frame: pd.DataFrame = pd.read_csv(
+        io.BytesIO(text),
+        **layout,
+        dtype=columns,
+        encoding=encoding,
+        index_col=False,
+        keep_default_na=False,
+        na_values={name: [""] for name, kind in columns.items() if kind is not str},
+    )
+    return frame

@@ -70,6 +70,7 @@ def chronological(inter: Interactions, test: float = 0.2, valid: float = 0.0, **
     InputError
         There are no times, a share is out of range, or a part is empty.
     """
+    _refuse_empty(inter)
     order = stable_argsort(_times(inter, "chronological"))
     return _split_by_share(inter, order, test, valid, policies)
 
@@ -81,6 +82,7 @@ def stratified(
 
     A user with at least 1 / share rows has some in each part.
     """
+    _refuse_empty(inter)
     return _split_by_share(inter, shuffled(len(inter), seed), test, valid, policies)
 
 
@@ -98,6 +100,7 @@ def random(inter: Interactions, test: float = 0.2, valid: float = 0.0, seed: See
     -------
     Split
     """
+    _refuse_empty(inter)
     n = len(inter)
     n_test, n_valid = (_count(name, size, n) for name, size in (("test", test), ("valid", valid)))
     if n_test + n_valid >= n:
@@ -166,6 +169,7 @@ def global_time(inter: Interactions, test: float = 0.2, valid: float = 0.1, **po
     InputError
         There are no times, or too few distinct ones to cut where it was asked.
     """
+    _refuse_empty(inter)
     _check_shares(test, valid)
     times = _times(inter, "global_time")
     part = np.full(len(inter), _TRAIN, np.uint8)
@@ -191,6 +195,7 @@ def k_fold(inter: Interactions, folds: int = 5, seed: Seed = 0, **policies: Unpa
     -------
     iterator of Split
     """
+    _refuse_empty(inter)
     n = len(inter)
     if not _is_whole(folds) or not 2 <= folds <= n:
         raise InputError(f"folds must be a whole number from 2 to the number of rows ({n:,}), got {folds!r}.")
@@ -215,6 +220,7 @@ def _split_by_share(inter: Interactions, order: IndexArray, test: float, valid: 
 
 
 def _split_by_number(inter: Interactions, way: str, test: int, valid: int, seed: Seed | None, policies: Policies) -> Split:
+    _refuse_empty(inter)
     for name, size in (("test", test), ("valid", valid)):
         if not _is_whole(size):
             raise InputError(f"{name} must be a whole number of rows per user, got {size!r}.")
@@ -268,6 +274,13 @@ def _assemble(inter: Interactions, part: npt.NDArray[np.uint8], test: float, val
 
 
 # ---- what callers write ---------------------------------------------------------------------
+
+
+def _refuse_empty(inter: Interactions) -> None:
+    if not isinstance(inter, Interactions):
+        raise InputError(f"a split takes Interactions, not {type(inter).__name__}; Interactions.from_frame reads a table.")
+    if not len(inter):
+        raise InputError("the table has no row to split.")
 
 
 def _times(inter: Interactions, way: str, otherwise: str = "") -> npt.NDArray[np.int64]:

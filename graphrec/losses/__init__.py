@@ -2,7 +2,8 @@
 
 The tuples of names say what a loss eats: :data:`PAIRWISE` ``(pos (n,), neg (n, k))``, :data:`POINTWISE`
 ``(prediction (n,), target (n,))``, :data:`ROWWISE` ``(scores (b, n_items), observed (b, n_items))``,
-:data:`SHARED` ``(pos (nnz,), owner (nnz,), neg (b, m))`` and :data:`EMBEDDING` ``(users (n, d), items (n, d))``.
+:data:`SHARED` ``(pos (nnz,), owner (nnz,), neg (b, m))`` and :data:`EMBEDDING` ``(users (n, d), items (n, d))``;
+:data:`RATING_ERRORS` are those that say how far off predicted ratings are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "EMBEDDING",
     "PAIRWISE",
     "POINTWISE",
+    "RATING_ERRORS",
     "ROWWISE",
     "SHARED",
     "Product",
@@ -49,3 +51,5 @@ POINTWISE = ("mse", "bce_labels")
 ROWWISE = ("multinomial", "masked_mse")
 SHARED = ("shared_softmax", "shared_bsl")
 EMBEDDING = ("directau", "mawu")
+# Of those, the errors of predicted ratings.
+RATING_ERRORS = ("mse", "masked_mse")

@@ -2,7 +2,7 @@
 
 from graphrec.models.autoencoders.autoencoder import Autoencoder
 from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
-from graphrec.models.base import Model, Scorer, Solved
+from graphrec.models.base import Model, Scorer, Solved, Step
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.encoding import Encoding, Gathered, Rows, Table
@@ -57,6 +57,7 @@ __all__ = [
     "Scorer",
     "Scoring",
     "Solved",
+    "Step",
     "Table",
     "TurboCF",
     "embedding",

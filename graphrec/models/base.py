@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring, as_evaluated, cosines
+from graphrec.sampling import PairBatch, UserBatch
 
-__all__ = ["Model", "Scorer", "Solved", "encoding_of"]
+__all__ = ["Model", "Scorer", "Solved", "Step", "encoding_of"]
 
 
 class Scorer(nn.Module):
@@ -57,6 +59,11 @@ class Scorer(nn.Module):
         self.user_ids = train.user_ids
         self.item_ids = train.item_ids
 
+    @classmethod
+    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
+        """Options of fit that suit the model on this table: :attr:`defaults`, unless it depends on the table."""
+        return cls.defaults
+
     def scoring(self) -> Scoring:
         """The model made ready for ranking, under the parameters that it has now."""
         raise NotImplementedError(f"{type(self).__name__} must define scoring()")
@@ -88,6 +95,27 @@ class Scorer(nn.Module):
         """Refuse a loaded state that the model's own code could not have left; for indices in buffers."""
 
 
+class Step(NamedTuple):
+    """What one training step has looked at, for a model's extra losses.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    rows : Gathered or None
+        The rows that the loss gathered: the batch's users, and its items and then its negatives, of which those over whole
+        users take each distinct one once. None for a loss over whole rows of scores.
+    batch : PairBatch or UserBatch
+        On the model's device, with its negatives.
+    epoch : int
+        From 1.
+    """
+
+    encoding: Encoding
+    rows: Gathered | None
+    batch: PairBatch | UserBatch
+    epoch: int
+
+
 class Model(Scorer, DotProduct):
     """What training needs on top: an encoder of users and items. A new model needs a constructor and :meth:`encode`.
 
@@ -106,6 +134,9 @@ class Model(Scorer, DotProduct):
     dot_product : bool
         Whether :meth:`score` is the dot product of two rows, which losses may then compute in a cheaper way. A class
         that defines `score` or `score_all` is taken for one where it is not, unless it says so itself.
+    ranks_as_it_trains : bool
+        Whether ranking scores are those that :meth:`encode` and :meth:`score` give; False with an
+        :meth:`encode_for_ranking` that adds to them.
     users_from_histories : bool
         Whether a user's row is made of the user's interactions: such rows are computed when they are asked for.
     l2_on : {"ego", "propagated"}
@@ -116,6 +147,7 @@ class Model(Scorer, DotProduct):
 
     needs_training: ClassVar[bool] = True
     dot_product: bool = True
+    ranks_as_it_trains: bool = True
     users_from_histories: bool = False
     l2_on: str = "ego"
     sparse_gradients: bool = False
@@ -169,9 +201,19 @@ class Model(Scorer, DotProduct):
         u, i = (rows.ego_users, rows.ego_items) if self.l2_on == "ego" else (rows.users, rows.items)
         return (u.square().sum() + i.square().sum()) / (2 * len(u))
 
-    def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
-        """A further loss term of the step (contrastive views and the like), or None."""
-        return None
+    def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
+        """Further losses of a training step (contrastive views and the like).
+
+        Parameters
+        ----------
+        step : Step
+
+        Returns
+        -------
+        mapping of str to Tensor, scalars
+            Added to the loss, weighted as they are; each has a column of its own in the history. None unless overridden.
+        """
+        return {}
 
     def scoring(self) -> Scoring:
         """Tables of the model in evaluation mode; see :class:`graphrec.models.scoring.TableScoring`."""
@@ -190,7 +232,15 @@ class Solved(Scorer):
     """A model that is computed from the training data instead of being trained step by step.
 
     Subclasses register buffers in the constructor (so that they can be saved) and fill them in :meth:`solve`.
+
+    Attributes
+    ----------
+    reads : frozenset of str
+        Options of ``Recommender.fit`` that may be given; every other one is refused.
     """
+
+    # A seed and silence are promised where nothing is drawn and nothing shown, too.
+    reads: ClassVar[frozenset[str]] = frozenset({"seed", "progress"})
 
     def solve(self) -> None:
         """Compute the buffers from the training data."""

@@ -37,14 +37,14 @@ class Plan:
     kind : type
     hyper : mapping
         Keyword arguments of its constructor, models in place of recommenders.
-    record : mapping
-        The same as plain data.
+    identity : mapping
+        What the model is, as plain data: a checkpoint of another one is refused.
     """
 
     name: str
     kind: type[Scorer]
     hyper: Mapping[str, Any]
-    record: Mapping[str, Any]
+    identity: Mapping[str, Any]
 
 
 def check_tables(train: object, valid: object) -> None:
@@ -75,11 +75,8 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
         return plan.kind(train, **{name: value for name, value in plan.hyper.items() if name not in but})
 
 
-def solve(plan: Plan, train: Interactions, valid: Interactions | None, options: Mapping[str, Any], refit: bool) -> State:
+def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool) -> State:
     """A solved model; `refit` solves it from train and valid together."""
-    for option in options:
-        if option not in ("seed", "progress"):
-            raise InputError(f"model {plan.name!r} is solved in closed form; fit has no option {option!r} for it.")
     shown = train if valid is None else joined(train, valid)
     built_from = shown if refit else train
     model = build(plan, built_from)
@@ -148,4 +145,5 @@ def _run(
 ) -> TrainingState:
     assert isinstance(model, Model)
     evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
-    return Trainer(model, options, evaluate, callbacks).fit(table, valid, checkpoint, resume)
+    trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+    return trainer.fit(table, valid, checkpoint, resume)

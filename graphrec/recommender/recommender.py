@@ -14,12 +14,12 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_k
-from graphrec.models import COMPOSED, MODELS, Scorer
+from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.ranking.ranker import Ranker
 from graphrec.recommender import artefact, fitting
 from graphrec.recommender.state import State
-from graphrec.training.options import FitOptions
+from graphrec.training.choose import choose, refuse_for_solved
 
 __all__ = ["Recommender", "load"]
 
@@ -121,17 +121,17 @@ class Recommender:
         fitting.check_tables(train, valid)
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
-        plan = fitting.Plan(self.name, self.kind, self._arguments(), self._plain_hyper())
-        if not self.kind.needs_training:
+        plan = self._plan()
+        if issubclass(self.kind, Solved):
             given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
-            options |= {name: value for name, value in given.items() if value}
-            self._state = fitting.solve(plan, train, valid, options, refit)
+            refuse_for_solved(self.name, self.kind.reads, options, given)
+            self._state = fitting.solve(plan, train, valid, refit)
             return self
         if warm_start:
             self._check_warm_start(train, refit)
         self._state = fitting.train(
             plan,
-            FitOptions.of({**self.kind.defaults, **self.fit_defaults}, options),
+            choose({**self.kind.defaults_for(train), **self.fit_defaults}, options, train, valid, refit),
             train,
             valid,
             callbacks=callbacks,
@@ -145,6 +145,14 @@ class Recommender:
     def _arguments(self) -> dict[str, Any]:
         """The constructor's keyword arguments, with the models of recommenders that were given."""
         return {name: value.model if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+
+    def _plan(self) -> fitting.Plan:
+        return fitting.Plan(self.name, self.kind, self._arguments(), self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        """What the model is, as plain data: its name and options, those that are objects by name."""
+        parts = {name: value._identity() if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+        return {"model": self.name, **parts}
 
     def _plain_hyper(self) -> dict[str, Any]:
         """The constructor's keyword arguments that are plain data."""
@@ -397,9 +405,9 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
     parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
     recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
     recommender.fit_defaults = saved.fit_defaults
-    plan = fitting.Plan(recommender.name, recommender.kind, recommender._arguments(), saved.hyper)
     # Where training starts need not be computed again.
-    built = fitting.build(plan, saved.built_from, saved.fitted["options"].get("seed", 0), recommender.kind.starting_options)
+    seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
+    built = fitting.build(recommender._plan(), saved.built_from, seed, but)
     artefact.fill(built, saved, path)
     recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, **saved.fitted)
     return recommender

@@ -156,7 +156,10 @@ def _evaluated(histories: Mapping[str, pd.DataFrame]) -> list[str]:
     found: dict[str, None] = {}
     for table in histories.values():
         measured = table.select_dtypes("number").dropna(axis="columns", how="all").columns
-        found |= dict.fromkeys(str(c) for c in measured if c not in _NOT_METRICS)
+        names = list(table.columns)
+        # The terms of the loss (l2 and the model's own) stand between the loss and the learning rate.
+        terms = names[names.index("loss") : names.index("lr")] if {"loss", "lr"} <= set(names) else []
+        found |= dict.fromkeys(str(c) for c in measured if c not in _NOT_METRICS and c not in terms)
     return list(found)
 
 

@@ -17,9 +17,17 @@ from graphrec.sampling.popularity import ItemPopularity
 from graphrec.sampling.seeds import draw_seed
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
-__all__ = ["KINDS", "NegativeSampler", "SeenItems", "draw_negatives", "draw_seed"]
+__all__ = ["KINDS", "READS", "NegativeSampler", "SeenItems", "draw_negatives", "draw_seed"]
 
 KINDS = ("uniform", "hardest", "popularity", "approximate")
+_DRAWN = frozenset({"n_negatives", "shared_negatives"})
+# What each kind reads of the options of training; "own" stands for a sampler of the caller's own.
+READS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(KINDS, _DRAWN),
+    "popularity": _DRAWN | {"popularity_power"},
+    "in-batch": frozenset(),
+    "own": frozenset({"n_negatives"}),
+}
 IntArray = npt.NDArray[np.integer[Any]]
 _WORTH_A_THREAD = 100_000
 

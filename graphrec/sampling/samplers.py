@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.sampling.batches import PairBatch, UserBatch
 from graphrec.sampling.negatives import NegativeSampler
+from graphrec.sampling.own import Negatives, OwnNegatives
 from graphrec.sampling.positives import EveryPair, Positives, Rows, UserUniform
 from graphrec.sampling.seeds import draw_seed
 
@@ -40,9 +41,9 @@ class PairSampler:
     pairs : {"user", "interaction"}
         ``"user"``: as many draws as there are distinct pairs, of a uniform user and one of its items, uniform
         (the epoch of LightGCN's official code). ``"interaction"``: every distinct pair once, in random order.
-    negatives : str or None
-        Kind of negatives, see :class:`~graphrec.sampling.negatives.NegativeSampler`. None or ``"in-batch"``
-        for none: a loss may then use the batch's other positives.
+    negatives : str, Negatives or None
+        Kind of negatives, see :class:`~graphrec.sampling.negatives.NegativeSampler`, or a sampler of one's own, which is
+        asked anew for each batch. None or ``"in-batch"`` for none: a loss may then use the batch's other positives.
     n_negatives : int
         Per pair; with `shared` per batch.
     shared : bool
@@ -72,7 +73,7 @@ class PairSampler:
         *,
         generator: torch.Generator,
         pairs: str = "user",
-        negatives: str | None = "uniform",
+        negatives: str | Negatives | None = "uniform",
         n_negatives: int = 1,
         shared: bool = False,
         popularity_power: float = 1.0,
@@ -83,8 +84,11 @@ class PairSampler:
         self.train, self.generator = train, generator
         self.batch_size, self.n_negatives = _count("batch_size", batch_size), _count("n_negatives", n_negatives)
         self.shared, self.drop_last = shared, drop_last
-        drawn = negatives not in (None, "in-batch")
+        drawn = isinstance(negatives, str) and negatives != "in-batch"
         self._negatives = NegativeSampler(train, str(negatives), popularity_power) if drawn else None
+        self._own = None if negatives is None or isinstance(negatives, str) else OwnNegatives(negatives, train.n_items)
+        if self._own is not None and shared:
+            raise InputError("a sampler of one's own draws for each pair of a batch; it cannot be shared by the batch.")
         rejects = self._negatives is not None and self._negatives.rejects and not shared
         kept = _unsaturated(train, saturated) if rejects else np.ones(train.n_users, bool)
         self._positives = _positives(train, kept, pairs, with_ratings)
@@ -115,7 +119,7 @@ class PairSampler:
 
     def __iter__(self) -> Iterator[PairBatch]:
         take = self._positives.epoch(self.generator)
-        seed = draw_seed(self.generator) if self._negatives is not None else None
+        seed = draw_seed(self.generator) if self._negatives is not None or self._own is not None else None
         return self._batches(take, seed)
 
     def _batches(self, take: Callable[[int, int], Rows], seed: np.uint64 | None) -> Iterator[PairBatch]:
@@ -131,16 +135,19 @@ class PairSampler:
 
     def _drawn_for(
         self, users: npt.NDArray[np.int64], seed: np.uint64 | None, first: int, steps: int
-    ) -> tuple[tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
+    ) -> tuple[Iterable[Tensor | None], Iterable[Tensor | None]]:
         """Negatives of each step of a stretch that begins at pair `first`, and their log-probabilities."""
-        nothing = (None,) * steps
+        nothing, step = (None,) * steps, self.batch_size
+        if self._own is not None and seed is not None:
+            own, k, starts = self._own, self.n_negatives, range(0, len(users), step)
+            return (own.draw(users[at : at + step], k, seed, (first + at) // step) for at in starts), nothing
         if self._negatives is None or seed is None:
             return nothing, nothing
         k = self.n_negatives
         if not self.shared:
             drawn = torch.from_numpy(self._negatives.draw(users, k, seed, first=first))
-            return torch.split(drawn, self.batch_size), nothing
-        drawn = torch.from_numpy(self._negatives.draw_any(steps * k, seed, first=first // self.batch_size * k))
+            return torch.split(drawn, step), nothing
+        drawn = torch.from_numpy(self._negatives.draw_any(steps * k, seed, first=first // step * k))
         return torch.split(drawn, k), torch.split(self.log_q[drawn], k)
 
 

@@ -163,13 +163,18 @@ class EarlyStopping:
         self.best_epoch: int | None = None
         self.waited = 0
 
+    def improves(self, value: float) -> bool:
+        """Whether a value would be the best so far."""
+        sign = 1 if self.mode == "max" else -1
+        return math.isfinite(value) and (self.best is None or sign * (value - self.best) > self.min_delta)
+
     def update(self, value: float, epoch: int) -> bool:
         """Take note of an evaluation.
 
         Parameters
         ----------
         value : float
-            NaN is never a gain.
+            NaN and infinite values are never a gain.
         epoch : int
             Counted from 1.
 
@@ -178,8 +183,7 @@ class EarlyStopping:
         bool
             Whether this is the best so far.
         """
-        sign = 1 if self.mode == "max" else -1
-        better = not math.isnan(value) and (self.best is None or sign * (value - self.best) > self.min_delta)
+        better = self.improves(value)
         if better:
             self.best, self.best_epoch, self.waited = float(value), epoch, 0
         else:

@@ -1,81 +1,136 @@
-"""Training states on disk: one safetensors file, written whole or not at all, that runs no code when read."""
+"""The state of a training on disk: a file that is replaced after every epoch, and read back only if it is this training's."""
 
 from __future__ import annotations
 
 import json
-import os
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphrec.errors import InputError
+from graphrec.tensor_files import read_tensors, write_tensors
+from graphrec.training.fingerprint import refuse_another
 
-__all__ = ["flatten_optimizer", "read_tensors", "restore_optimizer", "write_tensors"]
+__all__ = ["Checkpoint", "flatten_optimizer", "restore_optimizer"]
+
+FORMAT = 2
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write named tensors and a JSON-able record; an existing file is replaced in one move.
+class Checkpoint:
+    """A folder that keeps the state of one training.
 
     Parameters
     ----------
-    path : Path
-        Its folder must exist.
-    tensors : dict of str to Tensor
-    meta : dict
-        Anything ``json.dumps`` takes.
-    """
-    part = path.with_name(path.name + ".part")
-    # clone: safetensors refuses tensors that share memory, such as two views of one table
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(plain, str(part), metadata={"graphrec": json.dumps(meta)})
-    os.replace(part, path)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the record of :func:`write_tensors`.
+    folder : Path
+        Made if need be, before anything is trained.
+    fingerprint : mapping
+        What the training is, see :mod:`graphrec.training.fingerprint`.
 
     Raises
     ------
     InputError
-        The file is missing, truncated or not one of ours.
+        `folder` is a file.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
+
+    def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"checkpoint must be a folder, and {folder} is, or lies in, a file.") from None
+        self.folder = folder
+        self.path = folder / "checkpoint.safetensors"
+        self.fingerprint = fingerprint
+
+    def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+        """Replace the file; if that fails the older one is still there."""
+        kept = {"format": FORMAT, "fingerprint": self.fingerprint, "threads": torch.get_num_threads(), **meta}
+        for part in ("callbacks", "own"):
+            for name, state in meta[part].items():
+                _check_json(name, state)
+        write_tensors(self.path, tensors, kept)
+
+    def read(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+        """Tensors by the first part of their name and by the rest of it, and the record; None before the first epoch.
+
+        Raises
+        ------
+        InputError
+            The file is damaged, of another version, or another training's.
+        """
+        if not self.path.exists():
+            return None
+        tensors, meta = read_tensors(self.path)
+        if meta.get("format") != FORMAT:
+            raise InputError(f"{self.path} was written by another version of graphrec and cannot be resumed by this one.")
+        refuse_another(self.folder, meta["fingerprint"], self.fingerprint)
+        if meta["threads"] != torch.get_num_threads():
+            warnings.warn(
+                f"{self.folder} was trained on {meta['threads']} threads and goes on with {torch.get_num_threads()}: sums are "
+                "rounded in another order, so that the weights may not be those of an unbroken training.",
+                stacklevel=5,
+            )
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            kind, name = key.split(".", 1)
+            groups.setdefault(kind, {})[name] = tensor
+        return groups, meta
+
+    def load_model(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+        """Give a model its state back.
+
+        Raises
+        ------
+        InputError
+            Names, shapes or types are not the model's, or a parameter is not finite.
+        """
+        own = model.state_dict()
+        fits = own.keys() == tensors.keys() and all(
+            own[name].shape == tensor.shape and own[name].dtype == tensor.dtype for name, tensor in tensors.items()
+        )
+        if not fits:
+            raise InputError(
+                f"{self.folder} holds another model or another data set's weights; choose another checkpoint folder."
+            )
+        for name, _ in model.named_parameters():
+            if not bool(tensors[name].isfinite().all()):
+                raise InputError(f"{self.path} has a value in {name} that is not finite; it cannot be resumed.")
+        model.load_state_dict(tensors)
+
+
+def _check_json(name: str, state: object) -> None:
     try:
-        with safe_open(str(path), framework="pt") as file:
-            record = (file.metadata() or {}).get("graphrec")
-            if record is None:
-                raise InputError(f"{path} was not written by graphrec.")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(record)  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} is damaged and cannot be read ({error}).") from None
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"state_dict() of {name} must hold numbers, words, lists and dictionaries only: {error}.") from None
 
 
-def flatten_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split an optimiser's state into named tensors and JSON-able numbers."""
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Split an optimiser's state into tensors, named by parameter and entry, and JSON-able numbers."""
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, dict[str, Any]] = {}
     for index, entries in state["state"].items():
         for name, value in entries.items():
             if isinstance(value, Tensor):
-                tensors[f"{prefix}.{index}.{name}"] = value
+                tensors[f"{index}.{name}"] = value
             else:
                 numbers.setdefault(str(index), {})[name] = value
     return tensors, {"numbers": numbers, "groups": state["param_groups"]}
 
 
-def restore_optimizer(
-    prefix: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], record: dict[str, Any]
-) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """The inverse of :func:`flatten_optimizer`."""
     state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in record["numbers"].items()}
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for key, tensor in tensors.items():
-        if key.startswith(prefix + "."):
-            index, name = key.removeprefix(prefix + ".").split(".", 1)
-            state.setdefault(int(index), {})[name] = tensor
+        index, name = key.split(".", 1)
+        if tensor.ndim and tensor.shape != parameters[int(index)].shape:
+            raise InputError(
+                f"the checkpoint's {name} of parameter {index} has shape {tuple(tensor.shape)}, not the parameter's."
+            )
+        state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": record["groups"]})

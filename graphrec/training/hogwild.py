@@ -20,6 +20,7 @@ from graphrec.models.base import Model
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
+from graphrec.training.state import parameters_are_finite
 
 __all__ = ["fit_hogwild"]
 
@@ -53,7 +54,7 @@ def fit_hogwild(model: Model, train: Interactions, options: FitOptions, processe
     InputError
         The model gives dense gradients, the optimiser is not plain SGD, or `processes` is not a positive number.
     FloatingPointError
-        The loss became NaN or infinite.
+        The loss or a parameter became NaN or infinite.
     """
     if not isinstance(processes, int) or isinstance(processes, bool) or processes < 1:
         raise InputError(f"processes must be a whole number of at least 1, got {processes!r}.")
@@ -76,6 +77,11 @@ def fit_hogwild(model: Model, train: Interactions, options: FitOptions, processe
             f"the loss became NaN or infinite in epoch {epoch}: training diverged. "
             f"A smaller lr than {options.lr:g} usually helps."
         )
+    if not parameters_are_finite(model):
+        raise FloatingPointError(
+            f"the parameters became NaN, infinite or too large to score with in epoch {options.epochs}: training diverged. "
+            f"A smaller lr than {options.lr:g} usually helps."
+        )
     return pd.DataFrame({"epoch": range(1, options.epochs + 1), "loss": (total / steps).numpy()})
 
 
@@ -92,7 +98,7 @@ def _share_of_steps(rank: int, model: Model, train: Interactions, options: FitOp
     sampler = goal.sampler(train, torch.Generator().manual_seed(options.seed))
     for epoch in range(options.epochs):
         for batch in itertools.islice(sampler, rank, None, processes):
-            loss = goal(model, batch)
+            loss = goal(model, batch, epoch + 1)
             losses[rank, epoch] += loss.item()
             if not math.isfinite(loss.item()):
                 return

@@ -2,66 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec import losses
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.graph.row_sparse import NodeIndex
-from graphrec.models.base import Model
-from graphrec.models.encoding import Encoding, Gathered
+from graphrec.models.base import Model, Step, encoding_of
+from graphrec.models.encoding import Encoding
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
+from graphrec.sampling.negatives import READS
 from graphrec.training.options import FitOptions
+from graphrec.training.terms import COLUMNS, Terms, check_gradient, check_terms, total
+from graphrec.training.unread import name_of, refuse_unread
 
-__all__ = ["Objective", "objective"]
+__all__ = ["Objective", "kind_of", "objective"]
 
 Batch = PairBatch | UserBatch
+_SAMPLED = frozenset().union(*READS.values())
 
 
 class Objective(Protocol):
-    """How one loss is trained: the batches it wants and what it makes of them."""
+    """An objective of one's own, for ``loss=``: the batches it wants and what it makes of them.
+
+    It makes its own batches and so reads none of the options of batches, negatives and penalties; the trainer takes the
+    steps, looks at validation and keeps checkpoints as ever. A model's own further losses are the objective's to add::
+
+        encoding = model.encode()
+        …
+        return {"loss": value, **model.auxiliary(Step(encoding, None, batch, epoch=1))}
+    """
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> Iterable[Any]:
-        """Batches of one epoch, anew at each iteration."""
+        """Batches of one epoch, anew at each iteration.
+
+        A batch may be anything; one with a method ``to(device)`` is brought to the model's device. What is random must come
+        from `generator` alone: then trainings repeat and resume. What changes besides is kept in checkpoints by the methods
+        ``state_dict`` and ``load_state_dict``, if there are any. Schedules of the learning rate need the ``len`` of batches.
+        """
         ...
 
-    def __call__(self, model: Model, batch: Any) -> Tensor:
-        """The scalar to be minimised."""
+    def __call__(self, model: Model, batch: Any) -> Tensor | Mapping[str, Tensor]:
+        """The scalar to be minimised, or several by name: their sum is, and each but ``"loss"`` has a column in the history."""
         ...
 
 
-def objective(options: FitOptions) -> Objective:
-    """The objective that an option ``loss`` names; a callable counts as a pairwise loss."""
-    if callable(options.loss):
-        return Pairwise(options, options.loss)
-    name = options.loss
+def kind_of(loss: Any) -> type[_Objective]:
+    """How a value of the option ``loss`` is trained."""
+    if callable(getattr(loss, "sampler", None)):
+        return Own
+    if callable(loss):
+        return Pairwise
     for kind, names in _KINDS.items():
-        if name in names:
-            if options.credit is not None and kind is not Pairwise:
-                raise InputError(
-                    f"credit is for negatives of pairwise losses ({', '.join(losses.PAIRWISE)}), not for {name!r}."
-                )
-            return kind(options, getattr(losses, name))
-    raise unknown_name("loss", name, [name for names in _KINDS.values() for name in names])
+        if loss in names:
+            return kind
+    raise unknown_name("loss", loss, [name for names in _KINDS.values() for name in names])
+
+
+def objective(options: FitOptions) -> _Objective:
+    """The objective that an option ``loss`` asks for.
+
+    Raises
+    ------
+    InputError
+        No loss has this name, an option was given that it does not read, or its further arguments do not suit it.
+    """
+    loss = options.loss
+    return kind_of(loss)(options, getattr(losses, loss) if isinstance(loss, str) else loss)
 
 
 class _Objective:
-    """What all objectives share: the bound loss, and the terms beside it."""
+    """What all objectives share: the bound loss, the terms beside it, and what is checked of them in the first step.
 
-    def __init__(self, options: FitOptions, loss: Callable[..., Tensor]) -> None:
+    Attributes
+    ----------
+    reads : frozenset of str
+        Options of batches, negatives and penalties that this kind of objective may read; :meth:`reads_of` knows which of
+        them it does beside the others. What every training reads (epochs, lr, seed, …) is not among them.
+    scores : int
+        How many tensors the loss is given.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+    scores: ClassVar[int] = 2
+
+    def __init__(self, options: FitOptions, loss: Any) -> None:
         self.options = options
         self.loss = loss
-        if options.log_q and (loss not in (losses.softmax, losses.shared_softmax) or options.negatives == "hardest"):
-            raise InputError(
-                "log_q corrects the losses 'softmax' and 'shared_softmax' for how their negatives are drawn; "
-                f"it does nothing for loss={getattr(loss, '__name__', loss)!r} with negatives={options.negatives!r}."
-            )
         self._log_q: Tensor | None = None
+        self._fresh = True
+        refuse_unread(options, self.reads_of(options.loss, options.negatives))
+        self._check_arguments()
+
+    @classmethod
+    def reads_of(cls, loss: Any, negatives: Any) -> frozenset[str]:
+        """The options that are read with this loss and these negatives."""
+        sampled = READS.get(negatives, _SAMPLED) if isinstance(negatives, str) else READS["own"]
+        reads = cls.reads - (_SAMPLED - sampled)
+        softmax = loss in ("softmax", "shared_softmax", losses.softmax)
+        corrected = softmax and isinstance(negatives, str) and negatives != "hardest"
+        return reads if corrected else reads - {"log_q"}
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> Iterable[Any]:
+        """Batches of one epoch, anew at each iteration."""
+        raise NotImplementedError
+
+    def terms(self, model: Model, batch: Any, epoch: int = 1) -> Terms:
+        """The loss and what is added to it, by name: ``loss``, ``l2`` and the model's own."""
+        raise NotImplementedError
+
+    def __call__(self, model: Model, batch: Any, epoch: int = 1) -> Tensor:
+        """The scalar to be minimised."""
+        return total(self.terms(model, batch, epoch))
+
+    def _check_arguments(self) -> None:
+        """Whether the loss takes its tensors and the options named for it, before anything is trained."""
+        try:
+            inspect.signature(self.loss).bind(*[None] * self.scores, **self.options.loss_options)
+        except TypeError as error:
+            raise InputError(
+                f"loss_options {self.options.loss_options} do not suit the loss {name_of(self.loss)}, which is called with "
+                f"{self.scores} tensors and these: {error}."
+            ) from None
+        except ValueError:
+            return  # a function of C without a signature; the first step will tell
+        for name, value in self.options.loss_options.items() if isinstance(self.options.loss, str) else ():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError(f"loss_options[{name!r}] of the loss {self.options.loss} must be a number, got {value!r}.")
+
+    def _encode(self, model: Model) -> Encoding:
+        encoding = model.encode()
+        return encoding_of(model, encoding) if self._fresh else encoding
 
     def _loss(self, *scores: Tensor | losses.Product, credit: Tensor | None = None, negatives: Tensor | None = None) -> Tensor:
         """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q."""
@@ -69,24 +146,36 @@ class _Objective:
         options = self.options.loss_options
         if self._log_q is not None and negatives is not None:
             options = {**options, "log_q": self._log_q.to(negatives.device)[negatives]}
-        try:
-            return loss(*scores, **options)
-        except TypeError as error:
-            if "argument" not in str(error):
-                raise
-            raise InputError(
-                f"loss_options {self.options.loss_options} do not suit the loss {self.loss.__name__}: {error}."
-            ) from None
+        value: Tensor = loss(*scores, **options)
+        return value
 
-    def _with_extras(self, value: Tensor, model: Model, encoding: Encoding, rows: Gathered | None, batch: Any) -> Tensor:
-        if rows is not None and self.options.l2:
-            value = value + self.options.l2 * model.penalty(rows)
-        extra = model.auxiliary(encoding, batch.users, batch.items)
-        return value if extra is None else value + extra
+    def _with_extras(self, value: Tensor, model: Model, step: Step) -> Terms:
+        terms = {"loss": value}
+        if step.rows is not None and self.options.l2:
+            terms["l2"] = self.options.l2 * model.penalty(step.rows)
+        extra = model.auxiliary(step)
+        if self._fresh:
+            who = f"the loss {name_of(self.loss)}"
+            check_terms(terms, who)
+            check_gradient({"loss": value}, who)
+            check_terms(extra, f"{type(model).__name__}.auxiliary()", COLUMNS)
+            self._fresh = False
+        return terms | extra if extra else terms  # type: ignore[operator]
 
 
 class Pairwise(_Objective):
     """A positive against negatives: ``loss(pos (b,), neg (b, k))``."""
+
+    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | _SAMPLED
+
+    def __init__(self, options: FitOptions, loss: Any) -> None:
+        super().__init__(options, loss)
+        if options.negatives is None:
+            raise InputError(f"the loss {name_of(loss)!r} needs negatives, and negatives=None draws none.")
+        if options.negatives == "hardest" and options.n_negatives == 1:
+            raise InputError("negatives='hardest' keeps the hardest of n_negatives, which is 1: give more of them.")
+        if isinstance(loss, nn.Module) and any(parameter.requires_grad for parameter in loss.parameters()):
+            raise InputError(f"the loss {name_of(loss)} has parameters, which would not be trained; only the model's are.")
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         o = self.options
@@ -106,8 +195,9 @@ class Pairwise(_Objective):
         self._log_q = sampler.log_q if o.log_q else None
         return sampler
 
-    def __call__(self, model: Model, batch: PairBatch) -> Tensor:
-        encoding = model.encode()
+    def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
+        """See :class:`_Objective`."""
+        encoding = self._encode(model)
         b = len(batch.users)
         items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
         rows = encoding.gather(batch.users, items)
@@ -125,7 +215,13 @@ class Pairwise(_Objective):
         if self.options.negatives == "hardest":
             neg, place = neg.max(dim=1, keepdim=True)
             credit = None if credit is None else credit.gather(1, place)
-        return self._with_extras(self._loss(pos, neg, credit=credit, negatives=drawn), model, encoding, rows, batch)
+        if self._fresh and (pos.shape != (b,) or neg.ndim != 2 or len(neg) != b):
+            raise InputError(
+                f"{type(model).__name__} must score {b} pairs by a tensor of shape ({b},) and their negatives by ({b}, k); "
+                f"got {tuple(pos.shape)} and {tuple(neg.shape)}."
+            )
+        loss = self._loss(pos, neg, credit=credit, negatives=drawn)
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
 
 
 def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
@@ -136,6 +232,8 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
 class Rating(_Objective):
     """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``."""
 
+    reads = frozenset({"loss_options", "batch_size", "l2"})
+
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         if train.ratings is None:
             raise InputError(f"the loss {self.loss.__name__!r} needs ratings, and the training table has none.")
@@ -143,25 +241,30 @@ class Rating(_Objective):
             train, self.options.batch_size, pairs="interaction", negatives=None, with_ratings=True, generator=generator
         )
 
-    def __call__(self, model: Model, batch: PairBatch) -> Tensor:
-        encoding = model.encode()
+    def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
+        """See :class:`_Objective`."""
+        encoding = self._encode(model)
         rows = encoding.gather(batch.users, batch.items)
         assert batch.ratings is not None
-        return self._with_extras(self._loss(model.score(rows.users, rows.items), batch.ratings), model, encoding, rows, batch)
+        loss = self._loss(model.score(rows.users, rows.items), batch.ratings)
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
 
 
 class Rowwise(_Objective):
     """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``."""
 
+    reads = frozenset({"loss_options", "batch_size"})
+
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
         return UserSampler(train, self.options.batch_size, negatives=None, generator=generator)
 
-    def __call__(self, model: Model, batch: UserBatch) -> Tensor:
-        encoding = model.encode()
+    def terms(self, model: Model, batch: UserBatch, epoch: int = 1) -> Terms:
+        """See :class:`_Objective`."""
+        encoding = self._encode(model)
         scores = model.score_all(encoding.users.rows(batch.users), encoding.items.full())
         target = torch.zeros_like(scores)
         target[batch.owner, batch.items] = self._values(batch)
-        return self._with_extras(self._loss(scores, target), model, encoding, None, batch)
+        return self._with_extras(self._loss(scores, target), model, Step(encoding, None, batch, epoch))
 
     def _values(self, batch: UserBatch) -> Tensor | float:
         return 1.0
@@ -180,21 +283,27 @@ class SharedNegatives(_Objective):
     ``loss(pos (nnz,), owner (nnz,), neg (b, m))``.
     """
 
+    reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
+    scores = 3
+
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
         o = self.options
+        if o.negatives not in ("uniform", "popularity"):
+            raise unknown_name("kind of shared negatives", name_of(o.negatives), ("uniform", "popularity"))
         sampler = UserSampler(
             train,
             o.batch_size,
             n_negatives=o.n_negatives,
-            negatives=o.negatives,
+            negatives=str(o.negatives),
             popularity_power=o.popularity_power,
             generator=generator,
         )
         self._log_q = sampler.log_q if o.log_q else None
         return sampler
 
-    def __call__(self, model: Model, batch: UserBatch) -> Tensor:
-        encoding = model.encode()
+    def terms(self, model: Model, batch: UserBatch, epoch: int = 1) -> Terms:
+        """See :class:`_Objective`."""
+        encoding = self._encode(model)
         assert batch.negatives is not None
         # Many users share an item: each distinct one is encoded once.
         index = NodeIndex(torch.cat([batch.items, batch.negatives]), model.n_items)
@@ -202,22 +311,51 @@ class SharedNegatives(_Objective):
         positive, negative = index.position[: len(batch.items)], index.position[len(batch.items) :]
         pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
         neg = model.score_matrix(rows.users, F.embedding(negative, rows.items))
-        return self._with_extras(self._loss(pos, batch.owner, neg, negatives=batch.negatives), model, encoding, rows, batch)
+        loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives)
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
 
 
 class Alignment(_Objective):
     """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``."""
 
+    reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
+
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         return PairSampler(train, self.options.batch_size, pairs=self.options.pairs, negatives=None, generator=generator)
 
-    def __call__(self, model: Model, batch: PairBatch) -> Tensor:
-        encoding = model.encode()
+    def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
+        """See :class:`_Objective`."""
+        encoding = self._encode(model)
         rows = encoding.gather(batch.users, batch.items)
-        return self._with_extras(self._loss(rows.users, rows.items), model, encoding, rows, batch)
+        return self._with_extras(self._loss(rows.users, rows.items), model, Step(encoding, rows, batch, epoch))
 
 
-_KINDS: dict[Callable[[FitOptions, Callable[..., Tensor]], Objective], tuple[str, ...]] = {
+class Own(_Objective):
+    """An objective of the caller's own, see :class:`Objective`: `loss` is that object."""
+
+    def _check_arguments(self) -> None:
+        if not callable(self.loss):
+            name = type(self.loss).__name__
+            raise InputError(f"the objective {name} must be callable: objective(model, batch) gives what is minimised.")
+
+    def sampler(self, train: Interactions, generator: torch.Generator) -> Iterable[Any]:
+        """See :class:`Objective`."""
+        batches: Iterable[Any] = self.loss.sampler(train, generator)
+        return batches
+
+    def terms(self, model: Model, batch: Any, epoch: int = 1) -> Terms:
+        """What the object returns, with a name."""
+        given = self.loss(model, batch)
+        terms = dict(given) if isinstance(given, Mapping) else {"loss": given}
+        if self._fresh:
+            who = f"the objective {name_of(self.loss)}"
+            check_terms(terms, who, COLUMNS - {"loss", "l2"})
+            check_gradient(terms, who)
+            self._fresh = False
+        return terms
+
+
+_KINDS: dict[type[_Objective], tuple[str, ...]] = {
     Pairwise: losses.PAIRWISE,
     Rating: losses.POINTWISE,
     Rowwise: ("multinomial",),

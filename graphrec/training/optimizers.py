@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -93,15 +94,16 @@ class Optimizers:
         tensors: dict[str, Tensor] = {}
         records = []
         for number, optimizer in enumerate(self.all):
-            some, record = flatten_optimizer(f"optimizer{number}", optimizer)
-            tensors |= some
+            some, record = flatten_optimizer(optimizer)
+            tensors |= {f"{number}.{name}": tensor for name, tensor in some.items()}
             records.append(record)
         return tensors, {"optimizers": records, "schedule": self.schedule.state_dict() if self.schedule else None}
 
-    def load_state(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Take back what :meth:`state` gave."""
         for number, optimizer in enumerate(self.all):
-            restore_optimizer(f"optimizer{number}", optimizer, tensors, record["optimizers"][number])
+            some = {name.split(".", 1)[1]: tensor for name, tensor in tensors.items() if name.startswith(f"{number}.")}
+            restore_optimizer(optimizer, some, record["optimizers"][number])
         if self.schedule is not None and record["schedule"] is not None:
             self.schedule.load_state_dict(record["schedule"])
 
@@ -126,4 +128,7 @@ def _build(
         )
     if "fused" in known and not sparse:
         chosen.setdefault("fused", True)
-    return kind(parameters, **chosen)
+    try:
+        return kind(parameters, **chosen)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer {name!r} cannot be made of {chosen}: {error}.") from None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
-from graphrec.errors import InputError, unknown_name
+from graphrec.errors import InputError
+from graphrec.losses import RATING_ERRORS
+from graphrec.sampling import Negatives
 from graphrec.training.credit import Credit
+from graphrec.training.fingerprint import as_json
+from graphrec.training.option_types import flag, instance, number, table, whole, word
 from graphrec.training.schedules import Schedule
 
 __all__ = ["FitOptions"]
@@ -16,17 +20,23 @@ __all__ = ["FitOptions"]
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How a model is trained. ``Recommender.fit`` takes every field as a keyword.
+    """How a model is trained. ``Recommender.fit`` takes every field but `given` as a keyword.
+
+    Types are checked here, and numbers of NumPy become Python's. Whether an option means anything beside the others is
+    checked by :func:`graphrec.training.choose.choose`.
 
     Attributes
     ----------
-    loss : str
-        A loss by name (:mod:`graphrec.losses`) or a callable of the same form as ``losses.bpr``.
+    loss : str, callable or Objective
+        A loss by name (:mod:`graphrec.losses`); a function of the same form as ``losses.bpr``, of positive scores (b,) and
+        negative ones (b, k) to a scalar; or an objective of one's own (:class:`graphrec.training.objectives.Objective`),
+        which makes its own batches.
     loss_options : dict
         Further arguments of the loss: ``{"temperature": 0.2}``.
-    negatives : str or None
+    negatives : str, Negatives or None
         ``"uniform"`` (exact), ``"approximate"`` (a positive may slip in), ``"popularity"``, ``"hardest"`` (of
-        `n_negatives` uniform ones) or ``"in-batch"`` (the batch's other positives).
+        `n_negatives` uniform ones), ``"in-batch"`` (the batch's other positives), or a sampler of one's own
+        (:class:`graphrec.sampling.Negatives`).
     n_negatives : int
         Per positive; for the losses over whole users, and with `shared_negatives`, for the whole batch.
     shared_negatives : bool
@@ -43,7 +53,8 @@ class FitOptions:
         An epoch draws as many pairs as there are in training: a user and one of its items, each uniform
         (LightGCN's official code), or every pair once in random order.
     saturated : {"error", "skip"}
-        What to do about users who have met every item, for whom there is no negative.
+        What to do about users who have met every item, for whom there is no negative. Where none is drawn by user it has
+        nothing to say.
     epochs, batch_size : int
     lr : float
         Learning rate.
@@ -55,29 +66,41 @@ class FitOptions:
         ``"adam"``, ``"adamw"``, ``"adagrad"``, ``"rmsprop"``, ``"sgd"`` or ``"sparse_adam"``.
     parameter_groups : dict
         Learning options of parameters whose name contains the key: ``{"bias": {"optimizer": "sgd", "lr": 0.1}}``.
-    schedule : str, dict, Schedule, callable or None
-        Learning-rate schedule by name, with its options as a table, as an object, or as a function from the optimiser
-        to a scheduler of torch's; see :mod:`graphrec.training.schedules`.
+    schedule : str, dict, Schedule or None
+        Learning-rate schedule by name, with its options as a table, or as an object; see :mod:`graphrec.training.schedules`.
     seed : int
-        Of the initial weights, the batches and dropout.
+        Of the initial weights, the batches and dropout; from 0 to 2**63 − 1. On the CPU the same seed gives the same
+        weights, bit for bit, under the same number of threads (``torch.set_num_threads``). Under another number the
+        batches are the same, but torch adds up matrix products in another order: the weights of NGCF, NeuMF and the
+        autoencoders then differ by rounding errors, which grow while they train.
     eval_every : int
         Epochs between two looks at the validation part.
-    metric : str or sequence of str
+    metric : str, sequence of str or None
         What is selected on; larger is better, but for ``"rmse"``, ``"mae"`` and ``"mse"``. Of several the first selects,
-        and all are recorded in the history. See :class:`graphrec.evaluation.validation.Validation` for the names.
+        and all are recorded in the history. See :class:`graphrec.evaluation.validation.Validation` for the names. None
+        follows the loss: ``"rmse"`` where that is an error of ratings, else ``"ndcg@20"`` (``"ndcg@n"`` of a smaller
+        catalogue of n items).
     patience : int or None
         Stop after so many evaluations without a gain; None trains to the end.
     min_delta : float
         Least difference that counts as a gain.
     device : str
-        ``"auto"`` takes a GPU where there is one.
+        ``"auto"`` takes a CUDA device where there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
     progress : bool
         Show a progress bar.
+    given : frozenset of str or None
+        No option: the names of those that somebody chose, and which must therefore mean something. None stands for all that
+        are not the library's defaults.
+
+    Raises
+    ------
+    InputError
+        A value of the wrong type or out of range; the message names the option.
     """
 
-    loss: str | Callable[..., Any] = "bpr"
+    loss: Any = "bpr"
     loss_options: dict[str, Any] = field(default_factory=dict)
-    negatives: str | None = "uniform"
+    negatives: str | Negatives | None = "uniform"
     n_negatives: int = 1
     shared_negatives: bool = False
     popularity_power: float = 1.0
@@ -92,47 +115,33 @@ class FitOptions:
     weight_decay: float = 0.0
     optimizer: str = "adam"
     parameter_groups: dict[str, dict[str, Any]] = field(default_factory=dict)
-    schedule: str | dict[str, Any] | Schedule | Callable[..., Any] | None = None
+    schedule: str | dict[str, Any] | Schedule | None = None
     seed: int = 0
     eval_every: int = 1
-    metric: str | Sequence[str] = "ndcg@20"
+    metric: str | Sequence[str] | None = None
     patience: int | None = None
     min_delta: float = 0.0
     device: str = "auto"
     progress: bool = True
+    given: frozenset[str] | None = field(default=None, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "n_negatives", "eval_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}.")
-        for name, least_open in (
-            ("lr", True),
-            ("l2", False),
-            ("weight_decay", False),
-            ("min_delta", False),
-            ("popularity_power", False),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or value < 0 or (least_open and value == 0):
-                raise InputError(f"{name} must be a finite number {'above' if least_open else 'of at least'} 0, got {value!r}.")
-        if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
-            raise InputError(f"patience must be a whole number of at least 1, or None; got {self.patience!r}.")
-        if not self.metrics or not all(isinstance(name, str) for name in self.metrics):
-            raise InputError(f"metric must be a name or a list of names, got {self.metric!r}.")
-        if self.credit is not None and not isinstance(self.credit, Credit):
-            raise InputError(f"credit must be a graphrec.training.credit.Credit, got {type(self.credit).__name__}.")
-        for name, allowed in (
-            ("pairs", ("user", "interaction")),
-            ("saturated", ("error", "skip")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise unknown_name(f"value of {name}", getattr(self, name), allowed)
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        if self.given is None:
+            object.__setattr__(self, "given", frozenset(n for n in self.names() if not _is_default(n, getattr(self, n))))
 
     @property
     def metrics(self) -> list[str]:
         """Every metric that is measured on validation."""
+        if self.metric is None:
+            return ["rmse" if self.of_ratings else "ndcg@20"]
         return [self.metric] if isinstance(self.metric, str) else list(self.metric)
+
+    @property
+    def of_ratings(self) -> bool:
+        """Whether the loss is an error of ratings."""
+        return isinstance(self.loss, str) and self.loss in RATING_ERRORS
 
     @property
     def selected_on(self) -> str:
@@ -147,25 +156,83 @@ class FitOptions:
     @classmethod
     def names(cls) -> list[str]:
         """Every option's name."""
-        return [f.name for f in fields(cls)]
-
-    @classmethod
-    def of(cls, model_defaults: Mapping[str, Any], given: Mapping[str, Any]) -> FitOptions:
-        """The caller's options over the model's defaults over the library's; unknown names are refused."""
-        known = cls.names()
-        for name in given:
-            if name not in known:
-                raise unknown_name("option of fit", name, known)
-        return cls(**{**model_defaults, **given})
+        return [f.name for f in fields(cls) if f.name != "given"]
 
     def to_dict(self) -> dict[str, Any]:
-        """A form that can be written as JSON."""
-        values = asdict(self)
-        if callable(self.loss):
-            values["loss"] = getattr(self.loss, "__name__", repr(self.loss))
-        own = self.schedule.name if isinstance(self.schedule, Schedule) else self.schedule
-        if callable(own):
-            values["schedule"] = getattr(own, "__name__", repr(own))
-        if self.credit is not None:
-            values["credit"] = self.credit.to_dict()
-        return values
+        """A form that can be written as JSON; objects of the caller's own are there by name."""
+        return {name: as_json(getattr(self, name)) for name in self.names()}
+
+
+def _loss(name: str, value: object) -> object:
+    if isinstance(value, str) or (callable(value) and not isinstance(value, type)):
+        return value
+    return instance(name, value, "sampler", "a name, a function of positive and negative scores, or an objective")
+
+
+def _negatives(name: str, value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
+    return instance(name, value, "draw", "a name or an object with the method draw(users, k, seed)")
+
+
+def _metric(name: str, value: object) -> object:
+    several = isinstance(value, Sequence) and len(value) > 0 and all(isinstance(one, str) and one for one in value)
+    if value is not None and not several:
+        raise InputError(f"{name} must be a name or a list of names, got {value!r}.")
+    return value if value is None or isinstance(value, str) else list(value)  # type: ignore[call-overload]
+
+
+def _credit(name: str, value: object) -> object:
+    if value is not None and not isinstance(value, Credit):
+        raise InputError(f"{name} must be a graphrec.training.credit.Credit, got {type(value).__name__}.")
+    return value
+
+
+def _schedule(name: str, value: Any) -> object:
+    if value is not None:
+        Schedule.of(value)  # refuses what is none, before anything is built
+    return value
+
+
+def _groups(name: str, value: object) -> dict[str, Any]:
+    groups = {part: table(f"{name}[{part!r}]", settings) for part, settings in table(name, value).items()}
+    for part, settings in groups.items():
+        for option, one in settings.items():
+            if option in ("lr", "weight_decay", "optimizer"):
+                settings[option] = _CHECKS[option](f"{option} of {name}[{part!r}]", one)
+    return groups
+
+
+_CHECKS: dict[str, Callable[[str, Any], object]] = {
+    "loss": _loss,
+    "loss_options": table,
+    "negatives": _negatives,
+    "n_negatives": whole,
+    "shared_negatives": flag,
+    "popularity_power": number,
+    "log_q": flag,
+    "credit": _credit,
+    "pairs": partial(word, known=("user", "interaction")),
+    "saturated": partial(word, known=("error", "skip")),
+    "epochs": whole,
+    "batch_size": whole,
+    "lr": partial(number, above_zero=True),
+    "l2": number,
+    "weight_decay": number,
+    "optimizer": word,
+    "parameter_groups": _groups,
+    "schedule": _schedule,
+    "seed": partial(whole, least=0, below=2**63),
+    "eval_every": whole,
+    "metric": _metric,
+    "patience": lambda name, value: None if value is None else whole(name, value),
+    "min_delta": number,
+    "device": word,
+    "progress": flag,
+}
+
+
+def _is_default(name: str, value: object) -> bool:
+    default = FitOptions.__dataclass_fields__[name]
+    plain = default.default_factory() if callable(default.default_factory) else default.default
+    return value is plain or (type(value) is type(plain) and value == plain)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["TrainingState"]
+__all__ = ["TrainingState", "parameters_are_finite"]
 
 
 @dataclass
@@ -57,3 +57,10 @@ class TrainingState:
         """Where the model's parameters are."""
         parameter = next(self.model.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
+
+
+def parameters_are_finite(model: nn.Module) -> bool:
+    """Whether no parameter is NaN, infinite, or so large that its square is: such rows have no scores."""
+    # One pass without a copy, and one wait for a device.
+    norms = [torch.linalg.vector_norm(parameter.detach()).double() for parameter in model.parameters()]
+    return bool(torch.stack(norms).isfinite().all()) if norms else True

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.devices import resolve_device
 from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
-from graphrec.training.checkpoint import read_tensors, write_tensors
+from graphrec.training.checkpoint import Checkpoint
+from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
+from graphrec.training.state import parameters_are_finite
+from graphrec.training.terms import Terms, total
 
 __all__ = ["Trainer"]
 
@@ -33,22 +37,44 @@ class Trainer:
     Parameters
     ----------
     model : Model
+        Moved to the device that the options name.
     options : FitOptions
     evaluate : callable, optional
         ``evaluate(model, valid) -> {metric: value}``; needed when there is a validation part.
     callbacks : sequence
         Objects with any of the methods of :class:`~graphrec.training.callbacks.Callback`.
+    identity : mapping, optional
+        What the model is, by name: its own name and hyper-parameters. A checkpoint of another one is refused; the name of the
+        class unless given.
+    stage : int
+        How many trainings this model has behind it. Each stage draws other batches, and another dropout, from the same seed.
+
+    Raises
+    ------
+    InputError
+        An option means nothing to the loss or the model, or the device is not there.
     """
 
     def __init__(
-        self, model: Model, options: FitOptions, evaluate: Evaluate | None = None, callbacks: Sequence[object] = ()
+        self,
+        model: Model,
+        options: FitOptions,
+        evaluate: Evaluate | None = None,
+        callbacks: Sequence[object] = (),
+        *,
+        identity: Mapping[str, Any] | None = None,
+        stage: int = 0,
     ) -> None:
-        self.model = model
+        self.objective = objective(options)
+        self.device = resolve_device(options.device)
+        self.model = model.to(self.device)
         self.options = options
         self.evaluate = evaluate
-        self.objective = objective(options)
+        self.identity = {"model": as_json(type(model))} if identity is None else identity
+        self.stage = stage
         self.optimizers = Optimizers(model, options)
-        self.generator = torch.Generator().manual_seed(options.seed)
+        self.seed = _seed_of(options.seed, stage)
+        self.generator = torch.Generator().manual_seed(self.seed)
         mode = "min" if options.smaller_is_better else "max"
         self.stopping = EarlyStopping(options.selected_on, patience=options.patience, min_delta=options.min_delta, mode=mode)
         self.state = TrainingState(model=model, epochs=options.epochs, optimizer=self.optimizers)
@@ -66,93 +92,114 @@ class Trainer:
         train, valid : Interactions
             `valid` selects the epoch whose weights are kept; without it the last ones are.
         checkpoint : Path, optional
-            Folder to which the whole state is written after every epoch.
+            Folder to which the whole state is written after every epoch, when its callbacks have run.
         resume : bool
-            Go on from that state.
+            Go on from that state, as if training had not stopped: one that had come to its end stays there.
 
         Returns
         -------
         TrainingState
             With ``history`` (one dict an epoch) and ``best_epoch``.
+
+        Raises
+        ------
+        InputError
+            The checkpoint is damaged or another training's, or a part of one's own gives what it should not.
+        FloatingPointError
+            The loss or a parameter became NaN or infinite; the message says in which epoch and step.
         """
+        if resume and checkpoint is None:
+            raise InputError("resume=True needs checkpoint, the folder to go on from.")
         sampler = self.objective.sampler(train, self.generator)
-        self.optimizers.attach_schedule(self.options.epochs, len(sampler))  # type: ignore[arg-type]
+        if self.options.schedule is not None:
+            self.optimizers.attach_schedule(self.options.epochs, _length(sampler))
         if valid is None and self.optimizers.needs_metric:
             raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
+        kept = None if checkpoint is None else Checkpoint(checkpoint, self._fingerprint(train, valid))
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.options.seed)
-            if resume:
-                self._resume(checkpoint)
+        with torch.random.fork_rng(devices=[self.device.index] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            if resume and kept is not None:
+                self._resume(kept)
             self.callbacks.on_train_begin(self.state)
             try:
-                self._run(sampler, valid, checkpoint)
+                self._run(sampler, valid, kept)
             except KeyboardInterrupt:
-                self.state.interrupted = True
-                warnings.warn(
-                    f"training was interrupted in epoch {self.state.epoch + 1}; the weights learnt so far are kept.",
-                    stacklevel=2,
-                )
+                self._after_interrupt()
             self._restore_best()
             self.callbacks.on_train_end(self.state)
         return self.state
 
-    def _run(self, sampler: Any, valid: Interactions | None, checkpoint: Path | None) -> None:
+    def _run(self, sampler: Iterable[Any], valid: Interactions | None, checkpoint: Checkpoint | None) -> None:
         state = self.state
         while state.epoch < self.options.epochs and not state.stop:
             self.callbacks.on_epoch_begin(state)
-            row = self._epoch(sampler)
-            state.row = row
+            state.row = row = self._epoch(sampler)
             last = state.epoch + 1 == self.options.epochs
             if valid is not None and self.evaluate is not None and ((state.epoch + 1) % self.options.eval_every == 0 or last):
-                row |= self._look_at_validation(valid)
+                self._look_at_validation(valid)
                 self.callbacks.on_evaluation(state)
             self.optimizers.epoch_ended(row.get(self.options.selected_on))
             state.history.append(row)
             state.epoch += 1
+            self.callbacks.on_epoch_end(state)
             if checkpoint is not None:
                 self._save(checkpoint)
-            self.callbacks.on_epoch_end(state)
 
-    def _epoch(self, sampler: Any) -> dict[str, float]:
+    def _epoch(self, sampler: Iterable[Any]) -> dict[str, float]:
         """One pass over the sampler's batches; returns the epoch's row of the history."""
         self.model.train()
-        started, total, steps = time.perf_counter(), 0.0, 0
+        state, epoch, device = self.state, self.state.epoch + 1, self.device
+        started, sums, names, steps = time.perf_counter(), [0.0], ["loss"], 0
         rate = self.optimizers.learning_rate
         for batch in sampler:
-            loss = self.objective(self.model, batch.to(self.state.device))
-            value = loss.item()
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"the loss became {value} in epoch {self.state.epoch + 1}, step {steps + 1}: training diverged. "
-                    f"A smaller lr than {rate:g} usually helps."
-                )
+            terms = self.objective.terms(self.model, batch.to(device) if hasattr(batch, "to") else batch, epoch)
+            loss = total(terms)
+            values = _numbers(loss, terms)
+            if not math.isfinite(values[0]):
+                raise _diverged(f"loss became {values[0]}", epoch, steps + 1, rate)
             self.optimizers.step(loss)
-            total += value
+            if not steps:
+                names = ["loss", *(name for name in terms if name != "loss")]
+                sums = [0.0] * len(names)
+            sums = [a + b for a, b in zip(sums, values, strict=True)]
             steps += 1
-            self.state.step += 1
-            self.state.loss = value
-            self.callbacks.on_step_end(self.state)
-        return {
-            "epoch": self.state.epoch + 1,
-            "loss": total / max(steps, 1),
-            "lr": rate,
-            "seconds": time.perf_counter() - started,
-        }
+            state.step += 1
+            state.loss = values[0]
+            self.callbacks.on_step_end(state)
+        if not steps:
+            raise InputError(f"the sampler gave no batch in epoch {epoch}; each iteration over it must be a new epoch.")
+        if not parameters_are_finite(self.model):
+            raise _diverged("parameters became NaN, infinite or too large to score with", epoch, steps, rate)
+        means = {name: value / steps for name, value in zip(names, sums, strict=True)}
+        return {"epoch": epoch, **means, "lr": rate, "seconds": time.perf_counter() - started}
 
-    def _look_at_validation(self, valid: Interactions) -> dict[str, float]:
+    def _look_at_validation(self, valid: Interactions) -> None:
+        """Measure, write it into the epoch's row, and keep the weights if they are the best so far."""
         assert self.evaluate is not None
-        started = time.perf_counter()
+        started, state, metric = time.perf_counter(), self.state, self.options.selected_on
         values = self.evaluate(self.model, valid)
-        if self.options.selected_on not in values:
-            raise InputError(
-                f"metric {self.options.selected_on!r} is not computed on validation; there are {', '.join(values)}."
-            )
-        if self.stopping.update(values[self.options.selected_on], self.state.epoch + 1):
-            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-            self.state.best_epoch = self.state.epoch + 1
-        self.state.stop = self.state.stop or self.stopping.should_stop
-        return {**values, "eval_seconds": time.perf_counter() - started}
+        if metric not in values:
+            raise InputError(f"metric {metric!r} is not computed on validation; there are {', '.join(values)}.")
+        state.row |= {**values, "eval_seconds": time.perf_counter() - started}
+        # The copy comes first: an interrupt then finds a best epoch with its weights, or the one before.
+        gain = self.stopping.improves(values[metric])
+        best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()} if gain else self.best
+        if self.stopping.update(values[metric], state.epoch + 1):
+            self.best, state.best_epoch = best, state.epoch + 1
+        state.stop = state.stop or self.stopping.should_stop
+
+    def _after_interrupt(self) -> None:
+        """Keep what was learnt, with a line in the history for every epoch that was finished or looked at."""
+        state = self.state
+        state.interrupted = True
+        if state.best_epoch is not None and state.best_epoch > len(state.history):
+            state.history.append(state.row)
+        state.epoch = len(state.history)
+        warnings.warn(
+            f"training was interrupted in epoch {state.epoch + 1}; the weights learnt so far are kept.",
+            stacklevel=3,
+        )
 
     def _restore_best(self) -> None:
         if self.best is not None:
@@ -161,63 +208,86 @@ class Trainer:
 
     # ---- checkpoints ---------------------------------------------------------------------------
 
-    def _save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def _fingerprint(self, train: Interactions, valid: Interactions | None) -> dict[str, Any]:
+        """What a resumed training must share; it may train longer, look different and run elsewhere."""
+        options = self.options.to_dict()
+        for free in ("epochs", "progress", "device"):
+            options.pop(free)
+        parts = {"train": of_table(train), "valid": of_table(valid)}
+        return {**parts, "stage": self.stage, "model": as_json(self.identity), "options": options}
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        state = self.state
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in (self.best or {}).items()}
         tensors |= {"random.torch": torch.get_rng_state(), "random.sampler": self.generator.get_state()}
-        optimizer_tensors, optimizer_record = self.optimizers.state()
+        if self.device.type == "cuda":
+            tensors["random.device"] = torch.cuda.get_rng_state(self.device)
+        some, record = self.optimizers.state()
         meta = {
-            "epoch": self.state.epoch,
-            "step": self.state.step,
-            "history": self.state.history,
-            "best_epoch": self.state.best_epoch,
+            "epoch": state.epoch,
+            "step": state.step,
+            "loss": state.loss,
+            "stop": state.stop,
+            "history": state.history,
+            "best_epoch": state.best_epoch,
             "stopping": self.stopping.state_dict(),
             "callbacks": self.callbacks.state_dict(),
-            "optimizers": optimizer_record,
-            "options": self._fingerprint(),
+            "own": {name: part.state_dict() for name, part in self._own().items()},
+            "optimizers": record,
         }
-        write_tensors(folder / "checkpoint.safetensors", tensors | optimizer_tensors, meta)
+        checkpoint.write(tensors | {f"optimizer.{name}": tensor for name, tensor in some.items()}, meta)
 
-    def _fingerprint(self) -> dict[str, Any]:
-        """The options that a resumed training must share; it may train longer, and may look different."""
-        values = copy.deepcopy(self.options.to_dict())
-        for free in ("epochs", "progress", "device"):
-            values.pop(free)
-        return values
+    def _own(self) -> dict[str, Any]:
+        """The caller's own objective and sampler of negatives, where they have a state."""
+        parts = {"loss": self.options.loss, "negatives": self.options.negatives}
+        return {n: p for n, p in parts.items() if hasattr(p, "load_state_dict") and not isinstance(p, torch.nn.Module)}
 
-    def _resume(self, folder: Path | None) -> None:
-        if folder is None:
-            raise InputError("resume=True needs checkpoint, the folder to go on from.")
-        if not (folder / "checkpoint.safetensors").exists():
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        found = checkpoint.read()
+        if found is None:
             return  # nothing was saved yet: the first epoch is where to go on
-        tensors, meta = read_tensors(folder / "checkpoint.safetensors")
-        ours = self._fingerprint()
-        for name, value in meta["options"].items():
-            if name in ours and _plain(ours[name]) != _plain(value):
-                raise InputError(f"{folder} was trained with {name}={value!r}, and now {name}={ours[name]!r} is asked for.")
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "random": {}}
-        for key, tensor in tensors.items():
-            kind, name = key.split(".", 1)
-            groups.setdefault(kind, {})[name] = tensor
-        try:
-            self.model.load_state_dict(groups["model"])
-        except RuntimeError:
-            raise InputError(
-                f"{folder} holds another model or another data set's weights; choose another checkpoint folder."
-            ) from None
-        self.best = groups["best"] or None
-        self.optimizers.load_state(tensors, meta["optimizers"])
-        torch.set_rng_state(groups["random"]["torch"])
-        self.generator.set_state(groups["random"]["sampler"])
+        tensors, meta = found
+        checkpoint.load_model(self.model, tensors["model"])
+        best = tensors.get("best")
+        self.best = None if best is None else {name: tensor.to(self.device) for name, tensor in best.items()}
+        self.optimizers.load_state(tensors.get("optimizer", {}), meta["optimizers"])
+        torch.set_rng_state(tensors["random"]["torch"])
+        self.generator.set_state(tensors["random"]["sampler"])
+        if self.device.type == "cuda" and "device" in tensors["random"]:
+            torch.cuda.set_rng_state(tensors["random"]["device"], self.device)
         self.stopping.load_state_dict(meta["stopping"])
         self.callbacks.load_state_dict(meta["callbacks"])
-        self.state.epoch, self.state.step = meta["epoch"], meta["step"]
-        self.state.history, self.state.best_epoch = meta["history"], meta["best_epoch"]
+        for name, part in self._own().items():
+            part.load_state_dict(meta["own"][name])
+        for name in ("epoch", "step", "loss", "stop", "history", "best_epoch"):
+            setattr(self.state, name, meta[name])
 
 
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as JSON gives them back."""
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
+def _seed_of(seed: int, stage: int) -> int:
+    """The seed itself in the first training; later stages draw other batches."""
+    return seed if stage == 0 else int(np.random.SeedSequence([seed, stage]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _length(sampler: Any) -> int:
+    try:
+        return len(sampler)
+    except TypeError:
+        raise InputError(
+            "a schedule is laid out over the steps of an epoch, and the objective's sampler has no len()."
+        ) from None
+
+
+def _numbers(loss: Tensor, terms: Terms) -> list[float]:
+    """The value of the loss and of each term beside its own, in one wait for the device."""
+    beside = [term.detach() for name, term in terms.items() if name != "loss"]
+    if not beside or loss.is_cpu:
+        return [loss.item(), *(term.item() for term in beside)]
+    values: list[float] = torch.stack([loss.detach(), *beside]).tolist()
+    return values
+
+
+def _diverged(what: str, epoch: int, step: int, rate: float) -> FloatingPointError:
+    return FloatingPointError(
+        f"the {what} in epoch {epoch}, step {step}: training diverged. A smaller lr than {rate:g} usually helps."
+    )

@@ -13,7 +13,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
-from graphrec.models.encoding import Encoding
+from graphrec.models.base import Step
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
 from graphrec.models.parts.rating_range import RatingRange
 
@@ -50,7 +50,9 @@ class Autoencoder(VectorModel):
 
     Notes
     -----
-    Training data without ratings are read as ones, and never centred.
+    Training data without ratings are read as ones, and never centred; the loss is then multinomial over the items of a
+    user unless another is named, since there is no error of a rating. (On MovieLens-100K's validation part, ratings of at
+    least 4 as ones: ndcg@20 .125 with ``vectors="users"`` and .117 with ``"items"``, BPR .117 and .113.)
     """
 
     reads_ratings: ClassVar[bool] = True
@@ -87,6 +89,11 @@ class Autoencoder(VectorModel):
         self.decoder = nn.ModuleList(_layer(a, b) for a, b in pairwise(decoder))
         nn.init.constant_(self.output.data[:, -1], squash.start(train))
 
+    @classmethod
+    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
+        """Errors of ratings where there are ratings, and a likelihood of what was met where there are none."""
+        return cls.defaults if train.ratings is not None else {**cls.defaults, "loss": "multinomial", "batch_size": 256}
+
     def input_of(self, histories: sparse.csr_matrix) -> sparse.csr_matrix:
         """The stored ratings less the mean of the training ratings."""
         shifted = histories.copy()
@@ -111,19 +118,21 @@ class Autoencoder(VectorModel):
         """Ratings of u (b, d) with all of items (m, d), shape (b, m)."""
         return self.squash(super().score_all(u, items))
 
-    def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
-        """Dense re-feeding: mean of (f(y) − y)² over all entries of y = f(x), which is held constant.
+    def auxiliary(self, step: Step) -> dict[str, Tensor]:
+        """Dense re-feeding, ``refeed``: mean of (f(y) − y)² over all entries of y = f(x), which is held constant.
 
-        The batch's distinct users (or items) are re-fed; None where `refeed` is 0.
+        The batch's distinct users (or items) are re-fed; nothing where `refeed` is 0.
         """
         if not self.refeed:
-            return None
-        rows, asked = (encoding.users, users) if self.users_from_histories else (encoding.items, items)
+            return {}
+        z, batch = step.encoding, step.batch
+        rows, asked = (z.users, batch.users) if self.users_from_histories else (z.items, batch.items)
         assert isinstance(rows, VectorRows)
         h, _ = rows.distinct(asked)
         answer = self.squash(h @ self.output.T).detach()
         again, _ = self.hidden((answer - self._mean) @ self.first + self.first_bias)
-        return self.refeed * F.mse_loss(self.squash(F.pad(again, (0, 1), value=1.0) @ self.output.T), answer)
+        error = F.mse_loss(self.squash(F.pad(again, (0, 1), value=1.0) @ self.output.T), answer)
+        return {"refeed": self.refeed * error}
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:

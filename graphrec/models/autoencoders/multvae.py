@@ -14,7 +14,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.losses import gaussian_kl
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
-from graphrec.models.encoding import Encoding
+from graphrec.models.base import Step
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
 
 __all__ = ["MultDAE", "MultVAE"]
@@ -122,15 +122,15 @@ class MultVAE(MultDAE):
         code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else mean
         return self._decode(code), x
 
-    def auxiliary(self, encoding: Encoding, users: Tensor, items: Tensor) -> Tensor | None:
-        """β(step) times the mean divergence of the batch's users, a scalar; counts the step."""
-        assert isinstance(encoding.users, VectorRows)
-        _, moments = encoding.users.distinct(users)
+    def auxiliary(self, step: Step) -> dict[str, Tensor]:
+        """``kl``: β(step) times the mean divergence of the batch's users; counts the step."""
+        assert isinstance(step.encoding.users, VectorRows)
+        _, moments = step.encoding.users.distinct(step.batch.users)
         assert moments is not None
         if self.training:
             self.steps += 1
         share = min(1.0, int(self.steps) / self.anneal_steps) if self.anneal_steps else 1.0
-        return self.beta * share * gaussian_kl(*moments.chunk(2, dim=-1))
+        return {"kl": self.beta * share * gaussian_kl(*moments.chunk(2, dim=-1))}
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:

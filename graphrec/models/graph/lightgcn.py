@@ -77,6 +77,7 @@ class LightGCN(Model):
         self.layers = layers
         self.similarity = similarity
         self.popularity = popularity
+        self.ranks_as_it_trains = not popularity
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         if init == "svd":
             self.embedding.data.copy_(singular_vectors(train, dim, init_std))

@@ -115,6 +115,7 @@ class Hybrid(Model):
         start: Hybrid | None = None,
     ) -> None:
         super().__init__(train)
+        _check_base(base)
         _check_ids(train, base, item_features, user_features)
         metadata_hidden = check_widths("metadata_hidden", metadata_hidden)
         self.base = copy.deepcopy(base)
@@ -186,6 +187,17 @@ class Hybrid(Model):
     def likeness(self) -> Likeness:
         """Similarity by the base model, shape (b, n_items)."""
         return self.base.likeness()
+
+
+def _check_base(base: object) -> None:
+    """A hybrid needs rows to build on, and a score that is made of them."""
+    kind = type(base).__name__
+    if not isinstance(base, Model):
+        raise InputError(
+            f"Hybrid needs a base model with a row for each user and item, such as mf or lightgcn; {kind} has none to build on."
+        )
+    if not base.ranks_as_it_trains:
+        raise InputError(f"Hybrid cannot build on this {kind}: it ranks by more than its rows; train it with popularity=0.")
 
 
 def _check_ids(train: Interactions, base: Model, item_features: Features | None, user_features: Features | None) -> None:

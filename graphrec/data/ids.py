@@ -1,0 +1,249 @@
+"""Ids of users and items: which are taken, how they are numbered, and how they are found again.
+
+An id is an integer or a text. Both keep their type from the first table to the last question: the integer 1, the
+text ``"1"``, the number 1.0 and ``True`` are never taken for each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from graphrec.errors import InputError
+
+__all__ = [
+    "IntArray",
+    "Place",
+    "at_row",
+    "canonical_integers",
+    "digest",
+    "encode_ids",
+    "find",
+    "id_lookup",
+    "look_up",
+    "plain_ids",
+    "same_ids",
+]
+
+IntArray: TypeAlias = npt.NDArray[np.int32]
+IdArray: TypeAlias = npt.NDArray[Any]
+Place: TypeAlias = Callable[[int], str]
+"""How a message names a row, from its position in the table: "at row 3", or "in line 5" of a file."""
+
+_INT64 = np.iinfo(np.int64)
+_REMEDIES = {
+    "f": "if they are whole numbers, convert them with .astype('int64')",
+    "b": "convert them with .astype('int64')",
+    "M": "convert them with .astype(str)",
+}
+
+
+class _Kind(NamedTuple):
+    """What a lookup holds, in the words of a message."""
+
+    many: str
+    is_text: bool
+
+
+_INTEGERS, _TEXTS = _Kind("integers", False), _Kind("texts", True)
+
+
+def at_row(row: int) -> str:
+    """Name a row by its position, from 0 on."""
+    return f"at row {row}"
+
+
+def plain_ids(column: pd.Series[Any], name: str) -> IdArray:
+    """The ids of a column without gaps: int64, or an object array of str, shape (n,).
+
+    Raises
+    ------
+    InputError
+        They are something else, or of several kinds. The message names the column and how to convert it.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if pd.api.types.is_bool_dtype(column.dtype):
+        raise _not_ids(name, "booleans", _REMEDIES["b"])
+    if pd.api.types.is_integer_dtype(column.dtype):
+        numbers = column.to_numpy(np.uint64 if pd.api.types.is_unsigned_integer_dtype(column.dtype) else np.int64)
+        if numbers.dtype == np.uint64 and len(numbers) and int(numbers.max()) > _INT64.max:
+            raise _not_ids(name, f"integers beyond {_INT64.max}", "convert them with .astype(str)")
+        return numbers.astype(np.int64, copy=False)
+    if pd.api.types.is_float_dtype(column.dtype):
+        raise _not_ids(name, "numbers with decimals", _REMEDIES["f"])
+    if not (isinstance(column.dtype, pd.StringDtype) or column.dtype == object or "string" in str(column.dtype)):
+        raise _not_ids(name, str(column.dtype), _REMEDIES["M"])
+    return _from_objects(column.to_numpy(object), name)
+
+
+def encode_ids(column: pd.Series[Any], name: str, place: Place = at_row) -> tuple[IntArray, IdArray]:
+    """Index of each row's id (int32, (n,)) and the sorted distinct ids; missing or mixed ids are refused."""
+    codes, ids = pd.factorize(plain_ids(column, name), sort=True)
+    if len(ids) and ids.dtype == object:
+        if ids[0] == "":
+            empty = codes == 0
+            raise InputError(f"column {name!r} has {empty.sum():,} empty texts for ids, first {place(int(empty.argmax()))}.")
+        ids = _plain_texts(ids)
+    return codes.astype(np.int32), ids
+
+
+def canonical_integers(texts: IdArray) -> npt.NDArray[np.int64] | None:
+    """The integers that some texts are, shape (n,), if every text is how Python writes that integer.
+
+    None where one is not (``"007"``, ``"+7"``, ``" 7"``, ``"7.0"``) or does not fit into 64 bits: then the texts
+    say more than the numbers would.
+    """
+    written = texts.tolist()
+    try:
+        numbers = list(map(int, written))
+    except ValueError:
+        return None
+    if list(map(str, numbers)) != written:
+        return None
+    if numbers and (min(numbers) < _INT64.min or max(numbers) > _INT64.max):
+        return None
+    return np.array(numbers, np.int64)
+
+
+def id_lookup(ids: IdArray) -> pd.Index[Any]:
+    """The index that :func:`find` and :func:`look_up` search."""
+    index: pd.Index[Any] = pd.Index(
+        ids if ids.dtype.kind in "iu" else ids.astype(object), dtype=None if ids.dtype.kind in "iu" else object
+    )
+    return index
+
+
+def find(lookup: pd.Index[Any], ids: object, kind: str) -> npt.NDArray[np.int64]:
+    """Position of each id in a lookup, int64 of shape (n,), and −1 for one that is not there.
+
+    Parameters
+    ----------
+    lookup : Index
+        From :func:`id_lookup`.
+    ids : sequence, array, Series or Index of ids, or one id
+    kind : str
+        ``"user"`` or ``"item"``, for messages.
+
+    Raises
+    ------
+    InputError
+        There is something that can be no id of this lookup: a boolean, a number with decimals, a text where
+        the ids are integers, an integer where they are texts, nothing at all.
+    """
+    if type(ids) is str or type(ids) is int:  # the one question of a service, a hundred times as fast this way
+        values: IdArray = np.empty(1, object)
+        values[0] = ids
+    else:
+        values = _one_dimension(ids, kind)
+    if not len(values):
+        return np.zeros(0, np.int64)
+    own = _INTEGERS if lookup.dtype.kind in "iu" else _TEXTS
+    if values.dtype.kind in "iu":
+        theirs = _INTEGERS
+    else:
+        values = values.astype(object)
+        told = pd.api.types.infer_dtype(values, skipna=False)
+        if told not in ("integer", "string"):
+            raise _no_id(values, own, kind)
+        theirs = _TEXTS if told == "string" else _INTEGERS
+    if own is not theirs:
+        raise InputError(f"unknown {kind} id {values[0]!r}: the {kind} ids of this data are {own.many}, not {theirs.many}.")
+    if own.is_text:
+        return np.asarray(lookup.get_indexer(pd.Index(values, dtype=object)), np.int64)
+    if values.dtype.kind != "i":
+        fits = np.array([_INT64.min <= value <= _INT64.max for value in values.tolist()], bool)
+        values = np.where(fits, values, 0).astype(np.int64)
+        return np.where(fits, lookup.get_indexer(pd.Index(values)), -1).astype(np.int64)
+    return np.asarray(lookup.get_indexer(pd.Index(values)), np.int64)
+
+
+def look_up(lookup: pd.Index[Any], ids: object, kind: str) -> IntArray:
+    """Position of each id (int32, (n,)) as :func:`find` gives it; an unknown one is refused, too."""
+    found = find(lookup, ids, kind)
+    unknown = np.flatnonzero(found < 0)
+    if len(unknown):
+        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        first = _one_dimension(ids, kind)[unknown[0]]
+        raise InputError(f"unknown {kind} id {first!s}{more}: not in the data this was fitted on.")
+    return found.astype(np.int32)
+
+
+def same_ids(a: IdArray, b: IdArray) -> bool:
+    """Whether two id spaces are one: the same ids of the same type in the same order."""
+    return a is b or (a.shape == b.shape and bool((a == b).all()))
+
+
+def digest(*arrays: IdArray) -> str:
+    """32 hexadecimal digits (BLAKE2b) of integers and texts: other values, another order or type, other digits."""
+    found = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        if array.dtype.kind in "iu":
+            parts = [array.astype("<i8").tobytes()]
+        else:
+            texts = [str(text).encode("utf-8", "surrogatepass") for text in array.tolist()]
+            parts = [np.array([len(text) for text in texts], "<i8").tobytes(), *texts]
+        found.update(f"{array.dtype.kind in 'iu'} {len(array)} ".encode())
+        found.update(b"".join(parts))
+    return found.hexdigest()
+
+
+def _from_objects(values: IdArray, name: str) -> IdArray:
+    told = pd.api.types.infer_dtype(values, skipna=False)
+    if told == "string":
+        return values
+    if told == "integer":
+        try:
+            return values.astype(np.int64)
+        except OverflowError:
+            raise _not_ids(name, f"integers beyond {_INT64.max}", "convert them with .astype(str)") from None
+    kinds = sorted({type(value).__name__ for value in values})
+    if len(kinds) > 1:
+        raise InputError(f"column {name!r} mixes kinds of ids ({', '.join(kinds)}); make them all integers or all strings.")
+    if told == "empty" or not kinds:
+        return values
+    remedy = ".str.decode('utf-8')" if told == "bytes" else ".astype('int64')" if told == "boolean" else ".astype(str)"
+    raise _not_ids(name, f"values of type {kinds[0]}", f"convert them with {remedy}")
+
+
+def _not_ids(name: str, what: str, remedy: str) -> InputError:
+    return InputError(f"column {name!r} holds {what}, and ids are integers or texts; {remedy}.")
+
+
+def _plain_texts(texts: IdArray) -> IdArray:
+    """Plain str for subclasses of it, such as NumPy's."""
+    if all(type(text) is str for text in texts):
+        return np.asarray(texts, object)
+    plain = np.empty(len(texts), object)
+    plain[:] = [str.__str__(text) for text in texts]
+    return plain
+
+
+def _one_dimension(ids: object, kind: str) -> IdArray:
+    """Whatever the caller wrote for some ids, as an array of shape (n,) that keeps the type of each."""
+    if isinstance(ids, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        numeric = isinstance(ids.dtype, np.dtype) and ids.dtype.kind in "iu"
+        return ids.to_numpy() if numeric else ids.to_numpy(object)
+    if isinstance(ids, np.ndarray):
+        if ids.ndim > 1:
+            raise InputError(f"{kind} ids must have one dimension, got shape {ids.shape}.")
+        flat = ids.reshape(-1)
+        return flat if flat.dtype.kind in "iu" else flat.astype(object)
+    if pd.api.types.is_scalar(ids) or not hasattr(ids, "__iter__"):
+        ids = [ids]
+    written = list(ids)
+    return np.fromiter(written, object, len(written))
+
+
+def _no_id(values: IdArray, own: _Kind, kind: str) -> InputError:
+    """For values that are not all integers or all texts, the first that is at fault."""
+    wanted = str if own.is_text else int | np.integer
+    for value in values:
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            return InputError(f"{value!r} is no {kind} id: the {kind} ids of this data are {own.many}.")
+    return InputError(f"these are no {kind} ids: the {kind} ids of this data are {own.many}.")

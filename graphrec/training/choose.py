@@ -1,0 +1,144 @@
+"""From what a caller gave, a model suggests and the library falls back on to the options of one training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from graphrec.data.interactions import Interactions
+from graphrec.devices import resolve_device
+from graphrec.errors import InputError, unknown_name
+from graphrec.losses import RATING_ERRORS
+from graphrec.training.objectives import kind_of, objective
+from graphrec.training.options import FitOptions
+from graphrec.training.schedules import Schedule
+from graphrec.training.unread import READ_BY
+
+__all__ = ["choose", "refuse_for_solved"]
+
+# What means something else, or nothing, under an objective of another kind.
+_OF_THE_KIND = frozenset(READ_BY) - {"batch_size", "l2"}
+# What looks at the validation part, and the value that asks for nothing.
+_OF_VALIDATION = {"metric": None, "patience": None, "min_delta": 0, "eval_every": ()}
+
+
+def choose(
+    defaults: Mapping[str, Any],
+    given: Mapping[str, Any],
+    train: Interactions,
+    valid: Interactions | None = None,
+    refit: bool = False,
+) -> FitOptions:
+    """The caller's options over the model's defaults over the library's.
+
+    Under another loss than the defaults' own, those of the defaults that belong to the old one fall away: the loss's further
+    arguments, what the new objective does not read and, where that is of another kind, all about negatives. Without a word
+    on the metric a loss that is an error of ratings is selected on ``"rmse"``, every other one on ``"ndcg@20"``.
+
+    Parameters
+    ----------
+    defaults : mapping
+        Of the model and of its preset.
+    given : mapping
+        What the caller named. Each must mean something, or ask for nothing (``l2=0``, ``credit=None``).
+    train : Interactions
+    valid : Interactions, optional
+    refit : bool
+        Whether a second training without validation will follow.
+
+    Returns
+    -------
+    FitOptions
+
+    Raises
+    ------
+    InputError
+        An option is unknown, of the wrong type, or would do nothing; the message names it and says what reads it.
+    """
+    known = FitOptions.names()
+    for name in given:
+        if name not in known:
+            raise unknown_name("option of fit", name, known)
+    values = {**_that_suit(defaults, given), **given}
+    options = FitOptions(**values, given=frozenset(given))
+    reads = kind_of(options.loss).reads_of(options.loss, options.negatives)
+    if "l2" not in reads and "l2" not in given:
+        options = replace(options, l2=0.0)  # what is written down is what was done
+    _check_rate(options)
+    objective(options)  # refuses what this one does not read
+    resolve_device(options.device)
+    _check_validation(options, valid, refit)
+    if options.metric is None and valid is not None:
+        rated = options.of_ratings and valid.ratings is not None
+        options = replace(options, metric="rmse" if rated else f"ndcg@{min(20, train.n_items)}")
+    return options
+
+
+def _that_suit(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults without those that belong to a loss that the caller has replaced."""
+    usual = FitOptions()
+    old = defaults.get("loss", usual.loss)
+    new, negatives = given.get("loss", old), given.get("negatives", defaults.get("negatives", usual.negatives))
+    kind, dropped = kind_of(new), set()
+    if new is not old and new != old:
+        dropped = {"loss_options"}
+        if kind is not kind_of(old):
+            dropped |= _OF_THE_KIND
+        if (new in RATING_ERRORS) != (old in RATING_ERRORS):
+            dropped |= {"metric"}
+        negatives = given.get("negatives", usual.negatives if "negatives" in dropped else negatives)
+    dropped |= set(READ_BY) - kind.reads_of(new, negatives) - {"batch_size"}
+    return {name: value for name, value in defaults.items() if name not in dropped}
+
+
+def _check_rate(options: FitOptions) -> None:
+    """Refuse a learning rate that a schedule replaces by its own."""
+    schedule = None if options.schedule is None else Schedule.of(options.schedule)
+    own = schedule is not None and (schedule.name == "steps" or schedule.options.get("max_lr") is not None)
+    if schedule is not None and own and "lr" in (options.given or ()) and not options.parameter_groups:
+        raise InputError(f"lr={options.lr:g} does nothing: schedule {schedule.name!r} brings its own learning rates.")
+
+
+def _check_validation(options: FitOptions, valid: Interactions | None, refit: bool) -> None:
+    schedule = None if options.schedule is None else Schedule.of(options.schedule)
+    by_metric = schedule is not None and schedule.name == "plateau"
+    if valid is None:
+        for name, nothing in _OF_VALIDATION.items():
+            if name in (options.given or ()) and getattr(options, name) != nothing:
+                raise InputError(
+                    f"{name} is about the validation part, and fit was given none; pass valid, or leave {name} out."
+                )
+        if by_metric:
+            raise InputError("schedule 'plateau' follows the validation metric; fit needs valid for it.")
+    elif by_metric and refit:
+        raise InputError(
+            "schedule 'plateau' follows the validation metric, and refit=True trains a second time without validation; "
+            "choose another schedule, or refit=False."
+        )
+    elif options.patience is not None and "patience" in (options.given or ()) and options.eval_every > options.epochs:
+        raise InputError(
+            f"patience={options.patience} does nothing: with eval_every={options.eval_every} and epochs={options.epochs} there "
+            "is one look at validation, after the last epoch."
+        )
+
+
+def refuse_for_solved(model: str, reads: frozenset[str], options: Mapping[str, Any], others: Mapping[str, object]) -> None:
+    """Refuse what means nothing to a model in closed form.
+
+    Parameters
+    ----------
+    model : str
+    reads : frozenset of str
+        Options that may be given all the same.
+    options : mapping
+        Options of training, as the caller gave them.
+    others : mapping
+        Further arguments of ``fit``: ``callbacks``, ``checkpoint``, ``resume``, ``warm_start``; empty ones ask for nothing.
+    """
+    for name in options:
+        if name not in reads:
+            raise InputError(f"model {model!r} is solved in closed form; fit has no option {name!r} for it.")
+    for name, value in others.items():
+        if value:
+            raise InputError(f"model {model!r} is solved in closed form and has no stages; fit has no {name} for it.")

@@ -1,0 +1,93 @@
+"""What a training is, in a form that JSON can hold: two that differ in it are two trainings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.training.credit import Credit
+from graphrec.training.schedules import Schedule
+
+__all__ = ["as_json", "of_table", "refuse_another"]
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON gives it back; functions and objects of the caller's own are there by their qualified name."""
+    if isinstance(value, Credit):
+        return value.to_dict()
+    if isinstance(value, Schedule):
+        return as_json(asdict(value))
+    if isinstance(value, partial):
+        return {"function": as_json(value.func), "args": as_json(value.args), "keywords": as_json(value.keywords)}
+    if isinstance(value, Mapping):
+        return {str(name): as_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(inner) for inner in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return as_json(value.tolist())
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def of_table(table: Interactions | None) -> str | None:
+    """A checksum of a table's rows in their order, with ratings, times and ids; None of none."""
+    if table is None:
+        return None
+    sha = hashlib.sha256(f"{table.n_users} {table.n_items} {len(table)}".encode())
+    for array in (table.keys, table.ratings, table.times, table.user_ids, table.item_ids):
+        if array is None:
+            sha.update(b"none")
+        elif array.dtype == object:
+            sha.update(json.dumps([str(value) for value in array]).encode())
+        else:
+            sha.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+_PARTS = {
+    "train": "on another training table",
+    "valid": "with another validation part, or with one where there is none now",
+}
+
+
+def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Refuse to go on with a training that is not this one.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it was kept, for the message.
+    theirs, ours : mapping
+        ``train``, ``valid`` and ``stage``, and under ``model`` and ``options`` what was chosen, by name.
+
+    Raises
+    ------
+    InputError
+        They differ; the message names the first difference.
+    """
+    for part, words in _PARTS.items():
+        if theirs[part] != ours[part]:
+            raise InputError(f"{folder} holds a training {words}; give what it was begun with, or another checkpoint folder.")
+    if theirs["stage"] != ours["stage"]:
+        raise InputError(
+            f"{folder} holds stage {theirs['stage'] + 1} of a training, and this is stage {ours['stage'] + 1}; "
+            "each stage needs a checkpoint folder of its own."
+        )
+    for part in ("model", "options"):
+        old, new = theirs[part], as_json(ours[part])
+        for name in dict.fromkeys((*new, *old)):
+            if old.get(name) != new.get(name):
+                raise InputError(
+                    f"{folder} was trained with {name}={old.get(name)!r}, and now {name}={new.get(name)!r} is asked for."
+                )
