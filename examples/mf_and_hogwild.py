@@ -70,13 +70,13 @@ def main():
         bpr = gr.Recommender("mf", **BPR).fit(liked.train, valid=liked.valid, refit=True, **common, **RANKING)
         note("BPR MF", started, bpr.best_epoch, **gr.evaluate(bpr, liked.test, metrics=METRICS).mean)
         both, options = liked.train_and_valid, FitOptions(**{**common, **RANKING, "epochs": bpr.best_epoch})
-        for processes in (1, workers):
+        for threads in (1, workers):
             torch.manual_seed(seed)
             model = MF(both, **BPR)
             started = time.perf_counter()
-            fit_hogwild(model, both, options, processes=processes)
+            fit_hogwild(model, both, options, threads=threads)
             figures = full_ranking(Ranker(model, both), liked.test, metrics=METRICS).mean
-            note(f"BPR MF, hogwild {processes}", started, bpr.best_epoch, **figures)
+            note(f"BPR MF, hogwild {threads}", started, bpr.best_epoch, **figures)
 
     args.out.mkdir(parents=True, exist_ok=True)
     results = pd.DataFrame(rows)

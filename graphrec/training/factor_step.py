@@ -12,9 +12,11 @@ from graphrec.models.factors import Factors
 from graphrec.sampling import PairBatch
 from graphrec.threads import run_ranges
 from graphrec.training.missed_steps import row_ranges
+from graphrec.training.optimizers import Optimizers
+from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowOptimizer
 
-__all__ = ["FUSED_LOSSES", "FactorStep"]
+__all__ = ["FUSED_LOSSES", "FactorStep", "factor_step"]
 
 FUSED_LOSSES = {"bpr": 0, "bce": 1, "hinge": 2}
 _NO_TABLE = np.empty((0, 1), np.float32)
@@ -39,6 +41,7 @@ class FactorStep:
     def __init__(self, factors: Factors, optimizer: RowOptimizer, loss: str, margin: float = 1.0, l2: float = 0.0) -> None:
         self.factors, self.optimizer = factors, optimizer
         self.loss, self.margin, self.l2 = loss, margin, l2
+        self._begun = False
         self._user_slots = np.full(len(factors.users), -1, np.int32)
         self._item_slots = np.full(len(factors.items), -1, np.int32)
 
@@ -59,6 +62,9 @@ class FactorStep:
         from graphrec.training import pair_kernels
 
         assert batch.negatives is not None
+        if not self._begun:  # without gradients it does nothing; but schedules ask whether it has been called
+            self.optimizer.step()
+            self._begun = True
         u, i, n = batch.users.numpy(), batch.items.numpy(), batch.negatives.numpy()
         b, k = n.shape
         users, items = _Groups(u, self._user_slots), _Groups(np.concatenate([i, n.reshape(-1)]), self._item_slots)
@@ -95,6 +101,24 @@ class FactorStep:
         """A table and its bias with the optimiser's arrays, as the kernels take them."""
         beside = (_NO_TABLE, _NO_TABLE, _NO_TABLE) if bias is None else self.optimizer.arrays(bias)
         return (*self.optimizer.arrays(table), *beside, np.float32(self.factors.constant))
+
+
+def factor_step(options: FitOptions, optimizers: Optimizers) -> FactorStep | None:
+    """The compiled step for a training, where its loss and its model's score are of the kind; None otherwise.
+
+    Parameters
+    ----------
+    options : FitOptions
+    optimizers : Optimizers
+        Made to go by rows.
+    """
+    factors, (optimizer, *others) = optimizers.model.factors(), optimizers.all
+    drawn = options.negatives in ("uniform", "popularity", "approximate") and not options.shared_negatives
+    known = isinstance(options.loss, str) and options.loss in FUSED_LOSSES and options.credit is None
+    if factors is None or optimizers.tables is None or others or not drawn or not known:
+        return None
+    assert isinstance(optimizer, RowOptimizer)
+    return FactorStep(factors, optimizer, options.loss, options.loss_options.get("margin", 1.0), options.l2)
 
 
 class _Groups:

@@ -55,8 +55,15 @@ class RowOptimizer(torch.optim.Optimizer):
     def settle(self) -> None:
         """Catch up with all rows: to be called before the tables are read as a whole."""
 
+    def owns(self, table: Tensor) -> bool:
+        """Whether it is one of this optimiser's parameters."""
+        return any(p is table for group in self.param_groups for p in group["params"])
+
+    def _group(self, table: Tensor) -> dict[str, Any]:
+        return next(group for group in self.param_groups if any(p is table for p in group["params"]))
+
     def _lr(self, table: Tensor) -> float:
-        return next(float(group["lr"]) for group in self.param_groups if any(p is table for p in group["params"]))
+        return float(self._group(table)["lr"])
 
     def _take_sparse(self) -> list[tuple[Tensor, Tensor]]:
         """Tables with a sparse gradient and that gradient, which is taken away from them."""
@@ -105,7 +112,7 @@ class RowAdam(RowOptimizer, torch.optim.Adam):
 
     def _of(self, table: Tensor) -> MissedSteps:
         if table not in self._missed:
-            group = next(g for g in self.param_groups if any(p is table for p in g["params"]))
+            group = self._group(table)
             state = self.state[table]
             if not state:
                 state["step"] = torch.zeros((), dtype=torch.float32)
@@ -200,8 +207,7 @@ class RowAdagrad(RowOptimizer):
 
     def begin(self, table: Tensor) -> Array:
         """See :class:`RowOptimizer`."""
-        eps = next(group["eps"] for group in self.param_groups if any(p is table for p in group["params"]))
-        return np.array([self._lr(table), eps], np.float32)
+        return np.array([self._lr(table), self._group(table)["eps"]], np.float32)
 
     def arrays(self, table: Tensor) -> tuple[Array, Array, Array]:
         """See :class:`RowOptimizer`."""
@@ -229,9 +235,18 @@ class RowAdagrad(RowOptimizer):
 
 
 class RowSGD(RowOptimizer, torch.optim.SGD):
-    """Plain SGD, which touches a batch's rows only as it is."""
+    """Plain SGD, which touches a batch's rows only as it is.
+
+    Parameters
+    ----------
+    params : iterable
+    lr : float
+    """
 
     rule = 2
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-3) -> None:
+        super().__init__(params, lr=lr)
 
     def begin(self, table: Tensor) -> Array:
         """See :class:`RowOptimizer`."""
@@ -240,3 +255,12 @@ class RowSGD(RowOptimizer, torch.optim.SGD):
     def arrays(self, table: Tensor) -> tuple[Array, Array, Array]:
         """See :class:`RowOptimizer`."""
         return table.detach().numpy(), _NOTHING, _NOTHING
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step."""
+        tables = self._take_sparse()
+        value: float | None = super().step(closure)
+        for table, gradient in tables:
+            self._step_rows(table, gradient)
+        return value
