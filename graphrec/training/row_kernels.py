@@ -135,9 +135,13 @@ def catch_up(lo, hi, rows, now, reach, eps, rates, roots, decays, series, last, 
                 m[i, k] *= decay
                 v[i, k] *= spread
             continue
+        largest = np.float32(0.0)
         for k in range(width):
             root[k] = np.sqrt(v[i, k])
             total[k] = 0.0
+            largest = max(largest, abs(m[i, k]))
+        if largest == 0:  # no gradient has ever come here
+            continue
         for j in range(1, min(missed, reach) + 1):
             a, q = np.float32(decays[j, 0] * rates[t + j]), np.float32(decays[j, 1] * roots[t + j])
             for k in range(width):
