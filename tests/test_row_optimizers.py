@@ -197,14 +197,15 @@ def test_row_wise_adagrad_is_its_formula(kind):
 
 
 def test_nodes_are_grouped_by_where_they_occur():
-    nodes = np.array([7, 3, 7, 7, 0, 3])
-    slot = np.full(9, -1, np.int32)
+    nodes = np.array([70, 3, 70, 70, 0, 3])
+    slot, marks = np.zeros(90, np.int32), np.zeros(2, np.uint64)
     distinct, position, indptr, order = (np.full(7, -5) for _ in range(4))
     for _ in range(2):
-        used = row_kernels.group_rows(nodes, slot, distinct, position, indptr, order)
+        used = row_kernels.group_rows(nodes, slot, marks, distinct, position, indptr, order)
         assert used == 3
-        assert distinct[:3].tolist() == [7, 3, 0]
-        assert position[:6].tolist() == [0, 1, 0, 0, 2, 1]
-        assert indptr[:4].tolist() == [0, 3, 5, 6]
-        assert order[:6].tolist() == [0, 2, 3, 1, 5, 4]
-        assert (slot == -1).all()
+        assert distinct[:3].tolist() == [0, 3, 70]
+        assert position[:6].tolist() == [2, 1, 2, 2, 0, 1]
+        assert indptr[:4].tolist() == [0, 1, 3, 6]
+        assert order[:6].tolist() == [4, 1, 5, 0, 2, 3]
+        assert not slot.any()
+        assert not marks.any()

@@ -16,10 +16,16 @@ from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowOptimizer
 
-__all__ = ["FUSED_LOSSES", "FactorStep", "factor_step"]
+__all__ = ["FUSED_LOSSES", "FactorStep", "factor_step", "slots_of"]
 
 FUSED_LOSSES = {"bpr": 0, "bce": 1, "hinge": 2}
+Slots = tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]
 _NO_TABLE = np.empty((0, 1), np.float32)
+
+
+def slots_of(n: int) -> Slots:
+    """What the kernels need to group the nodes of a batch among n: a number and a bit for each, all 0."""
+    return np.zeros(n, np.int32), np.zeros(-(-n // 64), np.uint64)
 
 
 class FactorStep:
@@ -42,8 +48,7 @@ class FactorStep:
         self.factors, self.optimizer = factors, optimizer
         self.loss, self.margin, self.l2 = loss, margin, l2
         self._begun = False
-        self._user_slots = np.full(len(factors.users), -1, np.int32)
-        self._item_slots = np.full(len(factors.items), -1, np.int32)
+        self._user_slots, self._item_slots = slots_of(len(factors.users)), slots_of(len(factors.items))
 
     def how(self, b: int, k: int) -> tuple[Any, ...]:
         """What the kernels need to know of loss and penalty for a batch of b pairs with k negatives each."""
@@ -124,11 +129,11 @@ def factor_step(options: FitOptions, optimizers: Optimizers) -> FactorStep | Non
 class _Groups:
     """The distinct nodes of a batch, and where each occurs."""
 
-    def __init__(self, nodes: npt.NDArray[np.int64], slots: npt.NDArray[np.int32]) -> None:
+    def __init__(self, nodes: npt.NDArray[np.int64], slots: Slots) -> None:
         from graphrec.training import row_kernels
 
         n = len(nodes)
         distinct, self.position, indptr, order = np.empty((4, n + 1), np.int64)
-        used = row_kernels.group_rows(nodes, slots, distinct, self.position, indptr, order)
+        used = row_kernels.group_rows(nodes, *slots, distinct, self.position, indptr, order)
         self.distinct = distinct[:used]
         self.arrays = self.distinct, indptr, order

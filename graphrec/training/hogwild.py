@@ -21,7 +21,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.threads import even_bounds
-from graphrec.training.factor_step import FactorStep, factor_step
+from graphrec.training.factor_step import FactorStep, factor_step, slots_of
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
@@ -107,7 +107,7 @@ def _compiled(step: FactorStep, train: Interactions, options: FitOptions, thread
             how = step.how(size, pairs[2].shape[1])
 
             def work(lo: int, hi: int, pairs: Any = pairs, how: Any = how, out: Any = out) -> None:
-                slots = np.full(len(f.users), -1, np.int32), np.full(len(f.items), -1, np.int32)
+                slots = *slots_of(len(f.users)), *slots_of(len(f.items))
                 pair_kernels.hogwild(lo, hi, size, how, numbers, pairs, left, right, slots, out)
 
             bounds = even_bounds(len(out), threads)

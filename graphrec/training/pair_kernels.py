@@ -178,7 +178,7 @@ def hogwild(lo, hi, size, how, numbers, pairs, users, items, slots, out):  # typ
     """The batches lo:hi of `size` pairs, one after the other, while other threads do the same to other batches.
 
     Nothing is locked: an update that another thread makes between a row's reading and its writing is lost. `how` is that of
-    a whole batch; `slots` are -1 for each user and each item. ``out[batch]`` takes loss and penalty.
+    a whole batch; `slots` are the `slot` and `marks` of users and of items. ``out[batch]`` takes loss and penalty.
     """
     n, k = len(pairs[0]), pairs[2].shape[1]
     rule, loss, margin, scale, penalty = how
@@ -208,12 +208,12 @@ def hogwild(lo, hi, size, how, numbers, pairs, users, items, slots, out):  # typ
             named[r] = positives[r]
             for j in range(k):
                 named[b + r * k + j] = negatives[r, j]
-        used = group_rows(pairs[0][start:end], slots[0], rows, position, starts, places)
+        used = group_rows(pairs[0][start:end], slots[0], slots[1], rows, position, starts, places)
         step_users(
             0, used, mine, numbers, (rows, starts, places), (positives, negatives), users, items, (old, slopes, values, squares)
         )
         norms = np.sum(squares[:used])
-        used = group_rows(named[: b * (1 + k)], slots[1], distinct, where, indptr, order)
+        used = group_rows(named[: b * (1 + k)], slots[2], slots[3], distinct, where, indptr, order)
         step_items(0, used, mine, numbers, (distinct, indptr, order), position, old, slopes[:b], items, squares)
         out[batch, 0] = np.sum(values[:b]) * scale * ratio
         out[batch, 1] = (norms + np.sum(squares[:used])) * penalty * ratio / np.float32(2.0)

@@ -17,8 +17,13 @@ taken term by term.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from graphrec.graph.kernels import _prefetch_row as prefetch_row
 
@@ -32,35 +37,50 @@ AHEAD = 4  # rows between the one that is worked on and the one that is prefetch
 _UNSEEN = 2e-8  # a part of an update that float32 rounds away, with something to spare
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _lowest_bit(typing_context: Any, word: Any) -> Any:
+    """The place of the lowest bit that is set in a word that is not zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
 @compile_loops
-def group_rows(nodes, slot, distinct, position, indptr, order):  # type: ignore[no-untyped-def]
-    """Number the distinct nodes in order of appearance and list where each occurs; returns how many there are.
+def group_rows(nodes, slot, marks, distinct, position, indptr, order):  # type: ignore[no-untyped-def]
+    """Number the distinct nodes in ascending order and list where each occurs; returns how many there are.
 
     ``nodes[order[indptr[s]:indptr[s + 1]]]`` are all ``distinct[s]``, in ascending order of place, and
-    ``distinct[position[r]] == nodes[r]``. `slot` holds -1 for every node, on entry and on return.
+    ``distinct[position[r]] == nodes[r]``. `slot` (a number for each node) and `marks` (a bit) are 0 on entry and on
+    return. Ascending order, because threads that then take ranges work on much the same rows at every step, which stay
+    in their caches, and because pages are visited once.
     """
-    used = 0
-    indptr[0] = 0
+    one, low, six = np.uint64(1), np.uint64(63), np.uint64(6)
+    for node in nodes:
+        slot[node] += 1
+        marks[np.uint64(node) >> six] |= one << (np.uint64(node) & low)
+    used, start = 0, 0
+    for w in range(len(marks)):
+        word = marks[w]
+        marks[w] = 0
+        while word:
+            node = w * 64 + np.int64(_lowest_bit(word))
+            word &= word - one
+            distinct[used] = node
+            indptr[used] = start
+            start += slot[node]
+            slot[node] = used
+            used += 1
     for r in range(len(nodes)):
         s = slot[nodes[r]]
-        if s < 0:
-            s = used
-            slot[nodes[r]] = s
-            distinct[s] = nodes[r]
-            used += 1
-            indptr[used] = 0
         position[r] = s
-        indptr[s + 1] += 1
-    for s in range(used):
-        slot[distinct[s]] = -1
-        indptr[s + 1] += indptr[s]
-    for r in range(len(nodes) - 1, -1, -1):
-        end = position[r] + 1
-        indptr[end] -= 1
-        order[indptr[end]] = r
-    for s in range(used):  # the ends have become beginnings
-        indptr[s] = indptr[s + 1]
-    indptr[used] = len(nodes)
+        order[indptr[s]] = r
+        indptr[s] += 1
+    for s in range(used - 1, -1, -1):  # beginnings have become ends
+        slot[distinct[s]] = 0
+        indptr[s + 1] = indptr[s]
+    indptr[0] = 0
     return used
 
 
