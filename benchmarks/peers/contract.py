@@ -141,7 +141,7 @@ class StepPeer(Peer):
 
 
 class EpochPeer(Peer):
-    """A factorisation whose epochs of BPR are timed, a few at a time: 64 factors, as many pairs an epoch as there are in train."""
+    """A factorisation whose epochs of BPR, as many pairs as there are in train, are timed a few at a time: 64 factors."""
 
     model = "MF-BPR"
     FACTORS, AT_ONCE = 64, 5

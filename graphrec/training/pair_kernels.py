@@ -18,18 +18,40 @@ __all__ = ["BCE", "BPR", "HINGE", "hogwild", "step_items", "step_users"]
 BPR, BCE, HINGE = 0, 1, 2
 
 
+# Rows are short: what can be done in one loop over their columns is, because it is the starts of loops that cost.
 @compile_loops
-def _dot(a, row, table):  # type: ignore[no-untyped-def]
+def _dot(left, u, right, i):  # type: ignore[no-untyped-def]
     total = np.float32(0.0)
-    for k in range(np.uint64(table.shape[1])):
-        total += a[k] * table[row, k]
+    for k in range(np.uint64(left.shape[1])):
+        total += left[u, k] * right[i, k]
     return total
+
+
+@compile_loops
+def _dots(left, u, right, i, n):  # type: ignore[no-untyped-def]
+    a, b = np.float32(0.0), np.float32(0.0)
+    for k in range(np.uint64(left.shape[1])):
+        a += left[u, k] * right[i, k]
+        b += left[u, k] * right[n, k]
+    return a, b
+
+
+@compile_loops
+def _set(scale, row, table, out):  # type: ignore[no-untyped-def]
+    for k in range(np.uint64(table.shape[1])):
+        out[0, k] = scale * table[row, k]
 
 
 @compile_loops
 def _add(scale, row, table, out):  # type: ignore[no-untyped-def]
     for k in range(np.uint64(table.shape[1])):
-        out[k] += scale * table[row, k]
+        out[0, k] += scale * table[row, k]
+
+
+@compile_loops
+def _add_both(a, i, b, n, table, out):  # type: ignore[no-untyped-def]
+    for k in range(np.uint64(table.shape[1])):
+        out[0, k] += a * table[i, k] + b * table[n, k]
 
 
 @compile_loops
@@ -74,57 +96,60 @@ def step_users(lo, hi, how, numbers, groups, batch, users, items, out):  # type:
     rule, loss, margin, scale, penalty = how
     rows, indptr, order = groups
     positives, negatives = batch
-    table, item_table, item_bias, mean = users[0], items[0], items[3], users[6]
+    # Arrays out of the tuples once and for all: each time costs their counters of references.
+    table, first, second, bias, bias_first, bias_second, mean = users
+    item_table, item_bias = items[0], items[3]
     old, slopes, values, squares = out
-    biased, k = len(users[3]) > 0, negatives.shape[1]
-    gradient, bias_gradient = np.empty(table.shape[1], np.float32), np.empty(1, np.float32)
+    biased, moments, k, none = len(bias) > 0, len(first) > 0, negatives.shape[1], np.float32(0.0)
+    gradient, bias_gradient = np.empty((1, table.shape[1]), np.float32), np.empty((1, 1), np.float32)
+    only = np.uint64(0)
     for s in range(lo, hi):
         if s + AHEAD < hi:
-            _prefetch_user(rows[s + AHEAD], order[indptr[s + AHEAD]], positives, negatives, users, item_table)
-        u, own, count = np.uint64(rows[s]), old[s], np.float32(indptr[s + 1] - indptr[s])
-        square, base = np.float32(0.0), mean + (users[3][u, 0] if biased else np.float32(0.0))
+            following, pair = np.uint64(rows[s + AHEAD]), order[indptr[s + AHEAD]]
+            prefetch_row(table, following)
+            if moments:
+                prefetch_row(first, following)
+                prefetch_row(second, following)
+            prefetch_row(item_table, np.uint64(positives[pair]))
+            prefetch_row(item_table, np.uint64(negatives[pair, 0]))
+        u, place = np.uint64(rows[s]), np.uint64(s)
+        base = mean + (bias[u, 0] if biased else none)
         for c in range(np.uint64(table.shape[1])):
-            own[c] = table[u, c]
-            gradient[c] = count * penalty * own[c]
-            square += own[c] * own[c]
-        squares[s] = count * square
-        bias_gradient[0] = 0.0
+            old[place, c] = table[u, c]
+            gradient[only, c] = 0.0
+        bias_gradient[0, 0] = 0.0
         for e in range(indptr[s], indptr[s + 1]):
             r = order[e]
-            i = np.uint64(positives[r])
-            positive = base + _dot(own, i, item_table) + (item_bias[i, 0] if biased else np.float32(0.0))
-            value, slope = np.float32(0.0), np.float32(0.0)
+            i, n = np.uint64(positives[r]), np.uint64(negatives[r, 0])
+            positive, score = _dots(table, u, item_table, i, n)
+            positive += base + (item_bias[i, 0] if biased else none)
+            value, slope = none, none
             if loss == BCE:
                 value, slope = _softplus(-positive)
                 slope *= -scale
             for j in range(k):
                 n = np.uint64(negatives[r, j])
-                score = base + _dot(own, n, item_table) + (item_bias[n, 0] if biased else np.float32(0.0))
+                if j > 0:
+                    score = _dot(table, u, item_table, n)
+                score += base + (item_bias[n, 0] if biased else none)
                 more, steep = _against(loss, margin, positive, score)
                 value += more
                 steep *= scale
                 slopes[r, j + 1] = steep
-                bias_gradient[0] += steep
+                bias_gradient[0, 0] += steep
                 if loss != BCE:
                     slope -= steep
-                _add(steep, n, item_table, gradient)
-            _add(slope, i, item_table, gradient)
-            bias_gradient[0] += slope
+                if j > 0:
+                    _add(steep, n, item_table, gradient)
+            _add_both(slope, i, slopes[r, 1], np.uint64(negatives[r, 0]), item_table, gradient)
+            bias_gradient[0, 0] += slope
             slopes[r, 0] = slope
             values[r] = value
-        touch(rule, rows[s], gradient, numbers, table, users[1], users[2])
+        count = np.float32(indptr[s + 1] - indptr[s])
+        norm = touch(rule, rows[s], gradient, only, count * penalty, numbers, table, first, second)
+        squares[s] = count * norm
         if biased:
-            touch(rule, rows[s], bias_gradient, numbers, users[3], users[4], users[5])
-
-
-@compile_loops
-def _prefetch_user(user, pair, positives, negatives, users, item_table):  # type: ignore[no-untyped-def]
-    prefetch_row(users[0], np.uint64(user))
-    if len(users[1]):
-        prefetch_row(users[1], np.uint64(user))
-        prefetch_row(users[2], np.uint64(user))
-    prefetch_row(item_table, np.uint64(positives[pair]))
-    prefetch_row(item_table, np.uint64(negatives[pair, 0]))
+            touch(rule, rows[s], bias_gradient, only, none, numbers, bias, bias_first, bias_second)
 
 
 @compile_loops
@@ -142,23 +167,20 @@ def step_items(lo, hi, how, numbers, groups, position, old, slopes, items, squar
     squares : ndarray of float32, shape (u,)
         Takes the squared norms of the old rows, as often as they occur.
     """
-    rule, penalty = how[0], how[4]
+    rule, penalty, none = how[0], how[4], np.float32(0.0)
     rows, indptr, order = groups
-    table, b, k = items[0], slopes.shape[0], slopes.shape[1] - 1
-    biased = len(items[3]) > 0
-    gradient, bias_gradient = np.empty(table.shape[1], np.float32), np.empty(1, np.float32)
+    table, first, second, bias, bias_first, bias_second, _ = items
+    biased, moments, b, k = len(bias) > 0, len(first) > 0, slopes.shape[0], slopes.shape[1] - 1
+    gradient, bias_gradient = np.empty((1, table.shape[1]), np.float32), np.empty((1, 1), np.float32)
+    only = np.uint64(0)
     for s in range(lo, hi):
         if s + AHEAD < hi:
-            prefetch_row(table, np.uint64(rows[s + AHEAD]))
-            if len(items[1]):
-                prefetch_row(items[1], np.uint64(rows[s + AHEAD]))
-                prefetch_row(items[2], np.uint64(rows[s + AHEAD]))
-        i, count, square = np.uint64(rows[s]), np.float32(indptr[s + 1] - indptr[s]), np.float32(0.0)
-        for c in range(np.uint64(table.shape[1])):
-            gradient[c] = count * penalty * table[i, c]
-            square += table[i, c] * table[i, c]
-        squares[s] = count * square
-        bias_gradient[0] = 0.0
+            following = np.uint64(rows[s + AHEAD])
+            prefetch_row(table, following)
+            if moments:
+                prefetch_row(first, following)
+                prefetch_row(second, following)
+        bias_gradient[0, 0] = 0.0
         for e in range(indptr[s], indptr[s + 1]):
             place = order[e]
             r, j = place, 0
@@ -166,11 +188,15 @@ def step_items(lo, hi, how, numbers, groups, position, old, slopes, items, squar
                 r = (place - b) // k
                 j = place - b - r * k + 1
             slope = slopes[r, j]
-            bias_gradient[0] += slope
-            _add(slope, np.uint64(position[r]), old, gradient)
-        touch(rule, rows[s], gradient, numbers, table, items[1], items[2])
+            bias_gradient[0, 0] += slope
+            if e == indptr[s]:
+                _set(slope, np.uint64(position[r]), old, gradient)
+            else:
+                _add(slope, np.uint64(position[r]), old, gradient)
+        count = np.float32(indptr[s + 1] - indptr[s])
+        squares[s] = count * touch(rule, rows[s], gradient, only, count * penalty, numbers, table, first, second)
         if biased:
-            touch(rule, rows[s], bias_gradient, numbers, items[3], items[4], items[5])
+            touch(rule, rows[s], bias_gradient, only, none, numbers, bias, bias_first, bias_second)
 
 
 @compile_loops

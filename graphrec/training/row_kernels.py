@@ -173,34 +173,41 @@ def catch_up(lo, hi, rows, now, reach, eps, rates, roots, decays, series, last, 
 
 
 @compile_loops
-def touch(rule, row, gradient, numbers, w, first, second):  # type: ignore[no-untyped-def]
-    """One step of an optimiser on one row, which has missed none before it.
+def touch(rule, row, gradients, place, pull, numbers, w, first, second):  # type: ignore[no-untyped-def]
+    """One step of an optimiser on one row, which has missed none before it; returns the row's squared norm before the step.
 
-    `numbers` (float32) are the rate and, for ADAM, 1 / √(1 − β₂^t), ε, β₁, 1 − β₁, β₂ and 1 − β₂, the rate being
-    lr / (1 − β₁^t); for ADAGRAD ε.
+    The gradient is ``gradients[place] + pull · row``. `numbers` (float32) are the rate and, for
+    ADAM, 1 / √(1 − β₂^t), ε, β₁, 1 − β₁, β₂ and 1 − β₂, the rate being lr / (1 − β₁^t); for ADAGRAD ε.
     """
-    i, width, rate = np.uint64(row), np.uint64(w.shape[1]), numbers[0]
+    i, width, rate, norm = np.uint64(row), np.uint64(w.shape[1]), numbers[0], np.float32(0.0)
     if rule == ADAM:
         root, eps, b1, one_b1, b2, one_b2 = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6]
         for k in range(width):
-            m = b1 * first[i, k] + one_b1 * gradient[k]
-            v = b2 * second[i, k] + one_b2 * gradient[k] * gradient[k]
+            old = w[i, k]
+            norm += old * old
+            g = gradients[place, k] + pull * old
+            m = b1 * first[i, k] + one_b1 * g
+            v = b2 * second[i, k] + one_b2 * g * g
             first[i, k] = m
             second[i, k] = v
-            w[i, k] -= rate * m / (np.sqrt(v) * root + eps)
-        return
+            w[i, k] = old - rate * m / (np.sqrt(v) * root + eps)
+        return norm
+    square = np.float32(0.0)
+    for k in range(width):
+        old = w[i, k]
+        norm += old * old
+        g = gradients[place, k] + pull * old
+        square += g * g
     if rule == ADAGRAD:
-        square = np.float32(0.0)
-        for k in range(width):
-            square += gradient[k] * gradient[k]
         second[i, 0] += square / np.float32(w.shape[1])
         rate /= np.sqrt(second[i, 0]) + numbers[1]
     for k in range(width):
-        w[i, k] -= rate * gradient[k]
+        w[i, k] -= rate * (gradients[place, k] + pull * w[i, k])
+    return norm
 
 
 @compile_loops
 def touch_rows(lo, hi, rule, rows, gradients, numbers, w, first, second):  # type: ignore[no-untyped-def]
     """:func:`touch` for ``rows[lo:hi]``, which are distinct, with the same rows of `gradients`."""
     for s in range(lo, hi):
-        touch(rule, rows[s], gradients[s], numbers, w, first, second)
+        touch(rule, rows[s], gradients, np.uint64(s), np.float32(0.0), numbers, w, first, second)
