@@ -1,7 +1,7 @@
-"""Matrix factorisation for ratings and for rankings, in one process and in several (row 4 of the reference experiments).
+"""Matrix factorisation for ratings and for rankings, on one thread and on several (row 4 of the reference experiments).
 
 a) Explicit MF with biases, 10 factors: MSE, Adam .02, weight decay .1, dropout .02. b) BPR MF, 20 factors, ratings ≥ 4
-are positives: plain SGD .2 with sparse gradients. c) The same by hogwild: processes that share one model without
+are positives: plain SGD .2 with sparse gradients. c) The same by hogwild: threads that share one model without
 locks. Batches of 1,024, at most 40 epochs. Ten random rows of each user are the test part and five the validation part,
 which chooses the number of epochs; the model is then trained on both and the test part is read once for each seed.
 
@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--quick", action="store_true", help="two epochs, one seed, two workers: does it run?")
+    parser.add_argument("--quick", action="store_true", help="two epochs, one seed, two threads: does it run?")
     args = parser.parse_args()
     epochs, seeds, workers = (2, 1, 2) if args.quick else (args.epochs, args.seeds, args.workers)
     inter = gr.load_dataset(args.data, fallback="synthetic").interactions
@@ -70,13 +70,13 @@ def main():
         bpr = gr.Recommender("mf", **BPR).fit(liked.train, valid=liked.valid, refit=True, **common, **RANKING)
         note("BPR MF", started, bpr.best_epoch, **gr.evaluate(bpr, liked.test, metrics=METRICS).mean)
         both, options = liked.train_and_valid, FitOptions(**{**common, **RANKING, "epochs": bpr.best_epoch})
-        for processes in (1, workers):
+        for threads in (1, workers):
             torch.manual_seed(seed)
             model = MF(both, **BPR)
             started = time.perf_counter()
-            fit_hogwild(model, both, options, processes=processes)
+            fit_hogwild(model, both, options, threads=threads)
             figures = full_ranking(Ranker(model, both), liked.test, metrics=METRICS).mean
-            note(f"BPR MF, hogwild {processes}", started, bpr.best_epoch, **figures)
+            note(f"BPR MF, hogwild {threads}", started, bpr.best_epoch, **figures)
 
     args.out.mkdir(parents=True, exist_ok=True)
     results = pd.DataFrame(rows)

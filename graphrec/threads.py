@@ -11,7 +11,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -74,9 +74,9 @@ def _keep_torch_to_one_thread(pool: ThreadPoolExecutor, threads: int) -> None:
 
 def _finish(helpers: Sequence[Future[None]]) -> None:
     """Wait for all of them, whatever happens to one, and raise what one of them raised."""
-    wait(helpers)
-    for helper in helpers:
-        helper.result()
+    failures = [error for helper in helpers if (error := helper.exception()) is not None]
+    if failures:
+        raise failures[0]
 
 
 def even_bounds(n: int, parts: int) -> list[int]:

@@ -21,7 +21,7 @@ PROGRAMS = {
         ["history.csv", "curves.png", "learning_rate.png", "component_1.png", "component_3.png", "model/run.json"],
     ),
     "mf_and_hogwild": (4, "ml-100k", ["explicit/run.json", "bpr/run.json"]),
-    "hybrid_movielens": (5, "ml-100k", ["mf/run.json", "hybrid/run.json", "hybrid/base/run.json"]),
+    "hybrid_movielens": (5, "ml-100k", ["mf/run.json", "hybrid/run.json"]),
     "itempop_mlp_movielens": (6, "ml-100k", ["history.csv", "curves.png", "model/run.json"]),
     "explicit_models": (7, "ml-100k", ["curves.png"]),
     "explicit_models_staged": (8, "ml-latest-small", ["curves.png"]),

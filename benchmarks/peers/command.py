@@ -12,7 +12,7 @@ import torch
 
 import graphrec as gr
 from benchmarks.peers.publish import publish
-from benchmarks.peers.registry import FITS, LIBRARIES, STEPS
+from benchmarks.peers.registry import EPOCHS, FITS, LIBRARIES, STEPS
 from benchmarks.peers.runner import Run
 from graphrec.data.cache import cache_folder
 
@@ -40,8 +40,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--env", type=Path, default=cache_folder() / "peers", help="where the environments are made and kept")
     parser.add_argument("--out", type=Path, help="what the peers write (tables, logs); a temporary folder unless given")
     parser.add_argument("--only", nargs="+", choices=LIBRARIES, default=LIBRARIES, help="these libraries, beside graphrec")
-    parser.add_argument("--parts", nargs="+", choices=("steps", "fits"), default=("steps", "fits"), help="measure only these")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=("steps", "epochs", "fits"),
+        default=("steps", "epochs", "fits"),
+        help="measure only these",
+    )
     parser.add_argument("--rounds", type=int, default=21, help="steps of each LightGCN, after three to warm up")
+    parser.add_argument(
+        "--turns", type=int, default=7, help="rounds of five epochs of each factorisation, after one to warm up"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=2020)
     parser.add_argument("--limit", type=float, default=600, help="seconds that one call of a peer may take")
@@ -55,18 +64,21 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(args.threads)
     chosen = {"graphrec", *args.only}
     steps = [kind for kind in STEPS if kind.package.lower() in chosen]
+    epochs = [kind for kind in EPOCHS if kind.package.lower() in chosen]
     fits = [kind for kind in FITS if kind.package.lower() in chosen]
     with tempfile.TemporaryDirectory() as temporary:
         out = args.out or Path(temporary)
         name, data = split_folder(args.data, out)
         run = Run(data, args.env, out, args.threads, args.seed, args.limit)
-        run.install([*steps, *fits])
+        run.install([*steps, *epochs, *fits])
         kept = out / "records.json"
         # What an earlier run with the same --out measured stays, but for the part that is measured anew.
         records = json.loads(kept.read_text()) if kept.exists() else []
         records = [r for r in records if f"{r['kind']}s" not in args.parts]
         if "steps" in args.parts:
             records = run.steps(steps, args.rounds) + records
+        if "epochs" in args.parts:
+            records += run.epochs(epochs, args.turns)
         kept.write_text(json.dumps(records, indent=1))
         for kind in fits if "fits" in args.parts else ():
             records.append(run.fit(kind))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["K", "NetPeer", "Pairs", "Peer", "StepPeer", "by_rank", "read_pairs"]
+__all__ = ["EpochPeer", "K", "NetPeer", "Pairs", "Peer", "StepPeer", "by_rank", "read_pairs"]
 
 K = 20
 Index = npt.NDArray[np.int64]
@@ -137,6 +137,21 @@ class StepPeer(Peer):
 
     def step(self, batch: Any) -> None:
         """Forward, backward, and Adam."""
+        raise NotImplementedError
+
+
+class EpochPeer(Peer):
+    """A factorisation whose epochs of BPR, as many pairs as there are in train, are timed a few at a time: 64 factors."""
+
+    model = "MF-BPR"
+    FACTORS, AT_ONCE = 64, 5
+
+    def begin(self) -> None:
+        """The model, ready for its first epoch."""
+        raise NotImplementedError
+
+    def epochs(self) -> None:
+        """`AT_ONCE` epochs, from where the last ones ended."""
         raise NotImplementedError
 
 

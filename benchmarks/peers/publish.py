@@ -40,6 +40,7 @@ def publish(records: list[Record], data: str, rounds: int, threads: int, name: s
     """Write ``name.md``, ``name.csv`` and ``name.png``; returns the Markdown text."""
     parts = {
         "LightGCN's training step, K = 3, 64 dimensions, batches of 2,048": tables.step_table(records),
+        "An epoch of BPR, 64 factors, a few at a time in turn": tables.epoch_table(records),
         "Models fitted as a whole": tables.fit_table(records),
         "Do the evaluators agree?": tables.agreement_table(records),
         "What did not run": tables.failures_table(records),

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from benchmarks.peers.contract import Peer, StepPeer
+from benchmarks.peers.contract import EpochPeer, Peer, StepPeer
 from benchmarks.peers.with_cornac import CornacBPR, CornacLightGCN
-from benchmarks.peers.with_graphrec import GraphrecEASE, GraphrecFast, GraphrecLightGCN, GraphrecMF, GraphrecRP3beta
-from benchmarks.peers.with_implicit import ImplicitALS, ImplicitBPR
+from benchmarks.peers.with_graphrec import (
+    GraphrecEASE,
+    GraphrecFast,
+    GraphrecLightGCN,
+    GraphrecMF,
+    GraphrecMFEpochs,
+    GraphrecMFEpochsAdam,
+    GraphrecRP3beta,
+)
+from benchmarks.peers.with_implicit import ImplicitALS, ImplicitBPR, ImplicitBPREpochs
 from benchmarks.peers.with_lenskit import LensKitALS
 from benchmarks.peers.with_pyg import PyGLightGCN
 from benchmarks.peers.with_recbole import RecBoleLightGCN
 from benchmarks.peers.with_rectools import RecToolsEASE, RecToolsPureSVD
 
-__all__ = ["FITS", "LIBRARIES", "STEPS"]
+__all__ = ["EPOCHS", "FITS", "LIBRARIES", "STEPS"]
 
 STEPS: tuple[type[StepPeer], ...] = (GraphrecLightGCN, RecBoleLightGCN, PyGLightGCN)
+EPOCHS: tuple[type[EpochPeer], ...] = (GraphrecMFEpochs, GraphrecMFEpochsAdam, ImplicitBPREpochs)
 FITS: tuple[type[Peer], ...] = (
     GraphrecRP3beta,
     GraphrecFast,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import graphrec as gr
-from benchmarks.peers.contract import Peer, StepPeer
+from benchmarks.peers.contract import EpochPeer, Peer, StepPeer
 from benchmarks.peers.environments import Installed, install, own
 from benchmarks.peers.processes import PeerFailed, Worker
 from benchmarks.peers.ranking import ranked
@@ -65,6 +65,18 @@ class Run:
             each(self._measure)
         return list(records.values())
 
+    def epochs(self, kinds: Sequence[type[EpochPeer]], rounds: int) -> list[Record]:
+        """All factorisations train in turn, a few epochs at a time, in processes of their own."""
+        records = {kind: self._record(kind) for kind in kinds}
+        with ExitStack() as stack:
+            workers = {kind: stack.enter_context(self._worker(kind)) for kind in kinds if not records[kind]["error"]}
+            _say(f"epochs of BPR: 1 + {rounds} rounds in turn")
+            for turn in range(1 + rounds):
+                for kind, worker in list(workers.items()):
+                    with _noted(records[kind], lambda kind=kind: workers.pop(kind).close()):
+                        _train_on(records[kind], worker, turn)
+        return list(records.values())
+
     def fit(self, kind: type[Peer]) -> Record:
         """One model from files to figures."""
         record = self._record(kind)
@@ -85,7 +97,7 @@ class Run:
         train = self.split.train
         error = self.installed[kind.environment].error or kind.unsuitable(train.n_users, train.n_items)
         return {
-            "kind": "step" if issubclass(kind, StepPeer) else "fit",
+            "kind": "step" if issubclass(kind, StepPeer) else "epoch" if issubclass(kind, EpochPeer) else "fit",
             "library": kind.library,
             "model": kind.model,
             "package": kind.package,
@@ -118,6 +130,18 @@ def _step(record: Record, worker: Worker, kept: bool) -> None:
     if kept:
         record["steps"].append(taken["step"])
         record["draws"].append(taken["draw"])
+
+
+def _train_on(record: Record, worker: Worker, turn: int) -> None:
+    """Set up in the first turn, which also warms up; epochs of the others count."""
+    if not turn:
+        record |= worker.ask("about")
+        record["prepare"] = worker.ask("prepare")["seconds"]
+        record |= {"begin": worker.ask("begin")["seconds"], "epochs": [], "processors": []}
+    taken = worker.ask("epochs")
+    if turn:
+        record["epochs"].append(taken["seconds"])
+        record["processors"].append(taken["processors"])
 
 
 @contextmanager

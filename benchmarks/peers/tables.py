@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.record import ratio, spread
 
-__all__ = ["agreement_table", "failures_table", "fit_table", "notes", "step_table", "tidy"]
+__all__ = ["agreement_table", "epoch_table", "failures_table", "fit_table", "notes", "step_table", "tidy"]
 
 Record = dict[str, Any]
 # Figures of two evaluators agree when no user's list differs by more than a tie or a rounding.
@@ -45,6 +45,25 @@ def step_table(records: Iterable[Record]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def epoch_table(records: Iterable[Record]) -> pd.DataFrame:
+    """A row per factorisation: seconds of an epoch of BPR, and how many of graphrec's first row fit into it."""
+    done = _done(records, "epoch")
+    base = next((r for r in done if r["library"] == "graphrec"), None)
+    return pd.DataFrame(
+        {
+            **_name(r),
+            "settings": r["settings"],
+            "epoch median, s": float(np.median(r["epochs"])),
+            "epoch min, s": min(r["epochs"]),
+            "epoch max, s": max(r["epochs"]),
+            "over graphrec's": ratio(r["epochs"], base["epochs"]) if base else np.nan,
+            "of all processors, s": float(np.median(r["processors"])),
+            "processors over graphrec's": ratio(r["processors"], base["processors"]) if base else np.nan,
+        }
+        for r in done
+    )
 
 
 def fit_table(records: Iterable[Record]) -> pd.DataFrame:

@@ -7,10 +7,18 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.peers.contract import Index, K, Peer, StepPeer
+from benchmarks.peers.contract import EpochPeer, Index, K, Peer, StepPeer
 from benchmarks.peers.with_rectools import dense_too_large
 
-__all__ = ["GraphrecEASE", "GraphrecFast", "GraphrecLightGCN", "GraphrecMF", "GraphrecRP3beta"]
+__all__ = [
+    "GraphrecEASE",
+    "GraphrecFast",
+    "GraphrecLightGCN",
+    "GraphrecMF",
+    "GraphrecMFEpochs",
+    "GraphrecMFEpochsAdam",
+    "GraphrecRP3beta",
+]
 
 METRICS = ["recall@20", "recall_capped@20", "ndcg@20"]
 
@@ -129,12 +137,43 @@ class GraphrecFast(_Fitted):
 
 
 class GraphrecMF(_Fitted):
-    """BPR with Adam."""
+    """BPR with row-wise Adagrad."""
 
     model, name = "MF-BPR", "mf"
-    options: ClassVar[dict[str, Any]] = {"epochs": 20}
-    settings = "64 factors, 20 epochs; else its defaults: batch 2,048, Adam 1e-3, λ = 1e-4"
+    options: ClassVar[dict[str, Any]] = {"epochs": 40}
+    settings = "64 factors, 40 epochs; else its defaults: batch 2,048, row-wise Adagrad .05, λ = .03"
 
     def factors(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         model = self.recommender.model
         return model.users.detach().numpy(), model.items.detach().numpy()
+
+
+class GraphrecMFEpochs(_Graphrec, EpochPeer):
+    """Epochs as the trainer takes them, with all that it does at their end."""
+
+    settings = "its defaults: batch 2,048, row-wise Adagrad .05, λ = .03"
+    learning: ClassVar[dict[str, Any]] = {}
+
+    def begin(self) -> None:
+        import torch
+
+        import graphrec as gr
+        from graphrec.training.options import FitOptions
+        from graphrec.training.trainer import Trainer
+
+        torch.manual_seed(self.seed)
+        net = gr.models.MF(self.split.train, dim=self.FACTORS)
+        options = FitOptions(**{**net.defaults, **self.learning, "seed": self.seed, "progress": False})
+        self.trainer = Trainer(net, options)
+        self.sampler = self.trainer.objective.sampler(self.split.train, self.trainer.generator)
+
+    def epochs(self) -> None:
+        for _ in range(self.AT_ONCE):
+            self.trainer._epoch(self.sampler)
+
+
+class GraphrecMFEpochsAdam(GraphrecMFEpochs):
+    """The same under Adam."""
+
+    settings = "batch 2,048, Adam 5e-3, λ = .01"
+    learning: ClassVar[dict[str, Any]] = {"optimizer": "adam", "lr": 5e-3, "l2": 1e-2}

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.peers.contract import Index, K, Peer
+from benchmarks.peers.contract import EpochPeer, Index, K, Peer
 
-__all__ = ["ImplicitALS", "ImplicitBPR"]
+__all__ = ["ImplicitALS", "ImplicitBPR", "ImplicitBPREpochs"]
 
 
 class _Implicit(Peer):
@@ -71,3 +71,13 @@ class ImplicitBPR(_Implicit):
         from implicit.bpr import BayesianPersonalizedRanking
 
         return BayesianPersonalizedRanking(factors=64, num_threads=self.threads, random_state=self.seed, use_gpu=False)
+
+
+class ImplicitBPREpochs(ImplicitBPR, EpochPeer):
+    """Its epochs: a fit goes on from the tables that are there."""
+
+    def begin(self) -> None:
+        self.net.iterations = self.AT_ONCE
+
+    def epochs(self) -> None:
+        self.fit()

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.contract import Peer, StepPeer, read_pairs
+from benchmarks.peers.contract import EpochPeer, Peer, StepPeer, read_pairs
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -50,6 +50,17 @@ class Commands:
         peer = self.peer
         draw, batch = timed(peer.draw)
         return {"draw": draw, "step": timed(lambda: peer.step(batch))[0]}
+
+    def begin(self) -> dict[str, Any]:
+        assert isinstance(self.peer, EpochPeer)
+        return {"seconds": timed(self.peer.begin)[0]}
+
+    def epochs(self) -> dict[str, Any]:
+        """Seconds of one epoch, in the mean of a few, and of all processors together."""
+        assert isinstance(self.peer, EpochPeer)
+        processors = time.process_time()
+        seconds = timed(self.peer.epochs)[0] / self.peer.AT_ONCE
+        return {"seconds": seconds, "processors": (time.process_time() - processors) / self.peer.AT_ONCE}
 
     def fit(self) -> dict[str, Any]:
         return {"seconds": timed(self.peer.fit)[0]}

@@ -15,6 +15,7 @@ from graphrec.errors import InputError
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered, Table
+from graphrec.models.factors import Factors, RowTables
 from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring, as_evaluated, cosines
 from graphrec.sampling import PairBatch, UserBatch
 
@@ -155,6 +156,25 @@ class Model(Scorer, DotProduct):
         super().__init_subclass__(**options)
         if {"score", "score_all"} & vars(cls).keys() and "dot_product" not in vars(cls):
             cls.dot_product = False
+        for declaration, speaks_of in _DECLARED.items():
+            if speaks_of & vars(cls).keys() and declaration not in vars(cls):
+                setattr(cls, declaration, getattr(Model, declaration))
+
+    def row_tables(self) -> RowTables | None:
+        """Parameters that a training step reads only by the rows of its users and items; None if there are no such.
+
+        Optimisers that can then touch these rows only. A class that defines `encode`, `penalty` or `auxiliary` is taken for one
+        without such tables, unless it says so itself.
+        """
+        return None
+
+    def factors(self) -> Factors | None:
+        """The tables whose dot product is the score in training, if nothing else is; None otherwise.
+
+        Steps of pairwise losses are then taken without autograd. A class that defines any of the methods from which training
+        computes a loss is taken for one where it is not so, unless it says so itself.
+        """
+        return None
 
     def encode(self) -> Encoding:
         """Representations of all users and items; called once per training step."""
@@ -244,6 +264,13 @@ class Solved(Scorer):
     def solve(self) -> None:
         """Compute the buffers from the training data."""
         raise NotImplementedError(f"{type(self).__name__} must define solve()")
+
+
+# What a class may declare, and the methods of which the declaration speaks.
+_DECLARED = {
+    "row_tables": {"encode", "penalty", "auxiliary"},
+    "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
+}
 
 
 def encoding_of(model: Model, encoding: object) -> Encoding:

@@ -128,7 +128,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)
-        if tensor.ndim and tensor.shape != parameters[int(index)].shape:
+        shape = parameters[int(index)].shape
+        if tensor.ndim and tensor.shape != shape and tensor.shape != (*shape[:1], 1):  # a number for each row is a state, too
             raise InputError(
                 f"the checkpoint's {name} of parameter {index} has shape {tuple(tensor.shape)}, not the parameter's."
             )

@@ -33,7 +33,9 @@ def choose(
     """The caller's options over the model's defaults over the library's.
 
     Under another loss than the defaults' own, those of the defaults that belong to the old one fall away: the loss's further
-    arguments, what the new objective does not read and, where that is of another kind, all about negatives. Without a word
+    arguments, what the new objective does not read and, where that is of another kind, all about negatives. Where a model has
+    an optimiser of its own, that goes with its learning rate: who names a rate means Adam, unless an optimiser is named, too,
+    and under another loss both fall away, and the penalty with them. Without a word
     on the metric a loss that is an error of ratings is selected on ``"rmse"``, every other one on ``"ndcg@20"``.
 
     Parameters
@@ -88,6 +90,13 @@ def _that_suit(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
         if (new in RATING_ERRORS) != (old in RATING_ERRORS):
             dropped |= {"metric"}
         negatives = given.get("negatives", usual.negatives if "negatives" in dropped else negatives)
+    # An optimiser and its learning rate belong together, and a model that names its own has tried both under its own loss.
+    suits = defaults.get("optimizer", usual.optimizer)
+    if suits != usual.optimizer:
+        if "lr" in given or "weight_decay" in given or given.get("optimizer", suits) != suits:
+            dropped |= {"optimizer", "lr"}
+        if new is not old and new != old:
+            dropped |= {"optimizer", "lr", "l2"}
     dropped |= set(READ_BY) - kind.reads_of(new, negatives) - {"batch_size"}
     return {name: value for name, value in defaults.items() if name not in dropped}
 

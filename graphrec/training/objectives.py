@@ -90,11 +90,14 @@ class _Objective:
         Whether the training table's ratings make a difference to it.
     scores : int
         How many tensors the loss is given.
+    by_rows : bool
+        Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
     reads_ratings: ClassVar[bool] = False
     scores: ClassVar[int] = 2
+    by_rows: ClassVar[bool] = False
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         self.options = options
@@ -174,6 +177,7 @@ class Pairwise(_Objective):
     """A positive against negatives: ``loss(pos (b,), neg (b, k))``."""
 
     reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | _SAMPLED
+    by_rows = True
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)
@@ -241,6 +245,7 @@ class Rating(_Objective):
 
     reads = frozenset({"loss_options", "batch_size", "l2"})
     reads_ratings = True
+    by_rows = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         if train.ratings is None:
@@ -294,6 +299,7 @@ class SharedNegatives(_Objective):
     """
 
     reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
+    by_rows = True
     scores = 3
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
@@ -329,6 +335,7 @@ class Alignment(_Objective):
     """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``."""
 
     reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
+    by_rows = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         return PairSampler(train, self.options.batch_size, pairs=self.options.pairs, negatives=None, generator=generator)

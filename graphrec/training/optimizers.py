@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from graphrec.errors import InputError, unknown_name
+from graphrec.graph.row_sparse import NodeIndex
 from graphrec.models.base import Model
+from graphrec.sampling import PairBatch, UserBatch
 from graphrec.training.checkpoint import flatten_optimizer, restore_optimizer
 from graphrec.training.options import FitOptions
+from graphrec.training.row_optimizers import RowAdagrad, RowAdam, RowOptimizer, RowSGD
 from graphrec.training.schedules import RunningSchedule, Schedule
 
 __all__ = ["OPTIMIZERS", "Optimizers"]
@@ -24,10 +28,15 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
     "sparse_adam": torch.optim.SparseAdam,
+    "row_adagrad": RowAdagrad,
 }
-
-
-_TAKE_SPARSE = ("sgd", "adagrad", "sparse_adam")
+# The same steps, taken for the rows of a batch only; with these options.
+_BY_ROWS: dict[str, tuple[type[RowOptimizer], frozenset[str]]] = {
+    "adam": (RowAdam, frozenset({"lr", "weight_decay", "betas", "eps"})),
+    "sgd": (RowSGD, frozenset({"lr", "weight_decay"})),
+}
+_TAKE_SPARSE = ("sgd", "adagrad", "sparse_adam", "row_adagrad")
+_NO_DECAY = ("sparse_adam", "row_adagrad")
 
 
 class Optimizers:
@@ -39,10 +48,16 @@ class Optimizers:
     options : FitOptions
         ``optimizer``, ``lr`` and ``weight_decay`` are for all parameters but those that
         ``parameter_groups`` sets apart by a part of their name.
+    by_rows : bool
+        Whether every step will read the rows of its batch only, of the tables for which the model says so. Adam and plain
+        SGD then touch no others: a training must tell which ones it is about to read (:meth:`catch_up`) and when the tables
+        will be read as a whole (:meth:`settle`).
     """
 
-    def __init__(self, model: Model, options: FitOptions) -> None:
+    def __init__(self, model: Model, options: FitOptions, by_rows: bool = False) -> None:
         self.options = options
+        self.model = model
+        self.tables = model.row_tables() if by_rows and _on_kernels(model) else None
         rest = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if not rest:
             raise InputError(f"{type(model).__name__} has no parameter to train.")
@@ -54,7 +69,10 @@ class Optimizers:
             groups.append((chosen, settings))
         if rest:
             groups.insert(0, (list(rest.values()), {}))
-        self.all = [_build(parameters, options, settings, model.sparse_gradients) for parameters, settings in groups]
+        rows = self.tables is not None
+        self.all = [_build(parameters, options, settings, model.sparse_gradients, rows) for parameters, settings in groups]
+        if not all(isinstance(optimizer, RowOptimizer) for optimizer in self.all):
+            self.tables = None  # one of them wants dense gradients
         self.schedule: RunningSchedule | None = None
 
     def attach_schedule(self, epochs: int, steps_per_epoch: int) -> None:
@@ -81,8 +99,41 @@ class Optimizers:
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self.all:
             optimizer.step()
+        self.step_ended()
+
+    def step_ended(self) -> None:
+        """Move schedules that go by steps, when a step has been taken otherwise than by :meth:`step`."""
         if self.schedule is not None:
             self.schedule.step_ended()
+
+    @contextmanager
+    def row_gradients(self) -> Iterator[None]:
+        """Within it the model's look-ups give the gradients that these optimisers want: of rows, or of tables."""
+        before = self.model.sparse_gradients
+        self.model.sparse_gradients = before or self.tables is not None
+        try:
+            yield
+        finally:
+            self.model.sparse_gradients = before
+
+    def catch_up(self, batch: PairBatch | UserBatch) -> None:
+        """Bring the rows that a batch reads to where they belong; to be called before it is scored."""
+        late = [optimizer for optimizer in self.all if isinstance(optimizer, RowAdam)]
+        if self.tables is None or not late:
+            return
+        items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
+        for tables, nodes in ((self.tables.users, batch.users), (self.tables.items, items)):
+            rows = NodeIndex(nodes, len(tables[0])).distinct.numpy()
+            for optimizer in late:
+                for table in tables:
+                    if optimizer.owns(table):
+                        optimizer.catch_up(table, rows)
+
+    def settle(self) -> None:
+        """Bring all rows to where they belong; to be called before tables are read as a whole."""
+        for optimizer in self.all:
+            if isinstance(optimizer, RowOptimizer):
+                optimizer.settle()
 
     def epoch_ended(self, metric: float | None) -> None:
         """Move schedules that go by epochs or by the validation metric."""
@@ -109,16 +160,21 @@ class Optimizers:
 
 
 def _build(
-    parameters: list[nn.Parameter], options: FitOptions, settings: dict[str, Any], sparse: bool
+    parameters: list[nn.Parameter], options: FitOptions, settings: dict[str, Any], sparse: bool, by_rows: bool
 ) -> torch.optim.Optimizer:
     chosen = {"optimizer": options.optimizer, "lr": options.lr, "weight_decay": options.weight_decay, **settings}
     name = chosen.pop("optimizer")
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
     kind = OPTIMIZERS[name]
+    if name in _NO_DECAY and chosen.pop("weight_decay", 0.0) != 0.0:
+        raise InputError(f"{name} has no weight decay; use l2 instead.")
+    row_kind, takes = _BY_ROWS.get(name, (None, frozenset[str]()))
+    sparse_goes = not sparse or name in _TAKE_SPARSE
+    if by_rows and sparse_goes and row_kind is not None and not chosen["weight_decay"] and chosen.keys() <= takes:
+        del chosen["weight_decay"]
+        kind = row_kind
     known = inspect.signature(kind).parameters
-    if name == "sparse_adam" and not chosen.pop("weight_decay", 0.0) == 0.0:
-        raise InputError("sparse_adam has no weight decay; use l2 instead.")
     for option in chosen:
         if option not in known:
             raise unknown_name(f"option of optimizer {name}", option, [k for k in known if k != "params"])
@@ -132,3 +188,8 @@ def _build(
         return kind(parameters, **chosen)
     except (TypeError, ValueError) as error:
         raise InputError(f"optimizer {name!r} cannot be made of {chosen}: {error}.") from None
+
+
+def _on_kernels(model: Model) -> bool:
+    """Whether all parameters are of the kind that compiled kernels work on."""
+    return all(p.is_cpu and p.dtype == torch.float32 and p.is_contiguous() for p in model.parameters())

@@ -57,13 +57,16 @@ class FitOptions:
         nothing to say.
     epochs, batch_size : int
     lr : float
-        Learning rate.
+        Learning rate. A model's own default goes with the model's own optimiser: a rate that is given alone is Adam's.
     l2 : float
         λ of the penalty on the rows a step looks at, ``λ · ½‖·‖² / batch``.
     weight_decay : float
         The optimiser's own decay of all parameters.
     optimizer : str
-        ``"adam"``, ``"adamw"``, ``"adagrad"``, ``"rmsprop"``, ``"sgd"`` or ``"sparse_adam"``.
+        ``"adam"``, ``"adamw"``, ``"adagrad"``, ``"rmsprop"``, ``"sgd"``, ``"sparse_adam"`` (no steps for rows without a
+        gradient) or ``"row_adagrad"`` (:class:`graphrec.training.row_optimizers.RowAdagrad`: one sum of squares a row). Adam
+        and plain SGD touch only the rows of a batch, with the results of dense ones, where a model says that training reads
+        no others (MF, GMF, MLP, NeuMF) and it is on the CPU.
     parameter_groups : dict
         Learning options of parameters whose name contains the key: ``{"bias": {"optimizer": "sgd", "lr": 0.1}}``.
     schedule : str, dict, Schedule or None

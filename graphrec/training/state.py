@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ class TrainingState:
     Attributes
     ----------
     model : torch.nn.Module
+        Rows that no batch has named of late may lag behind (see :mod:`graphrec.training.row_optimizers`): they catch up when
+        this is read. Within an epoch that changes how later steps are rounded.
     epochs : int
         Epochs asked for.
     epoch : int
@@ -38,6 +41,8 @@ class TrainingState:
         The user stopped the training with Ctrl-C.
     optimizer : object or None
         What takes the steps.
+    settle : callable or None
+        Lets rows catch up.
     """
 
     model: nn.Module
@@ -51,6 +56,12 @@ class TrainingState:
     stop: bool = False
     interrupted: bool = False
     optimizer: Any = None
+    settle: Callable[[], None] | None = None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "model" and (settle := self.__dict__.get("settle")) is not None:
+            settle()
+        return super().__getattribute__(name)
 
     @property
     def device(self) -> torch.device:

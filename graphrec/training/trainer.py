@@ -19,6 +19,7 @@ from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
+from graphrec.training.factor_step import factor_step
 from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
@@ -72,12 +73,13 @@ class Trainer:
         self.evaluate = evaluate
         self.identity = {"model": as_json(type(model))} if identity is None else identity
         self.stage = stage
-        self.optimizers = Optimizers(model, options)
+        self.optimizers = Optimizers(model, options, by_rows=self.objective.by_rows)
+        self.compiled = factor_step(options, self.optimizers)
         self.seed = _seed_of(options.seed, stage)
         self.generator = torch.Generator().manual_seed(self.seed)
         mode = "min" if options.smaller_is_better else "max"
         self.stopping = EarlyStopping(options.selected_on, patience=options.patience, min_delta=options.min_delta, mode=mode)
-        self.state = TrainingState(model=model, epochs=options.epochs, optimizer=self.optimizers)
+        self.state = TrainingState(model=model, epochs=options.epochs, optimizer=self.optimizers, settle=self.optimizers.settle)
         bar = ProgressBar(options.selected_on, enabled=options.progress)
         self.callbacks = CallbackList([bar, *callbacks])
         self.best: dict[str, Tensor] | None = None
@@ -149,30 +151,44 @@ class Trainer:
     def _epoch(self, sampler: Iterable[Any]) -> dict[str, float]:
         """One pass over the sampler's batches; returns the epoch's row of the history."""
         self.model.train()
-        state, epoch, device = self.state, self.state.epoch + 1, self.device
-        started, sums, names, steps = time.perf_counter(), [0.0], ["loss"], 0
-        rate = self.optimizers.learning_rate
+        state, epoch = self.state, self.state.epoch + 1
+        started, sums, steps = time.perf_counter(), {"loss": 0.0}, 0
+        rate, take = self.optimizers.learning_rate, self._step if self.compiled is None else self._compiled_step
         for batch in sampler:
-            terms = self.objective.terms(self.model, batch.to(device) if hasattr(batch, "to") else batch, epoch)
-            loss = total(terms)
-            values = _numbers(loss, terms)
-            if not math.isfinite(values[0]):
-                raise _diverged(f"loss became {values[0]}", epoch, steps + 1, rate)
-            self.optimizers.step(loss)
-            if not steps:
-                names = ["loss", *(name for name in terms if name != "loss")]
-                sums = [0.0] * len(names)
-            sums = [a + b for a, b in zip(sums, values, strict=True)]
+            values = take(batch, epoch)
+            if not math.isfinite(values["loss"]):
+                raise _diverged(f"loss became {values['loss']}", epoch, steps + 1, rate)
+            sums = {name: value + (sums[name] if steps else 0.0) for name, value in values.items()}
             steps += 1
             state.step += 1
-            state.loss = values[0]
+            state.loss = values["loss"]
             self.callbacks.on_step_end(state)
+        self.optimizers.settle()
         if not steps:
             raise InputError(f"the sampler gave no batch in epoch {epoch}; each iteration over it must be a new epoch.")
         if not parameters_are_finite(self.model):
             raise _diverged("parameters became NaN, infinite or too large to score with", epoch, steps, rate)
-        means = {name: value / steps for name, value in zip(names, sums, strict=True)}
+        means = {name: value / steps for name, value in sums.items()}
         return {"epoch": epoch, **means, "lr": rate, "seconds": time.perf_counter() - started}
+
+    def _step(self, batch: Any, epoch: int) -> dict[str, float]:
+        """Take a step, unless the loss is not finite; its value and that of each term beside its own, from before it."""
+        if self.optimizers.tables is not None:
+            self.optimizers.catch_up(batch)
+        with self.optimizers.row_gradients():
+            terms = self.objective.terms(self.model, batch.to(self.device) if hasattr(batch, "to") else batch, epoch)
+            loss = total(terms)
+            values = _numbers(loss, terms)
+            if math.isfinite(values[0]):
+                self.optimizers.step(loss)
+        return dict(zip(["loss", *(name for name in terms if name != "loss")], values, strict=True))
+
+    def _compiled_step(self, batch: Any, epoch: int) -> dict[str, float]:
+        """As :meth:`_step`, for the models and losses that are compiled."""
+        assert self.compiled is not None
+        loss, penalty = self.compiled(batch)
+        self.optimizers.step_ended()
+        return {"loss": loss + penalty, "l2": penalty} if self.options.l2 else {"loss": loss}
 
     def _look_at_validation(self, valid: Interactions) -> None:
         """Measure, write it into the epoch's row, and keep the weights if they are the best so far."""
@@ -193,6 +209,7 @@ class Trainer:
         """Keep what was learnt, with a line in the history for every epoch that was finished or looked at."""
         state = self.state
         state.interrupted = True
+        self.optimizers.settle()
         if state.best_epoch is not None and state.best_epoch > len(state.history):
             state.history.append(state.row)
         state.epoch = len(state.history)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
+from graphrec.models.factors import RowTables
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["GMF"]
@@ -50,7 +51,11 @@ class GMF(Model):
 
     def encode(self) -> Encoding:
         """The two embedding tables."""
-        return Encoding(Table(self.users), Table(self.items))
+        return Encoding(Table(self.users, self.sparse_gradients), Table(self.items, self.sparse_gradients))
+
+    def row_tables(self) -> RowTables:
+        """The same."""
+        return RowTables((self.users,), (self.items,))
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim), shape (...)."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Rows, Table
+from graphrec.models.factors import Factors, RowTables
 from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
@@ -43,7 +44,14 @@ class MF(Model):
         Probability of dropping an entry of a looked-up row during training.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
+    # Chosen on the validation parts of Gowalla and ML-100K among Adam and row-wise Adagrad, several rates and penalties.
+    defaults: ClassVar[dict[str, Any]] = {
+        "loss": "bpr",
+        "batch_size": 2048,
+        "optimizer": "row_adagrad",
+        "lr": 0.05,
+        "l2": 0.03,
+    }
 
     def __init__(
         self,
@@ -86,6 +94,18 @@ class MF(Model):
             users,
             items,
         )
+
+    def row_tables(self) -> RowTables:
+        """All tables."""
+        if self.user_bias is None or self.item_bias is None:
+            return RowTables((self.users,), (self.items,))
+        return RowTables((self.users, self.user_bias), (self.items, self.item_bias))
+
+    def factors(self) -> Factors | None:
+        """The tables, unless a sigmoid or dropout stands between them and the score."""
+        if not self.dot_product or self.dropout.p:
+            return None
+        return Factors(self.users, self.items, self.user_bias, self.item_bias, self.mean)
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Dot product, squashed into the rating range where there is one."""

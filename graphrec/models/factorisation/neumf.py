@@ -14,6 +14,7 @@ from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mlp import MLP
+from graphrec.models.factors import RowTables
 from graphrec.models.parts.joined import Joined
 
 __all__ = ["NeuMF"]
@@ -120,10 +121,15 @@ class NeuMF(Model):
 
     def encode(self) -> Encoding:
         """GMF's rows and the MLP's, side by side."""
+        sparse = self.sparse_gradients
         return Encoding(
-            Joined(Table(self.gmf.users), Table(self.mlp.users)),
-            Joined(Table(self.gmf.items), Table(self.mlp.items)),
+            Joined(Table(self.gmf.users, sparse), Table(self.mlp.users, sparse)),
+            Joined(Table(self.gmf.items, sparse), Table(self.mlp.items, sparse)),
         )
+
+    def row_tables(self) -> RowTables:
+        """The four tables."""
+        return RowTables((self.gmf.users, self.mlp.users), (self.gmf.items, self.mlp.items))
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim + mlp_dim), shape (...)."""
