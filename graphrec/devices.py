@@ -1,14 +1,17 @@
-"""From the name of a device to the device, if it is there."""
+"""Devices: from a name to the device if it is there, its random state, and what of its memory is free."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["resolve_device"]
+__all__ = ["free_memory", "is_real_cuda", "random_state", "resolve_device", "seeded", "set_random_state", "with_number"]
 
 _NAME = re.compile(r"cpu|mps|cuda(?::(\d+))?")
 
@@ -46,3 +49,69 @@ def resolve_device(name: str | torch.device) -> torch.device:
     if name == "mps" and not torch.backends.mps.is_available():
         raise InputError("device 'mps' is not there: this torch sees no Apple GPU.")
     return torch.device(name)
+
+
+def with_number(device: torch.device | str) -> torch.device:
+    """The device that a tensor which is sent to this one says that it is on: ``"cuda"`` is the current CUDA device."""
+    return torch.empty(0, device=device).device
+
+
+def is_real_cuda(device: torch.device) -> bool:
+    """Whether a device is a GPU behind CUDA or ROCm: one with streams, pinned memory and a count of free bytes.
+
+    A build of torch for the CPU can be made to have a device of that name, for tests.
+    """
+    return device.type == "cuda" and (torch.version.cuda is not None or torch.version.hip is not None)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that may still be allocated on a device; None where nobody tells."""
+    if not is_real_cuda(device):
+        return None
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed torch's default generators of the CPU and of one device, and put the caller's states back at the end.
+
+    No other device is touched; ``torch.manual_seed`` would seed all of them.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**63 − 1.
+    device : torch.device, optional
+    """
+    host, own = torch.get_rng_state(), None if device is None else random_state(device)
+    try:
+        torch.default_generator.manual_seed(seed)
+        if device is not None and device.type == "cuda":
+            _generator(device).manual_seed(seed)
+        elif device is not None and device.type == "mps":
+            torch.mps.manual_seed(seed)
+        yield
+    finally:
+        torch.set_rng_state(host)
+        if device is not None and own is not None:
+            set_random_state(device, own)
+
+
+def random_state(device: torch.device) -> Tensor | None:
+    """State of a device's own default generator, uint8 on the CPU; None for the CPU, whose state torch keeps apart."""
+    if device.type == "cuda":
+        return _generator(device).get_state().cpu()
+    return torch.mps.get_rng_state().cpu() if device.type == "mps" else None
+
+
+def set_random_state(device: torch.device, state: Tensor) -> None:
+    """Put back what :func:`random_state` gave."""
+    if device.type == "cuda":
+        _generator(device).set_state(state)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    torch.cuda.init()  # type: ignore[no-untyped-call]
+    return torch.cuda.default_generators[device.index or 0]

@@ -6,10 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import graphrec as gr
 
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
 DATA = Path(os.environ.get("GRAPHREC_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="session", params=DEVICES)
+def device(request) -> str:
+    """The CPU, and a CUDA device where there is one: on a machine without, tests/test_pretend_gpu.py makes one."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,9 @@ def recommender(name):
     return gr.Recommender(name, **HYPER.get(name, {}))
 
 
-def fit(name, train, **options):
+def fit(name, train, device, **options):
     rec = recommender(name)
-    return rec.fit(train, **({**FIT, **options} if MODELS[name].needs_training else {}))
+    return rec.fit(train, device=device, **({**FIT, **options} if MODELS[name].needs_training else {}))
 
 
 @pytest.fixture(scope="module")
@@ -39,28 +39,28 @@ def implicit():
 
 
 @pytest.fixture(scope="module")
-def fitted(implicit):
-    return {name: fit(name, implicit, saturated="skip") for name in MODELS}
+def fitted(implicit, device):
+    return {name: fit(name, implicit, device, saturated="skip") for name in MODELS}
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_encoding_has_a_row_per_user_and_item(fitted, name):
+def test_encoding_has_a_row_per_user_and_item(fitted, device, name):
     with torch.no_grad():
         z = fitted[name].model.encode()
-        some = torch.tensor([3, 0, 3])
+        some = torch.tensor([3, 0, 3], device=device)
         assert len(z.items.full()) == 30
         assert len(z.users.rows(some)) == 3
         assert len(z.items.rows(some)) == 3
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_paired_scores_are_the_scores_of_all_pairs(fitted, name):
+def test_paired_scores_are_the_scores_of_all_pairs(fitted, device, name):
     with torch.no_grad():
         ready = fitted[name].model.scoring()
-        rows = ready.users(torch.tensor([1, 5, 8, 39]))
+        rows = ready.users(torch.tensor([1, 5, 8, 39], device=device))
         every = ready.scores(rows, slice(None))
         assert torch.allclose(ready.scores(rows, slice(11, 20)), every[:, 11:20], rtol=1e-4, atol=1e-5)
-        some = torch.tensor([0, 7, 29])
+        some = torch.tensor([0, 7, 29], device=device)
         assert torch.allclose(ready.scores(rows, some), every[:, some], rtol=1e-4, atol=1e-5)
         assert torch.allclose(ready.pairs(rows, some.expand(4, 3)), every[:, some], rtol=1e-4, atol=1e-5)
 
@@ -107,29 +107,29 @@ def test_similar_items_leave_out_the_item_itself(fitted, name):
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_training_lowers_the_loss(implicit, name):
-    history = fit(name, implicit, epochs=25, lr=5e-3, saturated="skip").history
+def test_training_lowers_the_loss(implicit, device, name):
+    history = fit(name, implicit, device, epochs=25, lr=5e-3, saturated="skip").history
     assert history["loss"].iloc[-3:].mean() < history["loss"].iloc[:2].mean()
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_same_seed_same_weights_whatever_the_global_state(implicit, name):
+def test_same_seed_same_weights_whatever_the_global_state(implicit, device, name):
     states = []
     for noise in (1, 2):
         torch.manual_seed(noise)
         np.random.seed(noise)  # noqa: NPY002 - the legacy global state is what must not matter
         before = torch.get_rng_state()
-        states.append(fit(name, implicit, saturated="skip").model.state_dict())
+        states.append(fit(name, implicit, device, saturated="skip").model.state_dict())
         assert torch.equal(torch.get_rng_state(), before), "the caller's random state was touched"
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_resuming_is_bit_equal(implicit, name, tmp_path):
-    whole = fit(name, implicit, epochs=4, saturated="skip")
-    fit(name, implicit, epochs=2, checkpoint=tmp_path / "c", saturated="skip")
+def test_resuming_is_bit_equal(implicit, device, name, tmp_path):
+    whole = fit(name, implicit, device, epochs=4, saturated="skip")
+    fit(name, implicit, device, epochs=2, checkpoint=tmp_path / "c", saturated="skip")
     second = recommender(name).fit(
-        implicit, **{**FIT, "epochs": 4, "saturated": "skip"}, checkpoint=tmp_path / "c", resume=True
+        implicit, **{**FIT, "epochs": 4, "saturated": "skip", "device": device}, checkpoint=tmp_path / "c", resume=True
     )
     a, b = whole.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(a[key], b[key]) for key in a)

@@ -59,8 +59,8 @@ def test_in_batch_negatives_get_credit(interactions):
 def test_weight_zero_trains_as_without_and_full_credit_everywhere_teaches_nothing(interactions):
     alike = Credit(torch.zeros(interactions.n_items, 1, dtype=torch.int64), (1.0,))
     plain = weights(interactions)
-    assert torch.equal(plain, weights(interactions, credit=credit_of(interactions, 0.0)))
-    assert not torch.equal(plain, weights(interactions, credit=credit_of(interactions)))
+    assert torch.allclose(plain, weights(interactions, credit=credit_of(interactions, 0.0)), atol=1e-6)  # one is compiled
+    assert not torch.allclose(plain, weights(interactions, credit=credit_of(interactions)), atol=1e-3)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         untrained = MF(interactions, dim=4).items

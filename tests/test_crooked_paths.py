@@ -39,27 +39,29 @@ def split():
     return gr.split.chronological(table(frame()), test=0.2, valid=0.2)
 
 
-def recommender(name, split):
+def recommender(name, split, device):
     if name != "hybrid":
         return gr.Recommender(name, **HYPER.get(name, {}))
     n = np.arange(split.train.n_items)
     described = Features.from_frame(pd.DataFrame({"item_id": n, "kind": np.where(n % 2, "a", "b")}), split.train)
-    return gr.Recommender("hybrid", base=gr.Recommender("mf", dim=4).fit(split.train, **FIT), item_features=described)
+    return gr.Recommender(
+        "hybrid", base=gr.Recommender("mf", dim=4).fit(split.train, device=device, **FIT), item_features=described
+    )
 
 
 @pytest.fixture(scope="module")
-def fitted(split, tmp_path_factory):
+def fitted(split, device, tmp_path_factory):
     """Recommenders by name and way, each fitted once."""
     made = {}
 
     def fit(name, way):
         if (name, way) not in made:
-            rec, how = recommender(name, split), FIT if name in TRAINED else {}
+            rec, how = recommender(name, split, device), {**(FIT if name in TRAINED else {}), "device": device}
             if way == "refit":
                 rec.fit(split.train, valid=split.valid, refit=True, **how)
             elif way == "resumed":
                 folder = tmp_path_factory.mktemp("checkpoint")
-                recommender(name, split).fit(split.train, valid=split.valid, checkpoint=folder, **{**how, "epochs": 1})
+                recommender(name, split, device).fit(split.train, valid=split.valid, checkpoint=folder, **{**how, "epochs": 1})
                 rec.fit(split.train, valid=split.valid, checkpoint=folder, resume=True, **how)
             else:
                 rec.fit(split.train, valid=split.valid, **how)
@@ -155,12 +157,12 @@ IDS = {
 
 @pytest.mark.parametrize("kind", IDS)
 @pytest.mark.parametrize("name", ["lightgcn", "mf", "ease", "itemknn", "multvae"])
-def test_ids_keep_their_type(tmp_path, kind, name):
+def test_ids_keep_their_type(tmp_path, device, kind, name):
     rows = frame()
     n_users, n_items = rows["user_id"].max() + 1, rows["item_id"].max() + 1
     user_ids, item_ids = np.array(IDS[kind](np.arange(n_users))), np.array(IDS[kind](np.arange(n_items)))
     rows = rows.assign(user_id=user_ids[rows["user_id"]], item_id=item_ids[rows["item_id"]])
-    rec = gr.Recommender(name, **HYPER.get(name, {})).fit(table(rows), **(FIT if name in TRAINED else {}))
+    rec = gr.Recommender(name, **HYPER.get(name, {})).fit(table(rows), device=device, **(FIT if name in TRAINED else {}))
     rec.save(tmp_path / "run")
     again = gr.load(tmp_path / "run")
     one = user_ids[3].item()
@@ -173,16 +175,17 @@ def test_ids_keep_their_type(tmp_path, kind, name):
 
 @pytest.mark.parametrize("name", ["mf", "lightgcn", "multvae"])
 @pytest.mark.parametrize("way", ["anew", "warm start"])
-def test_a_fit_that_fails_leaves_everything_as_it_was(split, name, way):
+def test_a_fit_that_fails_leaves_everything_as_it_was(split, device, name, way):
     class Fails:
         def on_epoch_end(self, state):
             if state.epoch == 2:
                 raise RuntimeError("no more")
 
-    rec = gr.Recommender(name, **HYPER.get(name, {})).fit(split.train, valid=split.valid, **FIT)
+    how = {**FIT, "device": device}
+    rec = gr.Recommender(name, **HYPER.get(name, {})).fit(split.train, valid=split.valid, **how)
     want, history = answers(rec, split), rec.history
     with pytest.raises(RuntimeError, match="no more"):
-        rec.fit(split.valid, warm_start=way == "warm start", callbacks=[Fails()], **{**FIT, "epochs": 3})
+        rec.fit(split.valid, warm_start=way == "warm start", callbacks=[Fails()], **{**how, "epochs": 3})
     same(want, answers(rec, split))
     pd.testing.assert_frame_equal(rec.history, history)
     assert rec.train is split.train

@@ -55,7 +55,7 @@ def test_divergence_is_reported(interactions):
 def test_a_last_step_that_diverges_is_reported(interactions):
     with pytest.raises(FloatingPointError, match=r"parameters became .* in epoch 1: .* smaller lr than 1e\+38"):
         once = {**HOW, "lr": 1e38, "epochs": 1, "batch_size": 10**6}
-        fit_hogwild(sparse_mf(interactions), interactions, FitOptions(**once), processes=1)
+        fit_hogwild(sparse_mf(interactions), interactions, FitOptions(**once), threads=1)
 
 
 @pytest.mark.parametrize(

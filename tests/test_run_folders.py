@@ -52,7 +52,7 @@ def set_(**fields):
     [
         (set_(hyper={"dim": "abc"}), "dim must be a whole number"),
         (set_(hyper={"dim": -1}), "run"),
-        (set_(hyper={"dim": 2**70}), "there is no mf of its options"),
+        (set_(hyper={"dim": 2**70}), r"dim must be below 2\*\*63"),
         (set_(hyper={"model": "mf"}), "there is no mf of its options"),
         (set_(hyper=None), "hyper is missing or of another type"),
         (set_(options={"seed": "abc"}), "there is no mf of its options"),

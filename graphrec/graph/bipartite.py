@@ -13,6 +13,7 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
+from graphrec.devices import with_number
 from graphrec.errors import InputError, unknown_name
 from graphrec.graph.normalise import NORMALISATIONS, SELF_LOOPS, edge_values
 
@@ -40,6 +41,26 @@ class Pattern:
         self.indptr = indptr
         self.indices = indices
 
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Both arrays as tensors of int32 on a device, where they are copied once."""
+        held: dict[torch.device, tuple[Tensor, Tensor]] = self.__dict__.setdefault("_held", {})
+        if device not in held:  # two threads may both copy them: they copy the same
+            held[device] = (
+                torch.tensor(self.indptr, dtype=torch.int32, device=device),
+                torch.tensor(self.indices, device=device),
+            )
+        return held[device]
+
+    def reverse_on(self, device: torch.device) -> Tensor:
+        """:attr:`reverse` as a tensor on a device."""
+        held: dict[torch.device, Tensor] = self.__dict__.setdefault("_reverse_held", {})
+        if device not in held:
+            held[device] = torch.tensor(self.reverse, device=device)
+        return held[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"indptr": self.indptr, "indices": self.indices}
+
     def entries(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Number of entries in each of some rows."""
         return self.indptr[rows + 1] - self.indptr[rows]
@@ -60,12 +81,15 @@ class Adjacency:
     values : Tensor of float32, shape (nnz,)
     symmetric : bool
         Whether Â equals its transpose in value, too.
+    storage : torch.dtype, optional
+        The type of 16 bits in which products store the table that they read; float32 unless given.
     """
 
-    def __init__(self, pattern: Pattern, values: Tensor, symmetric: bool) -> None:
+    def __init__(self, pattern: Pattern, values: Tensor, symmetric: bool, storage: torch.dtype | None = None) -> None:
         self.pattern = pattern
         self.values = values
         self.symmetric = symmetric
+        self.storage = storage
 
     @property
     def n_nodes(self) -> int:
@@ -82,18 +106,38 @@ class Adjacency:
         """The transpose; the matrix itself when it is symmetric. It shares the pattern."""
         if self.symmetric:
             return self
-        flipped = self.with_values(self.values[torch.as_tensor(self.pattern.reverse, device=self.device)])
+        flipped = self.with_values(self.values[self.pattern.reverse_on(self.device)])
         flipped.__dict__["t"] = self
         return flipped
 
     def with_values(self, values: Tensor, symmetric: bool = False) -> Adjacency:
         """The same pattern with other values, such as those that dropout leaves."""
-        return Adjacency(self.pattern, values, symmetric)
+        return Adjacency(self.pattern, values, symmetric, self.storage)
+
+    def stored_as(self, storage: torch.dtype | None) -> Adjacency:
+        """The same matrix whose products read their table in this type; see :mod:`graphrec.graph.products`."""
+        if storage == self.storage:
+            return self
+        held: dict[torch.dtype | None, Adjacency] = self.__dict__.setdefault("_stored", {})
+        if storage not in held:
+            held[storage] = Adjacency(self.pattern, self.values, self.symmetric, storage)
+        return held[storage]
 
     def to(self, device: torch.device | str) -> Adjacency:
-        """The same matrix on another device."""
-        device = torch.device(device)
-        return self if device == self.device else Adjacency(self.pattern, self.values.to(device), self.symmetric)
+        """The same matrix on another device, where it is copied once for as long as this one lives."""
+        if device == self.device:
+            return self
+        device = with_number(device)
+        if device == self.device:
+            return self
+        held: dict[torch.device, Adjacency] = self.__dict__.setdefault("_held", {})
+        if device not in held:
+            held[device] = Adjacency(self.pattern, self.values.to(device), self.symmetric, self.storage)
+        return held[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was derived from these is derived again.
+        return {name: getattr(self, name) for name in ("pattern", "values", "symmetric", "storage")}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Adjacency:
         return self  # never changed in place, and copies of a model may share it
@@ -107,8 +151,7 @@ class Adjacency:
             # torch announces that CSR tensors are new; a user of this library cannot act on it.
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
             return torch.sparse_csr_tensor(
-                torch.tensor(self.pattern.indptr, dtype=torch.int32, device=self.device),
-                torch.tensor(self.pattern.indices, dtype=torch.int32, device=self.device),
+                *self.pattern.on(self.device),
                 self.values,
                 size=(self.n_nodes, self.n_nodes),
                 check_invariants=False,

@@ -44,7 +44,7 @@ class GraphDropout(nn.Module):
         if self.kind == "edge":
             scale = torch.empty_like(adjacency.values).bernoulli_(keep)
         else:
-            senders = torch.as_tensor(adjacency.pattern.indices, device=adjacency.device)
+            senders = adjacency.pattern.on(adjacency.device)[1]
             scale = torch.empty(adjacency.n_nodes, device=adjacency.device).bernoulli_(keep)[senders]
         return adjacency.with_values(adjacency.values * scale / keep)
 

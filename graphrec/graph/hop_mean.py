@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.buffers import BufferPool
-from graphrec.graph.products import hop_into, hop_rows_into, product_rows, runs_on_kernels, spmm
+from graphrec.graph.products import hop_into, hop_rows_into, hops_on_kernels, product_rows, spmm
 from graphrec.graph.receptive_field import receptive_field
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
 from graphrec.threads import even_bounds, run_ranges, thread_count
@@ -41,14 +41,14 @@ class HopMean:
     """
 
     def __init__(self, adjacency: Adjacency, x: Tensor, hops: int, pool: BufferPool) -> None:
-        self.adjacency, self.x, self.hops, self.pool = adjacency, x, hops, pool
+        self.adjacency, self.x, self.hops, self.pool = adjacency.to(x.device), x, hops, pool
         self._layers = [x.detach()]
         for _ in range(hops - 2):
-            self._layers.append(self._hop(adjacency, self._layers[-1]))
+            self._layers.append(self._hop(self.adjacency, self._layers[-1]))
         self._known: npt.NDArray[np.bool_] | None = None  # where hop K−1 has been computed
 
     def _hop(self, adjacency: Adjacency, x: Tensor) -> Tensor:
-        if runs_on_kernels(adjacency.values, x):
+        if hops_on_kernels(adjacency, x):
             return hop_into(adjacency, x, self.pool.take(*x.shape))
         return spmm(adjacency, x)
 
@@ -65,13 +65,15 @@ class HopMean:
             self._known = np.zeros(self.adjacency.n_nodes, np.bool_)
         wanted = np.arange(self.adjacency.n_nodes) if field is None else field.distinct.numpy()
         missing = wanted[~self._known[wanted]]
+        if not len(missing):
+            return self._layers
         hop_rows_into(self.adjacency, self._layers[-2], missing, self._layers[-1], missing)
         self._known[missing] = True
         return self._layers
 
     def field(self, index: NodeIndex) -> NodeIndex | None:
         """The receptive field of a look-up where computing hop K−1 for it alone pays; None otherwise."""
-        if self.hops == 1 or not runs_on_kernels(self.adjacency.values, self.x):
+        if self.hops == 1 or not hops_on_kernels(self.adjacency, self.x):
             return None
         return receptive_field(index, self.adjacency.pattern)
 
@@ -83,7 +85,7 @@ class HopMean:
     def distinct_rows(self, index: NodeIndex, field: NodeIndex | None) -> tuple[Tensor, Tensor]:
         """As :meth:`rows`, without a gradient and once for each distinct node; `field` is theirs."""
         nodes, layers, scale = index.distinct, self.layers(field), 1.0 / (self.hops + 1)
-        if not runs_on_kernels(self.adjacency.values, self.x):
+        if not hops_on_kernels(self.adjacency, self.x):
             total = product_rows(self.adjacency, layers[-1], nodes)
             for layer in layers:
                 total += layer[nodes]
@@ -107,7 +109,7 @@ class HopMean:
         """Horner's rule for a gradient that is non-zero in a few rows, whose receptive field is `field`."""
         transposed = self.adjacency.t
         width = g.values.shape[1]
-        if not g.on_kernels:
+        if not (g.on_kernels and hops_on_kernels(self.adjacency, g.values)):
             return self.backward_of_dense(g.add_to(g.values.new_zeros(g.index.n, width)))
         inner = g if field is None else g.with_neighbours(self.adjacency, field)
         total = g.add_to(inner.product(transposed, out=self.pool.take(g.index.n, width)))

@@ -34,8 +34,10 @@ class _Propagate(torch.autograd.Function):
 def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Tensor:
     """One hop Â·X, differentiable in X.
 
-    Parameters and result as in :func:`spmm`; the values of Â are constants.
+    Parameters and result as in :func:`graphrec.graph.products.spmm`; the values of Â are constants. An adjacency on another
+    device than `x` is brought there once: a model's own, made on the CPU, needs no care when the model moves.
     """
+    adjacency = adjacency.to(x.device)
     result: Tensor = _Propagate.apply(x, adjacency, backend)  # type: ignore[no-untyped-call]
     return result
 
@@ -69,5 +71,6 @@ def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
     -------
     Tensor, shape (b, d)
     """
+    adjacency = adjacency.to(x.device)
     result: Tensor = _PropagateRows.apply(x, adjacency, rows)  # type: ignore[no-untyped-call]
     return result

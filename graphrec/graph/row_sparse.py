@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphrec.graph.bipartite import Adjacency
-from graphrec.graph.products import row_bounds, runs_on_kernels, spmm
+from graphrec.graph.products import hops_on_kernels, row_bounds, runs_on_kernels, spmm
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["NodeIndex", "RowSparse"]
@@ -18,6 +18,9 @@ __all__ = ["NodeIndex", "RowSparse"]
 
 class NodeIndex:
     """The distinct nodes among those a batch names.
+
+    How many there are is something that only the data tell, and on another device than the CPU the host would have to wait
+    for it. There the list keeps the batch's length: the first mention of a node stands for it, the others stand for nobody.
 
     Parameters
     ----------
@@ -28,7 +31,7 @@ class NodeIndex:
 
     Attributes
     ----------
-    distinct : Tensor of int64, shape (u,)
+    distinct : Tensor of int64, shape (u,), or (b,) on another device than the CPU
     position : Tensor of int64, shape (b,)
         ``distinct[position] == nodes``.
     slot : ndarray of int32, shape (n,), or None
@@ -38,8 +41,9 @@ class NodeIndex:
     def __init__(self, nodes: Tensor, n: int) -> None:
         self.n = n
         if nodes.device.type != "cpu":
-            self.distinct, self.position = torch.unique(nodes, return_inverse=True)
-            self.slot = None
+            mentions = torch.arange(len(nodes), device=nodes.device)
+            first = torch.full((n,), len(nodes), device=nodes.device).scatter_reduce_(0, nodes, mentions, "amin")
+            self.distinct, self.position, self.slot = nodes, first[nodes], None
             return
         from graphrec.graph import kernels
 
@@ -91,7 +95,7 @@ class RowSparse:
     def product(self, adjacency: Adjacency, out: Tensor | None = None) -> Tensor:
         """Â times this matrix, shape (n, d); written to `out` where given."""
         width = self.values.shape[1]
-        if not self.on_kernels:
+        if not (self.on_kernels and hops_on_kernels(adjacency, self.values)):
             return spmm(adjacency, self.add_to(self.values.new_zeros(self.index.n, width)))
         from graphrec.graph import kernels
 

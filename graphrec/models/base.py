@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered, Table
@@ -92,6 +93,14 @@ class Scorer(nn.Module):
         """The function from item indices (b,) to their similarities to all items (b, n_items)."""
         raise InputError(f"{type(self).__name__} has no notion of similar items.")
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scorer:
+        """Move what torch moves, and the adjacencies that are plain attributes: they are no part of a model's state."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Adjacency):
+                setattr(self, name, value.to(fn(torch.empty(0, device=value.device)).device))
+        return self
+
     def check_state(self) -> None:
         """Refuse a loaded state that the model's own code could not have left; for indices in buffers."""
 
@@ -144,6 +153,10 @@ class Model(Scorer, DotProduct):
         Which rows :meth:`penalty` looks at.
     sparse_gradients : bool
         Whether look-ups give sparse gradients, which dense optimisers refuse.
+    reads_precision : bool
+        Whether the model's hops in training read their tables in :attr:`hop_storage`.
+    hop_storage : torch.dtype or None
+        The 16 bits that the option ``precision`` asks for, while a training lasts.
     """
 
     needs_training: ClassVar[bool] = True
@@ -151,6 +164,8 @@ class Model(Scorer, DotProduct):
     users_from_histories: bool = False
     l2_on: str = "ego"
     sparse_gradients: bool = False
+    reads_precision: ClassVar[bool] = False
+    hop_storage: torch.dtype | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -259,7 +274,7 @@ class Solved(Scorer):
     """
 
     # A seed and silence are promised where nothing is drawn and nothing shown, too.
-    reads: ClassVar[frozenset[str]] = frozenset({"seed", "progress"})
+    reads: ClassVar[frozenset[str]] = frozenset({"seed", "progress", "device"})
 
     def solve(self) -> None:
         """Compute the buffers from the training data."""

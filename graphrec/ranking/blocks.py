@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
+from graphrec.devices import free_memory
 from graphrec.threads import thread_count
 
-__all__ = ["BUDGET", "Blocks", "plan_blocks"]
+__all__ = ["BUDGET", "Blocks", "plan_blocks", "plan_device_blocks"]
 
 BUDGET = 256 * 2**20
 # A block of scores that is scanned while it still lies in a core's cache; wider ones halve the matmul's speed.
@@ -47,3 +50,27 @@ def plan_blocks(n_users: int, n_items: int, whole_rows: bool, budget: int = BUDG
         users = min(_USERS, n_users)
         items = min(_USERS * _ITEMS // max(users, 1), n_items, scores)  # few users: as many scores, in fewer blocks
     return Blocks(max(1, min(users, n_users, scores // max(items, 1))), max(1, items))
+
+
+# A score on a device takes 4 bytes, as much again masked, its key 8, what topk or a sort make of them, and a comparison.
+_BYTES_A_SCORE = 40
+_WIDEST = 4096  # users: more of them keep no device busier
+
+
+def plan_device_blocks(n_users: int, n_items: int, device: torch.device, budget: int = BUDGET) -> Blocks:
+    """Block sizes for whole rows of scores on another device than the CPU.
+
+    Parameters
+    ----------
+    n_users, n_items : int
+    device : torch.device
+    budget : int
+        Bytes; where it is the usual one, half of what is free on the device takes its place, if the device tells.
+
+    Returns
+    -------
+    Blocks
+    """
+    free = free_memory(device) if budget == BUDGET else None
+    scores = (budget if free is None else free // 2) // _BYTES_A_SCORE
+    return Blocks(max(1, min(_WIDEST, n_users, scores // max(n_items, 1))), max(1, n_items))

@@ -15,8 +15,8 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Scorer
 from graphrec.models.scoring import Scoring
-from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks
-from graphrec.ranking.reference import LeftOut, best_of_rows
+from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
+from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
 from graphrec.threads import run_alone
 
 __all__ = ["Ranker", "Ranks"]
@@ -80,9 +80,10 @@ class Ranker:
         self.seen = seen
         nothing = np.zeros(self.n_users + 1, np.int64), np.zeros(0, np.int32)
         self._left_out = nothing if seen is None else seen.structure
+        self._left_out_there: LeftOut | None = None
 
-    def _now(self) -> list[int]:
-        return [tensor._version for tensor in self._watched]
+    def _now(self) -> list[tuple[int, torch.device]]:
+        return [(tensor._version, tensor.device) for tensor in self._watched]
 
     @property
     def stale(self) -> bool:
@@ -158,9 +159,11 @@ class Ranker:
         if not n or not lists.k or (lists.items is not None and not len(lists.items)):
             return lists.best, lists.scores
         whole = self._scoring.whole_rows
-        width = self.n_items if lists.items is None or whole or not self.on_host else len(lists.items)
-        blocks = blocks or plan_blocks(n, width, whole, budget)
-        (self._fill_on_host if self.on_host else self._fill_on_device)(lists, blocks)
+        if self.on_host:
+            width = self.n_items if lists.items is None or whole else len(lists.items)
+            self._fill_on_host(lists, blocks or plan_blocks(n, width, whole, budget))
+        else:
+            self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
         self._require_finite(lists.bad, lists.people)
         return lists.best, lists.scores
 
@@ -187,15 +190,20 @@ class Ranker:
     def _fill_on_device(self, lists: _Lists, blocks: Blocks) -> None:
         device = self._scoring.device
         chosen = None if lists.items is None else torch.as_tensor(lists.items, device=device)
-        left_out, width = LeftOut(*lists.left_out, device), min(lists.k, self.n_items if chosen is None else len(chosen))
-        made: list[tuple[Tensor, Tensor, Tensor]] = []
+        left_out = self._known_there() if lists.left_out is self._left_out else LeftOut(*lists.left_out, device)
+        width = min(lists.k, self.n_items if chosen is None else len(chosen))
+        made: list[tuple[Tensor, ...]] = []
         with torch.inference_mode():
             for lo in range(0, len(lists.rows), blocks.users):
                 hi = min(lo + blocks.users, len(lists.rows))
                 made.append(best_of_rows(self._scoring, lists.people.rows(lo, hi), lists.rows[lo:hi], width, left_out, chosen))
-            # One copy of the result, when all of it is there.
-            best, scores, bad = (torch.cat(parts).cpu().numpy() for parts in zip(*made, strict=True))
-        lists.best[:, :width], lists.scores[:, :width], lists.bad[:] = best, scores, bad
+            lists.best[:, :width], lists.scores[:, :width], lists.bad[:] = copied(made)
+
+    def _known_there(self) -> LeftOut:
+        """What is left out of rankings of known users, on the device."""
+        if self._left_out_there is None:  # two threads may both copy it: they copy the same
+            self._left_out_there = LeftOut(*self._left_out, self._scoring.device)
+        return self._left_out_there
 
     # ---- whole ranks ------------------------------------------------------------------------------
 
@@ -217,34 +225,47 @@ class Ranker:
         best : ndarray of int32, shape (n, k)
             The lists of :meth:`top_k` for the n users who have a test item.
         """
-        from graphrec.ranking.kernels import count_above, not_finite, scan
-
         test_indptr, test_items = test.structure
         rows = np.flatnonzero(np.diff(test_indptr) > 0)
-        labels = self._everything
-        above, ties, before = (np.zeros(len(test_items), np.int64) for _ in range(3))
-        best, best_scores = np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
-        bad = np.zeros(len(rows), np.uint8)
+        lists = _Lists(_Known(self._scoring, rows), rows, self._left_out, k, None)
+        ranks = Ranks(*(np.zeros(len(test_items), np.int64) for _ in range(3)))
+        (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
+        self._require_finite(lists.bad, lists.people)
+        return ranks, lists.best
+
+    def _ranks_on_host(self, lists: _Lists, ranks: Ranks, test: Interactions, budget: int) -> None:
+        from graphrec.ranking.kernels import count_above, not_finite, scan
+
+        rows, counts = lists.rows, (ranks.above, ranks.ties, ranks.ties_before)
         blocks = plan_blocks(len(rows), self.n_items, True, budget)
-        people = _Known(self._scoring, rows)
 
         def block(lo: int, hi: int) -> None:
             with torch.inference_mode():
-                scores = self._whole_rows(people.rows(lo, hi)).numpy()
-            not_finite(0, hi - lo, scores, bad[lo:hi])
-            if k:
-                lists = best[lo:hi], best_scores[lo:hi], bad[lo:hi]
-                scan(0, hi - lo, scores, 0, labels, *self._left_out, rows[lo:hi], *lists, False)
-            count_above(0, hi - lo, scores, *self._left_out, rows[lo:hi], test_indptr, test_items, above, ties, before)
+                scores = self._whole_rows(lists.people.rows(lo, hi)).numpy()
+            out = lists.best[lo:hi], lists.scores[lo:hi], lists.bad[lo:hi]
+            not_finite(0, hi - lo, scores, out[2])
+            if lists.k:
+                scan(0, hi - lo, scores, 0, self._everything, *self._left_out, rows[lo:hi], *out, False)
+            count_above(0, hi - lo, scores, *self._left_out, rows[lo:hi], *test.structure, *counts)
 
         run_alone(block, [*range(0, len(rows), blocks.users), len(rows)])
-        self._require_finite(bad, people)
-        return Ranks(above, ties, before), best
+
+    def _ranks_on_device(self, lists: _Lists, ranks: Ranks, test: Interactions, budget: int) -> None:
+        rows, k = lists.rows, min(lists.k, self.n_items)
+        blocks = plan_device_blocks(len(rows), self.n_items, self._scoring.device, budget)
+        made: list[tuple[Tensor, ...]] = []
+        with torch.inference_mode():
+            for lo in range(0, len(rows), blocks.users):
+                some = rows[lo : lo + blocks.users]
+                people, held = lists.people.rows(lo, lo + len(some)), Held.of(*test.structure, some)
+                made.append(ranks_of_rows(self._scoring, people, some, held, self._known_there(), k))
+            counts, lists.best[:, :k], lists.scores[:, :k], lists.bad[:] = copied(made)
+        ranks.above[:], ranks.ties[:], ranks.ties_before[:] = counts.T
 
     def _whole_rows(self, u: Tensor) -> Tensor:
         """Scores of all items on the host, (b, n_items); one wide product would take 1.6 times as long."""
-        if self._scoring.whole_rows or not self.on_host:
-            return self._scoring.scores(u, slice(None)).float().cpu().contiguous()
+        if self._scoring.whole_rows:
+            return self._scoring.scores(u, slice(None)).float().contiguous()
         scores = torch.empty(len(u), self.n_items)
         width = 1024
         for first in range(0, self.n_items, width):
@@ -267,7 +288,7 @@ class Ranker:
         -------
         ndarray of float32, shape (n, k)
         """
-        scores = np.empty(items.shape, np.float32)
+        made = [torch.empty(0, items.shape[1], device=self._scoring.device)]
         step = _SIGNALS_AT_ONCE if self._scoring.whole_rows else max(1, _PAIRS_AT_ONCE // max(items.shape[1], 1))
         device = self._scoring.device
         with torch.inference_mode():
@@ -279,7 +300,8 @@ class Ranker:
                     rows = rows[torch.as_tensor(position, device=device)]
                 else:
                     rows = self._scoring.users(torch.as_tensor(some, device=device))
-                scores[lo : lo + step] = self._scoring.pairs(rows, torch.as_tensor(mine, device=device)).cpu().numpy()
+                made.append(self._scoring.pairs(rows, torch.as_tensor(mine, device=device)).float())
+            scores: FloatArray = torch.cat(made).cpu().numpy()
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), _Known(self._scoring, np.asarray(users, np.int64)))
         return scores
 
@@ -288,20 +310,20 @@ class Ranker:
 
         Of equal similarities the lower index comes first; −1 and −∞ where the catalogue has fewer.
         """
-        from graphrec.ranking.kernels import scan
-
-        index = np.asarray(items, np.int64)
+        index, device = np.asarray(items, np.int64), self._scoring.device
         best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
-        bad = np.zeros(len(index), np.uint8)
-        labels, step = self._everything, max(1, 2**22 // max(self.n_items, 1))
-        for lo in range(0, len(index), step):
-            some = index[lo : lo + step]
-            with torch.inference_mode():
-                rows = self._scoring.similarity(torch.as_tensor(some, device=self._scoring.device))
-                values = rows.float().cpu().contiguous().numpy()
-            itself = np.arange(len(some) + 1), some.astype(np.int32), np.arange(len(some))
-            part = slice(lo, lo + len(some))
-            scan(0, len(some), values, 0, labels, *itself, best[part], scores[part], bad[part], True)
+        bad, step, width = np.zeros(len(index), np.uint8), max(1, 2**22 // max(self.n_items, 1)), min(k, self.n_items)
+        made: list[tuple[Tensor, ...]] = []
+        with torch.inference_mode():
+            for lo in range(0, len(index), step):
+                some = torch.as_tensor(index[lo : lo + step], device=device)
+                part, values = slice(lo, lo + len(some)), self._scoring.similarity(some)
+                if self.on_host:
+                    _scan_similar(values, index[part], self._everything, best[part], scores[part], bad[part])
+                else:
+                    made.append(most_alike(values, some, width))
+            if made:
+                best[:, :width], scores[:, :width], bad[:] = copied(made)
         if bad.any():
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
@@ -313,6 +335,15 @@ class Ranker:
             raise FloatingPointError(
                 f"the model gives scores that are not finite numbers for {np.count_nonzero(bad):,} of those asked, first {who}."
             )
+
+
+def _scan_similar(
+    values: Tensor, items: IndexArray, labels: IndexArray, best: IntArray, scores: FloatArray, bad: npt.NDArray[np.uint8]
+) -> None:
+    from graphrec.ranking.kernels import scan
+
+    itself = np.arange(len(items) + 1), items.astype(np.int32), np.arange(len(items))
+    scan(0, len(items), values.float().contiguous().numpy(), 0, labels, *itself, best, scores, bad, True)
 
 
 class _Lists:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -9,7 +12,9 @@ from torch import Tensor
 
 from graphrec.models.scoring import Scoring
 
-__all__ = ["LeftOut", "best_of_rows"]
+__all__ = ["Held", "LeftOut", "best_of_rows", "copied", "most_alike", "ranks_of_rows"]
+
+Lists = tuple[Tensor, Tensor, Tensor]
 
 
 class LeftOut:
@@ -34,16 +39,22 @@ class LeftOut:
         if not total:
             return scores
         device = scores.device
-        count = torch.as_tensor(lengths, device=device)
-        owner = torch.repeat_interleave(torch.arange(len(rows), device=device), count, output_size=total)
-        start = self.indptr[torch.as_tensor(rows, device=device)] - (count.cumsum(0) - count)
-        columns = self.indices[torch.arange(total, device=device) + start[owner]].long()
+        ends = torch.as_tensor(lengths, device=device).cumsum(0)
+        place = torch.arange(total, device=device)
+        owner = torch.searchsorted(ends, place, right=True)  # as repeat_interleave, for which the host may have to wait
+        start = self.indptr[torch.as_tensor(rows, device=device)] - ends.roll(1).index_fill(0, ends.new_zeros(1), 0)
+        columns = self.indices[place + start[owner]].long()
         return scores.index_put((owner, columns), scores.new_full((), -torch.inf))
+
+
+def copied(made: Sequence[tuple[Tensor, ...]]) -> list[npt.NDArray[Any]]:
+    """What several blocks have made, piece by piece joined on the device: one copy to the host of each, at the end."""
+    return [torch.cat(parts).cpu().numpy() for parts in zip(*made, strict=True)]
 
 
 def best_of_rows(
     scoring: Scoring, people: Tensor, rows: npt.NDArray[np.int64], k: int, left_out: LeftOut, items: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Lists:
     """The best items of one block of people.
 
     Parameters
@@ -73,15 +84,107 @@ def best_of_rows(
     bad = ~torch.isfinite(considered).all(1)
     masked = left_out.mask(scores, rows)
     masked = masked if items is None else masked[:, items]
-    order = _sortable(masked)
-    # One key per entry, unique in its row: topk itself promises nothing about the order of equal values.
-    columns = torch.arange(masked.shape[1], device=masked.device)
-    keys = (order.long() << 32) | (masked.shape[1] - 1 - columns)
-    top = keys.topk(k, dim=1).values
-    place = masked.shape[1] - 1 - (top & 0xFFFFFFFF)
-    found = masked.gather(1, place)
-    best = place if items is None else items[place]
-    return best.masked_fill(found == -torch.inf, -1), found, bad
+    place, found = _best(masked, _keys(masked).topk(k, dim=1).values)
+    best = place if items is None else items[place.clamp(min=0)].masked_fill(place < 0, -1)
+    return best, found, bad
+
+
+def most_alike(values: Tensor, itself: Tensor, k: int) -> Lists:
+    """The k items most like each of some items, itself left out.
+
+    Parameters
+    ----------
+    values : Tensor, shape (b, n_items)
+        Similarities.
+    itself : Tensor of int64, shape (b,)
+        The column of each row's own item.
+    k : int
+        At most the number of items.
+
+    Returns
+    -------
+    As :func:`best_of_rows`.
+    """
+    values = values.float()
+    bad = ~torch.isfinite(values).all(1)
+    masked = values.scatter(1, itself[:, None], -torch.inf)
+    return *_best(masked, _keys(masked).topk(k, dim=1).values), bad
+
+
+class Held(NamedTuple):
+    """The test items of one block of users: which entries they are, and where each stands in a table of the block.
+
+    Attributes
+    ----------
+    rows, places : ndarray of int64, shape (e,)
+        Row of the block, and place among the row's test items.
+    items : ndarray of int64, shape (e,)
+    """
+
+    rows: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], users: npt.NDArray[np.int64]) -> Held:
+        """Those of some users, from compressed rows."""
+        lengths = indptr[users + 1] - indptr[users]
+        first = np.cumsum(lengths) - lengths
+        places = np.arange(lengths.sum()) - np.repeat(first, lengths)
+        entries = np.repeat(indptr[users], lengths) + places
+        return cls(np.repeat(np.arange(len(users)), lengths), places, items[entries].astype(np.int64))
+
+
+def ranks_of_rows(
+    scoring: Scoring, people: Tensor, rows: npt.NDArray[np.int64], held: Held, left_out: LeftOut, k: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where test items stand in the whole rankings of one block of people.
+
+    Parameters
+    ----------
+    scoring, people, rows, left_out, k
+        As of :func:`best_of_rows`.
+    held : Held
+        The test items, none of which is left out.
+
+    Returns
+    -------
+    ranks : Tensor of int64, shape (e, 3)
+        Ranked items above each of them, level with it, and level at a lower index.
+    best, scores, bad
+        As of :func:`best_of_rows`.
+    """
+    scores = scoring.scores(people, slice(None)).float()
+    bad = ~torch.isfinite(scores).all(1)
+    masked = left_out.mask(scores, rows)
+    keys = _keys(masked)
+    n, device = masked.shape[1], masked.device
+    order = keys.sort(dim=1).values
+    of, place, items = (torch.as_tensor(part, device=device) for part in held)
+    # A row of the block for each user, as long as the longest: searchsorted looks into row r for row r's keys.
+    mine = keys.new_zeros(len(rows), int(held.places.max(initial=-1)) + 1).index_put((of, place), keys[of, items])
+    lowest, highest = mine & ~0xFFFFFFFF, mine | 0xFFFFFFFF
+    up_to_mine, up_to_level, below_level = (
+        torch.searchsorted(order, bound, right=right) for bound, right in ((mine, True), (highest, True), (lowest, False))
+    )
+    ranks = torch.stack([n - up_to_level, up_to_level - below_level - 1, up_to_level - up_to_mine], dim=-1)
+    return ranks[of, place], *_best(masked, order[:, n - k :].flip(1)), bad
+
+
+def _keys(scores: Tensor) -> Tensor:
+    """An int64 for each score, larger for a better item and unique in its row: of equal scores the lower index is better.
+
+    ``topk`` and ``sort`` themselves promise nothing about the order of equal values.
+    """
+    columns = torch.arange(scores.shape[1], device=scores.device)
+    return (_sortable(scores).long() << 32) | (scores.shape[1] - 1 - columns)
+
+
+def _best(scores: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns and scores behind some keys (b, k); -1 and −∞ for what is left out."""
+    place = scores.shape[1] - 1 - (keys & 0xFFFFFFFF)
+    found = scores.gather(1, place)
+    return place.masked_fill(found == -torch.inf, -1), found
 
 
 def _sortable(scores: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
+from graphrec.devices import resolve_device, seeded
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
@@ -85,17 +84,17 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
 
     A model draws from torch's default generator: seeded here, and restored after.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return plan.kind(train, **{name: value for name, value in plan.hyper.items() if name not in but})
 
 
-def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool) -> State:
-    """A solved model; `refit` solves it from train and valid together."""
+def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool, device: str = "auto") -> State:
+    """A solved model, on a device; `refit` solves it from train and valid together."""
     _say_unread_ratings(plan, train)
+    where = resolve_device(device)
     shown = train if valid is None else joined(train, valid)
     built_from = shown if refit else train
-    model = build(plan, built_from)
+    model = build(plan, built_from).to(where)
     assert isinstance(model, Solved)
     model.solve()
     return State(model.eval(), built_from, shown, valid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from graphrec.devices import resolve_device
 from graphrec.errors import InputError
 from graphrec.models import Scorer
 from graphrec.recommender import artefact, fitting
@@ -13,7 +14,7 @@ from graphrec.recommender.state import State
 __all__ = ["load"]
 
 
-def load(path: str | Path, model: type[Scorer] | None = None) -> Recommender:
+def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu") -> Recommender:
     """Read a recommender that :meth:`Recommender.save` wrote.
 
     Parameters
@@ -22,6 +23,8 @@ def load(path: str | Path, model: type[Scorer] | None = None) -> Recommender:
         The folder.
     model : type, optional
         The class, for a model that is not in the library's table. It is never imported by name.
+    device : str
+        Where its questions are answered, wherever it was trained: ``"cpu"``, ``"auto"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
 
     Returns
     -------
@@ -30,9 +33,11 @@ def load(path: str | Path, model: type[Scorer] | None = None) -> Recommender:
     Raises
     ------
     InputError
-        The folder is missing, damaged, or holds a class that was not passed.
+        The folder is missing, damaged, or holds a class that was not passed; or the device is not there.
     """
-    return _restored(artefact.read(Path(path)), Path(path), model)
+    where = resolve_device(device)
+    recommender = _restored(artefact.read(Path(path)), Path(path), model)
+    return recommender if where.type == "cpu" else recommender.to(where)
 
 
 def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) -> Recommender:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
+from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_k
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
@@ -105,7 +108,7 @@ class Recommender:
             built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
         **options
             See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
-            defaults. Models in closed form take none.
+            defaults. Models in closed form take `device` only, and what asks for nothing.
 
         Returns
         -------
@@ -126,7 +129,7 @@ class Recommender:
         if issubclass(self.kind, Solved):
             given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, options, given)
-            self._state = fitting.solve(plan, train, valid, refit)
+            self._state = fitting.solve(plan, train, valid, refit, options.get("device", "auto"))
             return self
         if warm_start:
             self._check_warm_start(train, refit)
@@ -141,6 +144,23 @@ class Recommender:
             refit=refit,
             earlier=self._fitted if warm_start else None,
         )
+        return self
+
+    def to(self, device: str | torch.device) -> Recommender:
+        """Move the fitted model to a device; its answers come from there, and are the same beyond rounding.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+        Returns
+        -------
+        Recommender
+            This object.
+        """
+        state = self._fitted
+        self._state = replace(state, model=state.model.to(resolve_device(device)))
         return self
 
     def _arguments(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,11 @@ class PairBatch(NamedTuple):
 
     def to(self, device: torch.device) -> PairBatch:
         """The same batch on a device."""
-        return PairBatch(*(None if t is None else t.to(device) for t in self))  # type: ignore[arg-type]
+        return PairBatch(*_moved(self, device))  # type: ignore[arg-type]
+
+    def pinned(self) -> PairBatch:
+        """The same batch in memory from which a GPU copies without keeping the host waiting."""
+        return PairBatch(*(None if t is None else t.pin_memory() for t in self))  # type: ignore[arg-type]
 
 
 class UserBatch(NamedTuple):
@@ -48,6 +53,10 @@ class UserBatch(NamedTuple):
         The log of the probability with which each negative was drawn.
     ratings : Tensor of float32, shape (nnz,), or None
         Where the training table has ratings; of a repeated pair the last row's.
+    distinct : Tensor of int64, shape (u,), or None
+        With negatives: every item of `items` and `negatives` once.
+    position : Tensor of int64, shape (nnz + m,), or None
+        ``distinct[position]`` are `items` and then `negatives`.
     """
 
     users: Tensor
@@ -56,6 +65,8 @@ class UserBatch(NamedTuple):
     negatives: Tensor | None = None
     log_q: Tensor | None = None
     ratings: Tensor | None = None
+    distinct: Tensor | None = None
+    position: Tensor | None = None
 
     @property
     def indptr(self) -> Tensor:
@@ -65,4 +76,13 @@ class UserBatch(NamedTuple):
 
     def to(self, device: torch.device) -> UserBatch:
         """The same batch on a device."""
-        return UserBatch(*(None if t is None else t.to(device) for t in self))  # type: ignore[arg-type]
+        return UserBatch(*_moved(self, device))  # type: ignore[arg-type]
+
+    def pinned(self) -> UserBatch:
+        """The same batch in memory from which a GPU copies without keeping the host waiting."""
+        return UserBatch(*(None if t is None else t.pin_memory() for t in self))  # type: ignore[arg-type]
+
+
+def _moved(tensors: Iterable[Tensor | None], device: torch.device) -> Iterator[Tensor | None]:
+    """Copies to a device need not be waited for: what reads them there comes after them."""
+    return (None if t is None else t.to(device, non_blocking=device.type != "cpu") for t in tensors)

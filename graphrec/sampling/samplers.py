@@ -12,6 +12,7 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.graph.row_sparse import NodeIndex
 from graphrec.sampling.batches import PairBatch, UserBatch
 from graphrec.sampling.negatives import NegativeSampler
 from graphrec.sampling.own import Negatives, OwnNegatives
@@ -101,6 +102,11 @@ class PairSampler:
     def n_pairs(self) -> int:
         """Pairs in an epoch."""
         return self._positives.n_pairs
+
+    @property
+    def can_run_ahead(self) -> bool:
+        """Whether batches may be drawn before earlier ones are trained on; a sampler of one's own may look at the model."""
+        return self._own is None
 
     def __len__(self) -> int:
         return self.n_pairs // self.batch_size if self.drop_last else -(-self.n_pairs // self.batch_size)
@@ -195,6 +201,8 @@ class UserSampler:
         self._ratings = None if train.ratings is None else train.to_csr("ratings").data
         self._users = np.flatnonzero(np.diff(train.structure[0]) > 0)
 
+    can_run_ahead = True
+
     def __len__(self) -> int:
         return -(-len(self._users) // self.batch_size)
 
@@ -224,7 +232,10 @@ class UserSampler:
             return batch
         m = self.n_negatives
         negatives = torch.from_numpy(self._negatives.draw_any(m, seed, first=step * m))
-        return batch._replace(negatives=negatives, log_q=self._negatives.log_q[negatives])
+        # Here and not in the step: on a device the host would have to wait for the number of distinct items.
+        index = NodeIndex(torch.cat([batch.items, negatives]), self.train.n_items)
+        log_q = self._negatives.log_q[negatives]
+        return batch._replace(negatives=negatives, log_q=log_q, distinct=index.distinct, position=index.position)
 
 
 def _count(name: str, value: int) -> int:

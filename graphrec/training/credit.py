@@ -54,7 +54,10 @@ class Credit:
 
     def between(self, positives: Tensor, negatives: Tensor) -> Tensor:
         """Credit of negatives (b, k) or (m,) beside their positives (b,), shape (b, k) or (b, m)."""
-        return metadata_credit(positives, negatives, self.codes.to(positives.device), self.weights)
+        held: dict[torch.device, Tensor] = self.__dict__.setdefault("_held", {})
+        if positives.device not in held:
+            held[positives.device] = self.codes.to(positives.device)
+        return metadata_credit(positives, negatives, held[positives.device], self.weights)
 
     def to_dict(self) -> dict[str, Any]:
         """A record that can be written as JSON: the weights, and a checksum in place of the codes."""

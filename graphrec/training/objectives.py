@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from graphrec import losses
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
-from graphrec.graph.row_sparse import NodeIndex
 from graphrec.models.base import Model, Step, encoding_of
 from graphrec.models.encoding import Encoding
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
@@ -152,7 +151,8 @@ class _Objective:
         loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
         options = self.options.loss_options
         if self._log_q is not None and negatives is not None:
-            options = {**options, "log_q": self._log_q.to(negatives.device)[negatives]}
+            self._log_q = self._log_q.to(negatives.device)  # copied once
+            options = {**options, "log_q": self._log_q[negatives]}
         own = self._fresh and not isinstance(self.options.loss, str) and isinstance(scores[0], Tensor)
         # A function of the caller's own is watched in its first step.
         with AlignedRows(f"the loss {name_of(self.loss)}", len(scores[0])) if own else nullcontext():
@@ -322,9 +322,10 @@ class SharedNegatives(_Objective):
         encoding = self._encode(model)
         assert batch.negatives is not None
         # Many users share an item: each distinct one is encoded once.
-        index = NodeIndex(torch.cat([batch.items, batch.negatives]), model.n_items)
-        rows = encoding.gather(batch.users, index.distinct)
-        positive, negative = index.position[: len(batch.items)], index.position[len(batch.items) :]
+        assert batch.distinct is not None
+        assert batch.position is not None
+        rows = encoding.gather(batch.users, batch.distinct)
+        positive, negative = batch.position[: len(batch.items)], batch.position[len(batch.items) :]
         pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
         neg = model.score_matrix(rows.users, F.embedding(negative, rows.items))
         loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives)

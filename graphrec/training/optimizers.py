@@ -182,7 +182,8 @@ def _build(
         raise InputError(
             f"optimizer {name!r} needs dense gradients, and the model gives sparse ones; use {' or '.join(_TAKE_SPARSE)}."
         )
-    if "fused" in known and not sparse:
+    fusable = name != "adagrad" or parameters[0].device.type == "cpu"  # torch has no fused Adagrad for other devices
+    if "fused" in known and not sparse and fusable:
         chosen.setdefault("fused", True)
     try:
         return kind(parameters, **chosen)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["TrainingState", "parameters_are_finite"]
+__all__ = ["TrainingState", "parameter_norms", "parameters_are_finite"]
 
 
 @dataclass
@@ -28,7 +28,7 @@ class TrainingState:
     step : int
         Steps taken since the beginning.
     loss : float or None
-        Of the latest step.
+        Of the latest step; on another device than the CPU of the latest one that the host has looked at, every few dozen.
     row : dict of str to float
         The latest epoch's line of the history: epoch, loss, lr, seconds, and what validation gave.
     history : list of dict
@@ -72,6 +72,10 @@ class TrainingState:
 
 def parameters_are_finite(model: nn.Module) -> bool:
     """Whether no parameter is NaN, infinite, or so large that its square is: such rows have no scores."""
-    # One pass without a copy, and one wait for a device.
+    return bool(parameter_norms(model).isfinite().all())
+
+
+def parameter_norms(model: nn.Module) -> Tensor:
+    """Length of each parameter, where the model is: float64, in one pass without a copy."""
     norms = [torch.linalg.vector_norm(parameter.detach()).double() for parameter in model.parameters()]
-    return bool(torch.stack(norms).isfinite().all()) if norms else True
+    return torch.stack(norms) if norms else torch.zeros(0, dtype=torch.float64)

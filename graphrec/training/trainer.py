@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,24 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
-from graphrec.devices import resolve_device
+from graphrec.devices import random_state, resolve_device, seeded, set_random_state
 from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
+from graphrec.training.feeding import fed
 from graphrec.training.fingerprint import as_json, of_table
+from graphrec.training.loss_watch import LossWatch
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
-from graphrec.training.state import parameters_are_finite
-from graphrec.training.terms import Terms, total
+from graphrec.training.state import parameter_norms
+from graphrec.training.terms import total
 
 __all__ = ["Trainer"]
+
+_STORAGE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 Evaluate = Callable[[Model, Interactions], dict[str, float]]
 
@@ -119,8 +123,7 @@ class Trainer:
             raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
         kept = None if checkpoint is None else Checkpoint(checkpoint, self._fingerprint(train, valid))
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
-        with torch.random.fork_rng(devices=[self.device.index] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed, self.device), _hops_stored_as(self.model, self.options.precision):
             if resume and kept is not None:
                 self._resume(kept)
             self.callbacks.on_train_begin(self.state)
@@ -151,44 +154,38 @@ class Trainer:
     def _epoch(self, sampler: Iterable[Any]) -> dict[str, float]:
         """One pass over the sampler's batches; returns the epoch's row of the history."""
         self.model.train()
-        state, epoch = self.state, self.state.epoch + 1
-        started, sums, steps = time.perf_counter(), {"loss": 0.0}, 0
-        rate, take = self.optimizers.learning_rate, self._step if self.compiled is None else self._compiled_step
-        for batch in sampler:
-            values = take(batch, epoch)
-            if not math.isfinite(values["loss"]):
-                raise _diverged(f"loss became {values['loss']}", epoch, steps + 1, rate)
-            sums = {name: value + (sums[name] if steps else 0.0) for name, value in values.items()}
-            steps += 1
-            state.step += 1
-            state.loss = values["loss"]
-            self.callbacks.on_step_end(state)
+        state, epoch, rate = self.state, self.state.epoch + 1, self.optimizers.learning_rate
+        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate)
+        take = self._step if self.compiled is None else self._compiled_step
+        with closing(fed(sampler, self.device)) as batches:
+            for batch in batches:
+                take(batch, watch)
+                state.step += 1
+                state.loss = watch.latest
+                self.callbacks.on_step_end(state)
         self.optimizers.settle()
-        if not steps:
+        if not watch.steps:
             raise InputError(f"the sampler gave no batch in epoch {epoch}; each iteration over it must be a new epoch.")
-        if not parameters_are_finite(self.model):
-            raise _diverged("parameters became NaN, infinite or too large to score with", epoch, steps, rate)
-        means = {name: value / steps for name, value in sums.items()}
+        means = watch.close(parameter_norms(self.model))
+        state.loss = watch.latest
         return {"epoch": epoch, **means, "lr": rate, "seconds": time.perf_counter() - started}
 
-    def _step(self, batch: Any, epoch: int) -> dict[str, float]:
-        """Take a step, unless the loss is not finite; its value and that of each term beside its own, from before it."""
+    def _step(self, batch: Any, watch: LossWatch) -> None:
+        """Take a step; on the CPU not one whose loss is no finite number."""
         if self.optimizers.tables is not None:
             self.optimizers.catch_up(batch)
         with self.optimizers.row_gradients():
-            terms = self.objective.terms(self.model, batch.to(self.device) if hasattr(batch, "to") else batch, epoch)
+            terms = self.objective.terms(self.model, batch, watch.epoch)
             loss = total(terms)
-            values = _numbers(loss, terms)
-            if math.isfinite(values[0]):
-                self.optimizers.step(loss)
-        return dict(zip(["loss", *(name for name in terms if name != "loss")], values, strict=True))
+            watch.add(loss, terms)
+            self.optimizers.step(loss)
 
-    def _compiled_step(self, batch: Any, epoch: int) -> dict[str, float]:
-        """As :meth:`_step`, for the models and losses that are compiled."""
+    def _compiled_step(self, batch: Any, watch: LossWatch) -> None:
+        """As :meth:`_step`, for the models and losses that are compiled; its loss is known when the step has been taken."""
         assert self.compiled is not None
         loss, penalty = self.compiled(batch)
         self.optimizers.step_ended()
-        return {"loss": loss + penalty, "l2": penalty} if self.options.l2 else {"loss": loss}
+        watch.count({"loss": loss + penalty, "l2": penalty} if self.options.l2 else {"loss": loss})
 
     def _look_at_validation(self, valid: Interactions) -> None:
         """Measure, write it into the epoch's row, and keep the weights if they are the best so far."""
@@ -238,8 +235,9 @@ class Trainer:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in (self.best or {}).items()}
         tensors |= {"random.torch": torch.get_rng_state(), "random.sampler": self.generator.get_state()}
-        if self.device.type == "cuda":
-            tensors["random.device"] = torch.cuda.get_rng_state(self.device)
+        own = random_state(self.device)
+        if own is not None:
+            tensors["random.device"] = own
         some, record = self.optimizers.state()
         meta = {
             "epoch": state.epoch,
@@ -276,8 +274,8 @@ class Trainer:
         self.optimizers.load_state(tensors.get("optimizer", {}), meta["optimizers"])
         torch.set_rng_state(tensors["random"]["torch"])
         self.generator.set_state(tensors["random"]["sampler"])
-        if self.device.type == "cuda" and "device" in tensors["random"]:
-            torch.cuda.set_rng_state(tensors["random"]["device"], self.device)
+        if "device" in tensors["random"]:
+            set_random_state(self.device, tensors["random"]["device"])
         self.stopping.load_state_dict(meta["stopping"])
         self.callbacks.load_state_dict(meta["callbacks"])
         for name, part in self._own().items():
@@ -300,16 +298,13 @@ def _length(sampler: Any) -> int:
         ) from None
 
 
-def _numbers(loss: Tensor, terms: Terms) -> list[float]:
-    """The value of the loss and of each term beside its own, in one wait for the device."""
-    beside = [term.detach() for name, term in terms.items() if name != "loss"]
-    if not beside or loss.is_cpu:
-        return [loss.item(), *(term.item() for term in beside)]
-    values: list[float] = torch.stack([loss.detach(), *beside]).tolist()
-    return values
-
-
-def _diverged(what: str, epoch: int, step: int, rate: float) -> FloatingPointError:
-    return FloatingPointError(
-        f"the {what} in epoch {epoch}, step {step}: training diverged. A smaller lr than {rate:g} usually helps."
-    )
+@contextmanager
+def _hops_stored_as(model: Model, precision: str | None) -> Iterator[None]:
+    """Let a model's hops read their tables in 16 bits while it is trained."""
+    if precision is not None and not model.reads_precision:
+        raise InputError(f"precision={precision!r} is about hops over the graph, and {type(model).__name__} makes none by it.")
+    model.hop_storage = None if precision is None else _STORAGE[precision]
+    try:
+        yield
+    finally:
+        model.hop_storage = None

@@ -129,8 +129,12 @@ class MultVAE(MultDAE):
         assert moments is not None
         if self.training:
             self.steps += 1
-        share = min(1.0, int(self.steps) / self.anneal_steps) if self.anneal_steps else 1.0
-        return {"kl": self.beta * share * gaussian_kl(*moments.chunk(2, dim=-1))}
+        kl = gaussian_kl(*moments.chunk(2, dim=-1))
+        if not self.anneal_steps:
+            return {"kl": self.beta * kl}
+        # Counted where the model is: the host need not know.
+        share = (self.steps.double() / self.anneal_steps).clamp(max=1.0)
+        return {"kl": (self.beta * share).to(kl.dtype) * kl}
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:

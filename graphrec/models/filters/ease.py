@@ -55,12 +55,12 @@ class EASE(ItemFilter):
     def solve(self) -> None:
         """Invert the regularised Gram matrix by its Cholesky factor."""
         matrix = self.matrix()
-        gram = torch.from_numpy((matrix.T @ matrix).toarray().astype(np.float32, copy=False))
+        gram = torch.from_numpy((matrix.T @ matrix).toarray().astype(np.float32, copy=False)).to(self.weights.device)
         gram.diagonal().add_(self.l2)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram, out=gram), out=gram)
         inverse /= -inverse.diagonal().clone()  # broadcast over rows: column j by P_jj
         inverse.fill_diagonal_(0)
-        self.weights = inverse.to(self.weights.device)
+        self.weights = inverse
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""

@@ -65,7 +65,10 @@ class TurboCF(ItemSimilarity):
         scale = items ** (1 - self.alpha)
         ratio = over_product(scale, scale, power=self.power)
         p = cooccurrence(self.matrix(), users ** (-2 * self.alpha), ratio, diagonal=True)
-        self.store(p if self.order == 1 else sparse.csr_matrix(_polynomial(torch.from_numpy(p.toarray()), self.order).numpy()))
+        if self.order > 1:
+            dense = torch.from_numpy(p.toarray()).to(self.values.device)
+            p = sparse.csr_matrix(_polynomial(dense, self.order).cpu().numpy())
+        self.store(p)
 
 
 def _polynomial(p: Tensor, order: int) -> Tensor:

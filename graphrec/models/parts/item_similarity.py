@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -57,9 +59,11 @@ class ItemSimilarity(ItemFilter):
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of similarity rows, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         self._require_solution()
+        if self.values.is_cuda:
+            return self._filter_on_device(histories, index)
         from graphrec.models.parts import cooccurrence_kernels as kernels
 
-        # On the CPU, cpu() does nothing; elsewhere it makes this right rather than fast.
+        # On the CPU, cpu() does nothing; on a device without compressed rows it makes this right rather than fast.
         rows = torch.arange(histories.shape[0]) if index is None else index.cpu()
         users = (rows.numpy(), histories.indptr.cpu().numpy(), histories.indices.cpu().numpy())
         similar = (self.indptr.cpu().numpy(), self.indices.cpu().numpy(), self.values.cpu().numpy())
@@ -67,6 +71,36 @@ class ItemSimilarity(ItemFilter):
         target, bounds = out.numpy(), even_bounds(len(rows), 8 * thread_count())
         run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, *users, *similar, target), bounds)
         return out.to(self.values.device)
+
+    def _filter_on_device(self, histories: SparseRows, index: Tensor | None) -> Tensor:
+        """(Sᵀ Xᵀ)ᵀ: a sparse matrix times the people's signals as dense columns."""
+        product: Tensor = self._transposed() @ histories.dense(index).T
+        return product.T.contiguous()
+
+    def _transposed(self) -> Tensor:
+        """Sᵀ in compressed rows, made once for the values that are there now."""
+        held: tuple[Tensor, Tensor] | None = self.__dict__.get("_held")
+        if held is None or held[0] is not self.values:
+            row = torch.arange(self.n_items, device=self.values.device).repeat_interleave(
+                self.indptr.diff(), output_size=len(self.values)
+            )
+            order = self.indices.long().argsort(stable=True)
+            counts = torch.zeros(self.n_items + 1, dtype=torch.int32, device=self.values.device)
+            counts.index_add_(0, self.indices.long() + 1, torch.ones_like(self.indices))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+                flipped = torch.sparse_csr_tensor(
+                    counts.cumsum(0, dtype=torch.int32),
+                    row[order].int(),
+                    self.values[order],
+                    size=(self.n_items, self.n_items),
+                    check_invariants=False,
+                )
+            held = self.__dict__["_held"] = self.values, flipped
+        return held[1]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_held"}
 
     def check_state(self) -> None:
         """Refuse rows and columns that are not those of an n_items × n_items matrix."""

@@ -107,7 +107,9 @@ class PairNetwork(nn.Module):
         """
         left, right = self._first_layer(u, v)
         widest = max(layer.out_features for layer in self.layers if isinstance(layer, nn.Linear))
-        pairs = max(1, self.budget // widest)
+        # Another device than the CPU has no such cache, and a small block does not keep it busy.
+        budget = self.budget if u.device.type == "cpu" else 32 * self.budget
+        pairs = max(1, budget // widest)
         columns = min(max(len(right), 1), pairs)
         rows = max(1, pairs // columns)
         stripes = []

@@ -58,6 +58,13 @@ class SparseRows(nn.Module):
             values = dropout(values)
         return F.embedding_bag(columns, weight, offsets, mode="sum", per_sample_weights=values, include_last_offset=True)
 
+    def dense(self, index: Tensor | None = None) -> Tensor:
+        """The matrix, or some of its rows, in full: (n, m) or (b, m)."""
+        columns, offsets, values = self._select(index)
+        count = len(offsets) - 1
+        row = torch.arange(count, device=columns.device).repeat_interleave(offsets.diff(), output_size=len(columns))
+        return values.new_zeros(count, self.shape[1]).index_put((row, columns), values)
+
     def _select(self, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         if index is None:
             return self.indices, self.indptr, self.values
@@ -66,5 +73,6 @@ class SparseRows(nn.Module):
         offsets = F.pad(lengths.cumsum(0), (1, 0))
         # Position p of row r's entries: its start in the matrix plus how far p lies into the row.
         total = int(offsets[-1])
-        positions = torch.arange(total, device=index.device) + (starts - offsets[:-1]).repeat_interleave(lengths)
+        first = (starts - offsets[:-1]).repeat_interleave(lengths, output_size=total)
+        positions = torch.arange(total, device=index.device) + first
         return self.indices[positions], offsets, self.values[positions]

@@ -1,0 +1,405 @@
+"""What holds on every device: equal answers, few waits of the host, random state that is nobody else's."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import graphrec as gr
+from graphrec.devices import random_state, seeded
+from graphrec.errors import InputError
+from graphrec.graph import products
+from graphrec.graph.propagate import propagate, propagate_rows
+from graphrec.graph.row_sparse import NodeIndex
+from graphrec.models import Encoding, Model
+from graphrec.models.encoding import Table
+from graphrec.ranking.ranker import Ranker
+from graphrec.training import loss_watch
+from graphrec.training.feeding import fed
+
+FIT = {"epochs": 2, "batch_size": 64, "seed": 3, "progress": False}
+HYPER = {"lightgcn": {"dim": 8, "layers": 3}, "ngcf": {"dim": 8, "layers": [8, 8], "message_dropout": 0.0}, "mf": {"dim": 8}}
+
+
+@pytest.fixture(scope="module")
+def split():
+    g = np.random.default_rng(4)
+    seen = g.random((70, 50)) < 0.2
+    seen[np.arange(70), np.arange(70) % 50] = True
+    u, i = np.nonzero(seen)
+    rows = pd.DataFrame({"user_id": u, "item_id": i, "rating": g.integers(1, 6, len(u)) * 1.0, "time": g.permutation(len(u))})
+    return gr.split.chronological(gr.Interactions.from_frame(rows, rating="rating", time="time"), test=0.2, valid=0.2)
+
+
+class OneHop(Model):
+    """README's model of one's own: the adjacency is a plain attribute."""
+
+    def __init__(self, train, dim=8):
+        super().__init__(train)
+        self.nodes = torch.nn.Parameter(0.1 * torch.randn(self.n_users + self.n_items, dim))
+        self.adjacency = gr.BipartiteGraph(train).adjacency("sym")
+
+    def encode(self):
+        z = self.nodes + propagate(self.adjacency, self.nodes)
+        return Encoding(Table(z[: self.n_users]), Table(z[self.n_users :]))
+
+
+# ---- adjacencies and products ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("normalisation", ["sym", "row"])
+def test_an_adjacency_moves_with_its_model(split, device, normalisation):
+    model = gr.models.LightGCN(split.train, dim=4, normalisation=normalisation).to(device)
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(model)))
+    for one in (model, twin):
+        assert one._adjacency.device.type == device
+        assert one._adjacency.t.device.type == device
+        assert not any("adjacency" in name for name in one.state_dict())
+    assert torch.equal(model.encode().items.full(), twin.encode().items.full())
+    assert model.cpu()._adjacency.device.type == "cpu"
+
+
+def test_an_adjacency_is_copied_to_a_device_once(split, device):
+    adjacency = gr.BipartiteGraph(split.train).adjacency("row")
+    assert adjacency.to(device) is adjacency.to(device)
+    assert adjacency.to(device).to(device) is adjacency.to(device)
+
+
+def test_a_model_of_ones_own_that_propagates_works_there(split, device):
+    rec = gr.Recommender(OneHop).fit(split.train, valid=split.valid, device=device, **FIT)
+    assert rec.model.adjacency.device.type == device
+    want = gr.Recommender(OneHop).fit(split.train, valid=split.valid, device="cpu", **FIT)
+    pd.testing.assert_frame_equal(rec.recommend([0, 7], k=5), want.recommend([0, 7], k=5), rtol=1e-3)
+
+
+def test_propagate_brings_the_adjacency_to_its_table(split, device):
+    adjacency = gr.BipartiteGraph(split.train).adjacency("row")
+    x = torch.randn(adjacency.n_nodes, 3)
+    rows = torch.tensor([5, 0, 5, 119])
+    there = x.to(device)
+    assert torch.allclose(propagate(adjacency, there).cpu(), adjacency.to_dense() @ x, atol=1e-5)
+    assert torch.allclose(propagate_rows(adjacency, there, rows.to(device)).cpu(), (adjacency.to_dense() @ x)[rows], atol=1e-5)
+
+
+def able(adjacency, x):
+    return [name for name in products.BACKENDS if products._cannot(name, adjacency, x) is None]
+
+
+@pytest.mark.parametrize("reach", ["argument", "global", "environment"])
+def test_every_back_end_can_be_reached_and_gives_the_same(split, device, reach, monkeypatch):
+    adjacency = gr.BipartiteGraph(split.train).adjacency("row").to(device)
+    x, g = (torch.randn(adjacency.n_nodes, 5, generator=torch.Generator().manual_seed(s)).to(device) for s in (0, 1))
+    names = able(adjacency, x)
+    assert {"torch-csr", "edge-index"} <= set(names)
+    for name in names:
+        called, run = [], products.BACKENDS[name]
+        monkeypatch.setitem(products.BACKENDS, name, lambda a, b, run=run, called=called: called.append(1) or run(a, b))
+        leaf = x.clone().requires_grad_()
+        if reach == "argument":
+            y = propagate(adjacency, leaf, backend=name)
+            y.backward(g)
+        elif reach == "global":
+            assert products.use_backend(name) is None
+            y = propagate(adjacency, leaf)
+            y.backward(g)
+            assert products.use_backend(None) == name
+        else:
+            monkeypatch.setenv("GRAPHREC_SPMM", name)
+            y = propagate(adjacency, leaf)
+            y.backward(g)
+            monkeypatch.delenv("GRAPHREC_SPMM")
+        assert len(called) == 2
+        dense = adjacency.to_dense()
+        assert torch.allclose(y, dense @ x, atol=1e-5)
+        assert torch.allclose(leaf.grad, dense.T @ g, atol=1e-5)
+
+
+def test_a_named_back_end_trains_to_the_same_weights(split, device):
+    states = []
+    for name in (None, "torch-csr", "edge-index"):
+        products.use_backend(name)
+        try:
+            states.append(
+                gr.Recommender("lightgcn", **HYPER["lightgcn"]).fit(split.train, device=device, **FIT).model.embedding
+            )
+        finally:
+            products.use_backend(None)
+    for other in states[1:]:
+        assert torch.allclose(states[0], other, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "torch-csrs"])
+def test_an_unknown_back_end_is_named(split, monkeypatch, name):
+    x = torch.zeros(120, 2)
+    adjacency = gr.BipartiteGraph(split.train).adjacency()
+    with pytest.raises(InputError, match="unknown back end"):
+        products.use_backend(name)
+    with pytest.raises(InputError, match="unknown back end"):
+        propagate(adjacency, x, backend=name)
+    monkeypatch.setenv("GRAPHREC_SPMM", name)
+    with pytest.raises(InputError, match="GRAPHREC_SPMM"):
+        propagate(adjacency, x)
+
+
+def test_a_back_end_that_cannot_says_why(split):
+    adjacency = gr.BipartiteGraph(split.train).adjacency()
+    with pytest.raises(InputError, match="'numba' cannot make this product: it takes float32 on the CPU, not float64"):
+        propagate(adjacency, torch.zeros(120, 2, dtype=torch.float64), backend="numba")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "want"),
+    [({"torch-csr": 1.0, "edge-index": 0.9}, "torch-csr"), ({"torch-csr": 1.0, "edge-index": 0.7}, "edge-index")],
+)
+def test_another_back_end_is_chosen_where_it_wins_clearly(split, monkeypatch, seconds, want):
+    adjacency = gr.BipartiteGraph(split.train).adjacency()
+    x = torch.zeros(120, 2)
+    monkeypatch.setattr(products, "_candidates", lambda adjacency, x: list(seconds))
+    monkeypatch.setattr(products, "_seconds", lambda name, adjacency, x: seconds[name])
+    assert products._fastest(adjacency, x) == want
+
+
+def test_a_node_index_off_the_cpu_needs_no_count(split, device):
+    nodes = torch.tensor([7, 3, 7, 3, 0], device=device)
+    index = NodeIndex(nodes, 9)
+    assert torch.equal(index.distinct[index.position], nodes)
+    assert index.position[0] == index.position[2]
+    assert index.position[1] == index.position[3]
+
+
+# ---- training -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HYPER)
+@pytest.mark.parametrize("loss", ["bpr", "shared_softmax"])
+def test_training_ends_where_it_ends_on_the_cpu(split, device, name, loss):
+    how = {**FIT, "loss": loss}
+    if loss == "shared_softmax":
+        how |= {"n_negatives": 12, "batch_size": 16}
+    a, b = (gr.Recommender(name, **HYPER[name]).fit(split.train, valid=split.valid, device=d, **how) for d in (device, "cpu"))
+    assert np.allclose(a.score([1, 2, 3], [4, 5, 6]), b.score([1, 2, 3], [4, 5, 6]), atol=1e-4)
+    assert np.allclose(a.history["loss"], b.history["loss"], rtol=1e-4)
+    assert list(a.history) == list(b.history)
+
+
+@pytest.mark.parametrize("bad", [1, 20, 33, 40])
+def test_divergence_is_told_with_epoch_and_step(split, device, bad):
+    calls = [0]
+
+    def loss(pos, neg):
+        calls[0] += 1
+        return -(pos[:, None] - neg).mean() * (float("nan") if calls[0] == 45 + bad else 1.0)
+
+    steps = -(-len(split.train) // 11)
+    assert steps > 40
+    with pytest.raises(
+        FloatingPointError, match=f"the loss became nan in epoch {1 + (44 + bad) // steps}, step {(44 + bad) % steps + 1}:"
+    ):
+        gr.Recommender("mf", dim=4).fit(split.train, loss=loss, device=device, **{**FIT, "batch_size": 11, "epochs": 4})
+
+
+def test_losses_are_read_every_few_dozen_steps(monkeypatch):
+    watch = loss_watch.LossWatch(torch.device("cpu"), 1, 0.1)
+    watch._every, reads, read = 32, [], watch._read
+    monkeypatch.setattr(watch, "_read", lambda norms: reads.append(watch.steps) or read(norms))
+    for value in range(70):
+        loss = torch.tensor(float(value))
+        watch.add(loss + 1, {"loss": loss, "l2": torch.tensor(1.0)})
+    assert reads == [32, 64]
+    assert watch.latest == 64.0
+    assert watch.close(torch.ones(2, dtype=torch.float64)) == {"loss": 35.5, "l2": 1.0}
+
+
+@pytest.mark.parametrize("name", [*HYPER, "neumf", "gmf"])
+def test_the_host_waits_once_in_32_steps(split, device, name):
+    pretend = pytest.importorskip("pretend_gpu") if device == "cuda" else pytest.skip("counted on the pretended device")
+    how = {**FIT, "batch_size": 8}
+
+    def waits(epochs):
+        with pretend.traffic() as seen:
+            gr.Recommender(name, **HYPER.get(name, {})).fit(split.train, device=device, **{**how, "epochs": epochs})
+        return seen.waits
+
+    steps = -(-len(split.train) // how["batch_size"])
+    assert (waits(5) - waits(2)) / 3 <= steps // 32 + 1
+
+
+def test_ranking_copies_its_result_once(split, device):
+    pretend = pytest.importorskip("pretend_gpu") if device == "cuda" else pytest.skip("counted on the pretended device")
+    ranker = gr.Recommender("lightgcn", **HYPER["lightgcn"]).fit(split.train, device=device, **FIT).ranker
+    ranker.top_k(np.arange(3), 5)
+    with pretend.traffic() as seen:
+        ranker.top_k(np.arange(70), 5, budget=20_000)  # many blocks
+        ranker.pairs(np.arange(70), np.tile(np.arange(20), (70, 1)))
+    assert (seen.to_host, seen.items, seen.implicit) == (4, 0, 0)
+
+
+@pytest.mark.parametrize("negatives", ["uniform", "own"])
+def test_batches_are_the_samplers_own_in_its_order(split, device, negatives):
+    class Own:
+        def draw(self, users, k, seed):
+            return (users[:, None] + np.arange(k)) % split.train.n_items
+
+    def sampler():
+        chosen = Own() if negatives == "own" else negatives
+        return gr.sampling.PairSampler(split.train, 32, negatives=chosen, generator=torch.Generator().manual_seed(1))
+
+    plain, source = list(sampler()), sampler()
+    assert source.can_run_ahead == (negatives == "uniform")
+    got = list(fed(source, torch.device(device)))
+    assert len(got) == len(plain)
+    for a, b in zip(got, plain, strict=True):
+        assert torch.equal(a.users.cpu(), b.users)
+        assert torch.equal(a.negatives.cpu(), b.negatives)
+
+
+def test_an_error_of_the_sampler_reaches_the_caller(device):
+    class Broken:
+        can_run_ahead = True
+
+        def __iter__(self):
+            yield torch.zeros(1)
+            raise RuntimeError("no more pairs")
+
+    batches = fed(Broken(), torch.device(device))
+    next(batches)
+    with pytest.raises(RuntimeError, match="no more pairs"):
+        next(batches)
+
+
+# ---- random state ---------------------------------------------------------------------------------
+
+
+def state(device):
+    return torch.get_rng_state() if device == "cpu" else random_state(torch.device(device, 0))
+
+
+@pytest.mark.parametrize("name", ["ngcf", "multvae", "ease"])
+def test_the_callers_random_state_is_left_alone(split, device, name):
+    before = state(device)
+    gr.Recommender(name, **({} if name == "ease" else {"dim": 8})).fit(
+        split.train, device=device, **({} if name == "ease" else FIT)
+    )
+    assert torch.equal(before, state(device))
+
+
+def test_a_seed_is_for_one_device(device):
+    where, before = torch.device(device, 0) if device == "cuda" else torch.device("cpu"), state(device)
+    draws = []
+    for _ in range(2):
+        with seeded(5, where):
+            draws.append(torch.rand(4, device=where))
+    assert torch.equal(*draws)
+    assert torch.equal(before, state(device))
+
+
+# ---- ranking --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lightgcn", "neumf", "ease", "itemknn", "rp3beta", "gfcf", "itempop"])
+@pytest.mark.parametrize("budget", [1, 30_000, None])
+def test_lists_and_ranks_are_those_of_the_cpu(split, device, name, budget):
+    rec = gr.Recommender(name, **HYPER.get(name, {}))
+    rec.fit(split.train, device="cpu", **(FIT if rec.kind.needs_training else {}))
+    here = Ranker(rec.model, split.train)
+    there = Ranker(copy.deepcopy(rec.model).to(device), split.train)
+    how = {} if budget is None else {"budget": budget}
+    for items in (None, np.arange(3, 40, 2)):
+        (a, x), (b, y) = here.top_k(np.arange(70), 8, items), there.top_k(np.arange(70), 8, items, **how)
+        assert np.allclose(x, y, rtol=1e-4, atol=1e-5)
+        level = np.isclose(x[:, 1:], x[:, :-1], rtol=1e-3).any(1)  # rounding may swap what is nearly equal
+        assert np.array_equal(a[~level], b[~level])
+        if name == "itempop":
+            assert np.array_equal(a, b)
+    (ranks, best), (others, lists) = here.ranks_of(split.test, 5), there.ranks_of(split.test, 5, **how)
+    if name == "itempop":  # whole numbers, many of them equal
+        for field in ("above", "ties", "ties_before"):
+            assert np.array_equal(getattr(ranks, field), getattr(others, field))
+        assert np.array_equal(best, lists)
+    assert np.abs(ranks.above + ranks.ties_before - others.above - others.ties_before).mean() < 0.05
+    (a, x), (b, y) = here.similar(np.arange(6), 7), there.similar(np.arange(6), 7)
+    assert np.allclose(x, y, rtol=1e-4, atol=1e-5)
+
+
+def test_ties_go_to_the_lower_index(device):
+    class Level(Model):
+        def __init__(self, train):
+            super().__init__(train)
+            self.row = torch.nn.Parameter(torch.tensor([[1.0]]))
+
+        def encode(self):
+            return Encoding(Table(self.row.expand(self.n_users, 1)), Table(-0.0 * self.row.expand(self.n_items, 1)))
+
+    table = gr.Interactions.from_indices([0, 1], [2, 0], n_users=2, n_items=6)
+    ranker = Ranker(Level(table).to(device), table)
+    best, scores = ranker.top_k(np.array([0, 1]), 6)
+    assert best.tolist() == [[0, 1, 3, 4, 5, -1], [1, 2, 3, 4, 5, -1]]
+    assert (scores[:, -1] == -np.inf).all()
+    ranks, _ = ranker.ranks_of(gr.Interactions.from_indices([0, 0, 1], [3, 5, 1], n_users=2, n_items=6))
+    assert (ranks.above.tolist(), ranks.ties.tolist(), ranks.ties_before.tolist()) == ([0] * 3, [4] * 3, [2, 4, 0])
+
+
+@pytest.mark.parametrize("ask", ["top_k", "ranks_of", "pairs", "similar"])
+def test_scores_that_are_no_numbers_are_refused(split, device, ask):
+    rec = gr.Recommender("mf", dim=4).fit(split.train, device=device, **FIT)
+    with torch.no_grad():
+        rec.model.items[3] = torch.nan
+    ranker = rec.ranker
+    calls = {
+        "top_k": lambda: ranker.top_k(np.arange(4), 3),
+        "ranks_of": lambda: ranker.ranks_of(split.test),
+        "pairs": lambda: ranker.pairs(np.arange(4), np.full((4, 1), 3)),
+        "similar": lambda: ranker.similar(np.arange(4), 3),
+    }
+    with pytest.raises(FloatingPointError, match="not finite"):
+        calls[ask]()
+
+
+# ---- doors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mf", "ease", "rp3beta", "bias"])
+def test_a_recommender_is_loaded_on_and_moved_to_a_device(split, device, tmp_path, name):
+    rec = gr.Recommender(name).fit(split.train, device=device, **(FIT if name == "mf" else {}))
+    want = rec.score([0, 1, 2], [3, 4, 5])
+    rec.save(tmp_path)
+    assert {t.device.type for t in gr.load(tmp_path).model.state_dict().values()} == {"cpu"}
+    there = gr.load(tmp_path, device=device)
+    assert {t.device.type for t in there.model.state_dict().values()} == {device}
+    for moved in (there, rec.to("cpu"), rec.to(device)):
+        assert np.allclose(moved.score([0, 1, 2], [3, 4, 5]), want, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="unknown device 'gpu'"):
+        gr.load(tmp_path, device="gpu")
+    with pytest.raises(InputError, match="unknown device 'gpu'"):
+        gr.Recommender(name).fit(split.train, device="gpu")
+
+
+# ---- precision ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_precision_rounds_the_table_and_nothing_else(split, device, precision, dtype):
+    adjacency = gr.BipartiteGraph(split.train).adjacency("row").to(device)
+    x = torch.randn(adjacency.n_nodes, 4, generator=torch.Generator().manual_seed(0)).to(device)
+    got = propagate(adjacency.stored_as(dtype), x)
+    assert got.dtype == torch.float32
+    assert torch.allclose(got, adjacency.to_dense() @ x.to(dtype).float(), atol=2e-2 if torch.version.cuda else 1e-5)
+    assert not torch.allclose(got, adjacency.to_dense() @ x, atol=1e-6)
+    plain = gr.Recommender("lightgcn", **HYPER["lightgcn"]).fit(split.train, device=device, **FIT)
+    half = gr.Recommender("lightgcn", **HYPER["lightgcn"]).fit(split.train, device=device, precision=precision, **FIT)
+    assert half.options["precision"] == precision
+    a, b = plain.model.embedding, half.model.embedding
+    assert b.dtype == torch.float32
+    assert not torch.equal(a, b)
+    assert torch.allclose(a, b, atol=5e-3)
+    assert half.model.hop_storage is None
+
+
+def test_precision_is_refused_where_it_means_nothing(split):
+    with pytest.raises(InputError, match="precision='bf16' is about hops over the graph, and MF makes none"):
+        gr.Recommender("mf", dim=4).fit(split.train, precision="bf16", **FIT)
+    with pytest.raises(InputError, match="unknown value of precision 'int8'"):
+        gr.Recommender("lightgcn", dim=4).fit(split.train, precision="int8", **FIT)
