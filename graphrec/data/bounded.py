@@ -1,4 +1,4 @@
-"""Streams that end where they should: a small file that unpacks into more than the machine holds is refused, a short one too."""
+"""Streams that end where they should: what unpacks into more than the machine holds is refused, and what ends early, too."""
 
 from __future__ import annotations
 
