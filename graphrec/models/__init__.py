@@ -11,6 +11,7 @@ from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factorisation.ncf import NCF
 from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.filters.chebycf import ChebyCF
 from graphrec.models.filters.ease import EASE
 from graphrec.models.filters.gfcf import GFCF
 from graphrec.models.filters.slim import SLIM
@@ -39,6 +40,7 @@ __all__ = [
     "SLIM",
     "Autoencoder",
     "Bias",
+    "ChebyCF",
     "CollabFNet",
     "EmbeddingNet",
     "Encoding",
@@ -67,6 +69,7 @@ __all__ = [
 MODELS: dict[str, type[Scorer]] = {
     "autoencoder": Autoencoder,
     "bias": Bias,
+    "chebycf": ChebyCF,
     "collabfnet": CollabFNet,
     "ease": EASE,
     "embeddingnet": EmbeddingNet,

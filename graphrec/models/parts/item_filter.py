@@ -96,8 +96,7 @@ class ItemFilter(Solved):
 
     def matrix(self) -> sparse.csr_matrix:
         """The training data as scipy.sparse.csr_matrix of float32 ones, shape (n_users, n_items)."""
-        arrays = (self.histories.values, self.histories.indices.int(), self.histories.indptr.int())
-        return sparse.csr_matrix(tuple(array.cpu().numpy() for array in arrays), shape=self.histories.shape)
+        return self.histories.host()
 
     def degrees(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Numbers of items of each user (n_users,) and of users of each item (n_items,); 1 where there is none.
