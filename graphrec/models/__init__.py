@@ -11,6 +11,7 @@ from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factorisation.ncf import NCF
 from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.filters.bspm import BSPM
 from graphrec.models.filters.chebycf import ChebyCF
 from graphrec.models.filters.ease import EASE
 from graphrec.models.filters.gfcf import GFCF
@@ -28,6 +29,7 @@ from graphrec.models.ratings.embeddingnet import EmbeddingNet
 from graphrec.models.scoring import Scoring
 
 __all__ = [
+    "BSPM",
     "COMPOSED",
     "EASE",
     "GFCF",
@@ -69,6 +71,7 @@ __all__ = [
 MODELS: dict[str, type[Scorer]] = {
     "autoencoder": Autoencoder,
     "bias": Bias,
+    "bspm": BSPM,
     "chebycf": ChebyCF,
     "collabfnet": CollabFNet,
     "ease": EASE,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.polynomial import Chebyshev
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least, check_one_of
-from graphrec.models.parts.polynomial_filter import PolynomialFilter
+from graphrec.models.parts.polynomial_filter import PolynomialFilter, as_good_below
 
 __all__ = ["ChebyCF"]
 
@@ -73,9 +74,13 @@ class ChebyCF(PolynomialFilter):
         """Interpolate the plateau, and decompose the normalised interactions for the ideal filter."""
         # T_k(1 − 2λ) = (−1)^k T_k(2λ − 1): a series in L̃ is one in the eigenvalues λ of R̃ᵀR̃, over [0, 1].
         signs = (-1.0) ** np.arange(self.degree + 1)
-        v = self.leading(self.rank, self.effort)[1] * self.alpha**0.5
+        series = Chebyshev(self._series() * signs, domain=[0, 1])
+        values, v = self.leading(self.rank, self.effort)
+        # Along V the series is a number for each vector; for the rest, with small λ, a lower degree does: fewer products.
+        rest = as_good_below(series, float(values[-1]) if len(values) else 1.0)
+        gain = torch.from_numpy(series(values.double().numpy()) - rest(values.double().numpy())).float() + self.alpha
         scale = self.scale.cpu().unsqueeze(1)
-        self.store(Chebyshev(self._series() * signs, domain=[0, 1]), v / scale, v * scale)
+        self.store(rest, v / scale, v * gain * scale)
 
     def _series(self) -> np.ndarray:
         """c_0 … c_K."""

@@ -14,7 +14,9 @@ from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.truncated_svd import truncated_svd
 
-__all__ = ["PolynomialFilter"]
+__all__ = ["PolynomialFilter", "as_good_below"]
+
+_ROUNDING = 1e-6  # of the largest value: what single precision leaves of a score anyway
 
 _COLUMNS = 64  # people at a time on the CPU: a row of a dense factor is then four lines of the cache
 
@@ -61,12 +63,15 @@ class PolynomialFilter(ItemFilter):
         self.second: Tensor
 
     def leading(self, rank: int, effort: int) -> tuple[Tensor, Tensor]:
-        """Squares of the largest singular values of R̃, (k,), and their right vectors, (n_items, k), on the CPU."""
+        """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0."""
+        if not rank:
+            return torch.zeros(0), torch.zeros(self.n_items, 0)
         _, s, v = truncated_svd(self.normal.host(), rank, effort=effort)
         return s.square(), v
 
     def store(self, polynomial: Chebyshev, first: Tensor, second: Tensor) -> None:
         """Take p, over [0, 1], and F and G of shape (n_items, rank) into the buffers."""
+        polynomial = polynomial.trim(1e-12)
         device, degree = self.scale.device, max(polynomial.degree(), 1)
         at_zero = float(polynomial(0.0))
         quotient = Chebyshev.interpolate(lambda x: (polynomial(x) - at_zero) / x, degree - 1, domain=[0, 1])
@@ -96,3 +101,14 @@ class PolynomialFilter(ItemFilter):
             moved = self.normal.times(self.flipped.times(new)).mul_(2 * twice).sub_(new, alpha=twice)
             new, old = moved.sub_(old).add_(z, alpha=series[k]), new
         return self.flipped.times(new).add_(y, alpha=at_zero)
+
+
+def as_good_below(polynomial: Chebyshev, cut: float) -> Chebyshev:
+    """The polynomial of least degree that is the same to rounding on [0, cut], over [0, 1]."""
+    x = np.linspace(0, cut, 1001)
+    allowed = _ROUNDING * np.abs(polynomial(np.linspace(0, 1, 1001))).max()
+    for degree in range(polynomial.degree()):
+        lower = Chebyshev.interpolate(polynomial, degree, domain=[0, cut])
+        if np.abs(lower(x) - polynomial(x)).max() <= allowed:
+            return lower.convert(domain=[0, 1], kind=Chebyshev)
+    return polynomial
