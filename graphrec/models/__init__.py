@@ -15,13 +15,16 @@ from graphrec.models.filters.bspm import BSPM
 from graphrec.models.filters.chebycf import ChebyCF
 from graphrec.models.filters.ease import EASE
 from graphrec.models.filters.gfcf import GFCF
+from graphrec.models.filters.puresvd import PureSVD
 from graphrec.models.filters.slim import SLIM
 from graphrec.models.filters.turbocf import TurboCF
 from graphrec.models.graph.lightgcn import LightGCN
 from graphrec.models.graph.ngcf import NGCF
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
+from graphrec.models.neighbours.p3alpha import P3alpha
 from graphrec.models.neighbours.rp3beta import RP3beta
+from graphrec.models.neighbours.userknn import UserKNN
 from graphrec.models.parts.tables import embedding
 from graphrec.models.ratings.bias import Bias
 from graphrec.models.ratings.collabfnet import CollabFNet
@@ -55,6 +58,8 @@ __all__ = [
     "MultDAE",
     "MultVAE",
     "NeuMF",
+    "P3alpha",
+    "PureSVD",
     "RP3beta",
     "Random",
     "Rows",
@@ -64,6 +69,7 @@ __all__ = [
     "Step",
     "Table",
     "TurboCF",
+    "UserKNN",
     "embedding",
 ]
 
@@ -88,10 +94,13 @@ MODELS: dict[str, type[Scorer]] = {
     "ncf": NCF,
     "neumf": NeuMF,
     "ngcf": NGCF,
+    "p3alpha": P3alpha,
+    "puresvd": PureSVD,
     "random": Random,
     "rp3beta": RP3beta,
     "slim": SLIM,
     "turbocf": TurboCF,
+    "userknn": UserKNN,
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.

@@ -76,11 +76,15 @@ class ItemFilter(Solved):
         Tensor of float32, shape (b, n_items)
             Their signals.
         """
+        return self.filter(self.pattern(histories), None)
+
+    def pattern(self, histories: sparse.csr_matrix) -> SparseRows:
+        """Ones where there is an entry, checked, where the model is."""
         if histories.shape[1] != self.n_items:
             raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
-        pattern = sparse.csr_matrix(histories, dtype=np.float32, copy=True)
-        pattern.data[:] = 1.0
-        return self.filter(SparseRows(pattern).to(self.histories.indptr.device), None)
+        ones = sparse.csr_matrix(histories, dtype=np.float32, copy=True)
+        ones.data[:] = 1.0
+        return SparseRows(ones).to(self.histories.indptr.device)
 
     def likeness(self) -> Likeness:
         """Rows of B, shape (b, n_items): how a person would be served who has met that one item.
