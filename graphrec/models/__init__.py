@@ -7,6 +7,7 @@ from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.encoding import Encoding, Gathered, Rows, Table
 from graphrec.models.factorisation.gmf import GMF
+from graphrec.models.factorisation.ials import IALS
 from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factorisation.ncf import NCF
@@ -37,6 +38,7 @@ __all__ = [
     "EASE",
     "GFCF",
     "GMF",
+    "IALS",
     "MF",
     "MLP",
     "MODELS",
@@ -84,6 +86,7 @@ MODELS: dict[str, type[Scorer]] = {
     "embeddingnet": EmbeddingNet,
     "gfcf": GFCF,
     "gmf": GMF,
+    "ials": IALS,
     "itemknn": ItemKNN,
     "itempop": ItemPop,
     "lightgcn": LightGCN,

@@ -60,8 +60,8 @@ class UserKNN(ItemFilter):
         *,
         neighbours: int = 200,
         weighting: Literal["none", "idf", "degree"] = "idf",
-        shrink: float = 0.0,
-        power: float = 1.0,
+        shrink: float = 5.0,
+        power: float = 2.0,
     ) -> None:
         check_at_least("neighbours", neighbours, 1)
         check_one_of("weighting", weighting, ("none", "idf", "degree"))
