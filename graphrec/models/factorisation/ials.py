@@ -62,14 +62,13 @@ class IALS(Model):
         train: Interactions,
         *,
         dim: int = 64,
-        unobserved: float = 0.1,
+        unobserved: float = 0.03,
         l2: float = 0.003,
         frequency: float = 1.0,
         block: int | None = None,
         init_std: float = 0.1,
     ) -> None:
         check_at_least("dim", dim, 1)
-        check_at_least("l2", l2, 0)
         check_at_least("frequency", frequency, 0)
         check_at_least("block", dim if block is None else block, 1)
         for name, value in (("unobserved", unobserved), ("l2", l2), ("init_std", init_std)):
