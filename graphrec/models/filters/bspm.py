@@ -12,7 +12,7 @@ from graphrec.models.parts.polynomial_filter import PolynomialFilter
 __all__ = ["BSPM"]
 
 # exp(−z) to the order of each method: what one step of y' = −yP multiplies by, with z = h λ.
-_STEP = {"euler": [1, -1], "rk4": [1, -1, 1 / 2, -1 / 6, 1 / 24]}
+_STEP: dict[str, list[float]] = {"euler": [1, -1], "rk4": [1, -1, 1 / 2, -1 / 6, 1 / 24]}
 
 
 class BSPM(PolynomialFilter):

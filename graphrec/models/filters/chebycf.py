@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from numpy.polynomial import Chebyshev
 
@@ -82,7 +83,7 @@ class ChebyCF(PolynomialFilter):
         scale = self.scale.cpu().unsqueeze(1)
         self.store(rest, v / scale, v * gain * scale)
 
-    def _series(self) -> np.ndarray:
+    def _series(self) -> npt.NDArray[np.float64]:
         """c_0 … c_K."""
         n = self.degree + 1
         nodes = np.cos((np.arange(n, 0, -1) - 0.5) * np.pi / n)
@@ -91,9 +92,10 @@ class ChebyCF(PolynomialFilter):
             target = self._plateau(at).round(3)
         else:
             target = self._plateau(nodes)
-        c = 2 / n * np.cos(np.outer(np.arange(n), np.arccos(nodes))) @ target
+        c: npt.NDArray[np.float64] = 2 / n * np.cos(np.outer(np.arange(n), np.arccos(nodes))) @ target
         c[0] /= 2
         return c
 
-    def _plateau(self, t: np.ndarray) -> np.ndarray:
-        return 0.5 - 0.5 * np.sign(t) * np.abs(t) ** self.phi
+    def _plateau(self, t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        half: npt.NDArray[np.float64] = 0.5 * np.sign(t) * np.abs(t) ** self.phi
+        return 0.5 - half
