@@ -136,6 +136,9 @@ class LeastSquares:
     takes_steps = True
     reads_ratings = False
 
+    def __repr__(self) -> str:
+        return "LeastSquares()"
+
     def sampler(self, train: Interactions, generator: torch.Generator) -> list[Sides]:
         """One batch with everything; nothing is drawn."""
         matrix = train.to_csr("ones")
