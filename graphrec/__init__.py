@@ -19,10 +19,11 @@ from graphrec.evaluation.report import Report
 from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.presets import preset
-from graphrec.recommender import Recommender, load
+from graphrec.recommender import Blend, Recommender, load
 
 __all__ = [
     "BipartiteGraph",
+    "Blend",
     "Interactions",
     "Protocol",
     "Recommender",

@@ -20,6 +20,7 @@ ROOMS = [
     {"training"},
     {"recommender"},
     {"presets"},
+    {"search"},
     {"report", "serve"},
     {"runs", "run_folder", "listings", "demo"},
     {"cli"},

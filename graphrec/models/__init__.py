@@ -17,6 +17,7 @@ from graphrec.models.filters.slim import SLIM
 from graphrec.models.filters.turbocf import TurboCF
 from graphrec.models.graph.lightgcn import LightGCN
 from graphrec.models.graph.ngcf import NGCF
+from graphrec.models.hybrids.blend import Blend
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
 from graphrec.models.neighbours.rp3beta import RP3beta
@@ -39,6 +40,7 @@ __all__ = [
     "SLIM",
     "Autoencoder",
     "Bias",
+    "Blend",
     "CollabFNet",
     "EmbeddingNet",
     "Encoding",
@@ -89,4 +91,4 @@ MODELS: dict[str, type[Scorer]] = {
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
-COMPOSED: dict[str, type[Scorer]] = {"hybrid": Hybrid}
+COMPOSED: dict[str, type[Scorer]] = {"blend": Blend, "hybrid": Hybrid}
