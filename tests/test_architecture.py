@@ -20,9 +20,10 @@ ROOMS = [
     {"training"},
     {"recommender"},
     {"presets"},
-    {"search"},
     {"report", "serve"},
+    {"search"},
     {"runs", "run_folder", "listings", "demo"},
+    {"search_command"},
     {"cli"},
     {"__init__", "__main__"},
 ]

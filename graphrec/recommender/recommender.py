@@ -51,6 +51,8 @@ class Recommender:
         A row per epoch: loss, learning rate, seconds and, where it was evaluated, validation metrics.
     best_epoch : int or None
         The epoch whose weights are kept; None when there was no validation part.
+    table : DataFrame or None
+        Every candidate of the search that found it.
     """
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
@@ -66,6 +68,7 @@ class Recommender:
         self.hyper = checked_options(self.kind, self.name, hyper)
         self.fit_defaults: dict[str, Any] = {}
         self._state: State | None = None
+        self.table: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
