@@ -15,6 +15,7 @@ from graphrec.errors import InputError
 __all__ = ["Budget", "Costs", "bytes_of", "seconds_of"]
 
 _SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
+_START = 0.5  # seconds that anything may take
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -87,12 +88,12 @@ class Costs:
 
     def learn(self, model: str, declared: float, took: float) -> None:
         """Take note of a fit."""
-        self._ratios.setdefault(model, []).append(took / max(declared, 1e-2))
+        self._ratios.setdefault(model, []).append(took / (declared + _START))
 
     def expected(self, model: str, declared: float) -> float:
         """Seconds that a fit will probably take."""
-        declared = max(declared, 1e-2)
         if model in self._ratios:
-            return declared * max(self._ratios[model])
-        others = [max(ratios) for name, ratios in self._ratios.items() if name != "itempop"]
-        return 1.5 * declared * float(np.clip(np.median(others), 0.5, 4.0) if others else 1.0)
+            ratios = self._ratios[model]
+            return (declared + _START) * max(ratios[1:] or ratios)  # the first may have loaded compiled code
+        others = [ratios[-1] for ratios in self._ratios.values()]
+        return 1.5 * (declared + _START) * float(np.clip(np.median(others), 0.5, 4.0) if others else 1.0)

@@ -11,6 +11,7 @@ from graphrec.search.trial import Deadline, Trial
 __all__ = ["halve"]
 
 _RUNGS, _FACTOR = 3, 3
+_WHOLE = 0.25
 _SHARE = 0.55  # of the time that is left; the rest is for fitting the survivors anew
 
 
@@ -18,7 +19,7 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
     """Train contenders in rounds of equal total time (Jamieson and Talwalkar, AISTATS 2016).
 
     A contender's time is counted in seconds, not epochs: what counts is where a model gets to within the budget. A training
-    that is laid out over its whole length (``whole``) has the time of all rounds at once.
+    that is laid out over its whole length (``whole``) stands outside of the rounds, with up to a quarter of the time.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
     look = max((trial.eval_seconds for _, trial in run.kept), default=0.1)
     eval_every = 1 if look < 0.5 else 3
     round_seconds = _SHARE * max(0.0, run.budget.left - run.reserve) / _RUNGS
-    least = max(2.0, 10 * look)  # in less time there is nothing to see
-    room = int(round_seconds / least)
+    least = max(0.5, 10 * look)  # in less time there is nothing to see
+    room = max(int(round_seconds / least), 0 if run.kept else 1)
     alive: list[tuple[float, Entry, Trial]] = []
     for place, (entry, trial) in enumerate(contenders):
         need = entry.bytes(run.facts, trial.hyper)
@@ -42,20 +43,17 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
             run.tell(trial, "skipped", f"{round_seconds:.0f} s a round are enough for {room} trained candidates")
         else:
             alive.append((0.0, entry, trial))
+    for _, entry, trial in [one for one in alive if one[1].whole]:
+        if not run.taken_back(trial, rung=0):
+            _go(run, entry, trial, _WHOLE * max(0.0, run.budget.left - run.reserve), 0, eval_every)
+    alive = [one for one in alive if not one[1].whole]
     for rung in range(_RUNGS):
         survivors: list[tuple[float, Entry, Trial]] = []
         for place, (before, entry, trial) in enumerate(alive):
-            seconds = (
-                round_seconds / len(alive) if rung == 0 else min(round_seconds / len(alive), _rest(run, len(alive) - place))
-            )
-            if entry.whole:
-                seconds *= _RUNGS
-            if rung and entry.whole:
-                survivors.append((before, entry, trial))
-                continue
+            seconds = min(round_seconds / len(alive), _rest(run, len(alive) - place))
             if run.taken_back(trial, rung=rung):
-                figure = next((f for f, t in run.kept if t is trial), None)
-            elif seconds < 1.0 or run.budget.left - run.reserve < seconds / 2:
+                figure = next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
+            elif seconds < 0.5:
                 figure = before or None
             else:
                 figure = _go(run, entry, trial, seconds, rung, eval_every)
@@ -63,8 +61,6 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
                 survivors.append((figure, entry, trial))
         survivors.sort(key=lambda one: -one[0])
         alive = survivors[: math.ceil(len(survivors) / _FACTOR)]
-        if not alive:
-            return
 
 
 def _rest(run: Run, among: int) -> float:

@@ -61,6 +61,8 @@ class Run:
             return f"would take about {need / 2**30:.1f} GiB of memory; {self.memory / 2**30:.1f} GiB are allowed"
         expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve
+        if not self.kept and expected < self.budget.left:  # something must come of it
+            return None
         if 2.2 * expected + 4 * self._slowest_look > left:
             return f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left beside blend and refit"
         return None
@@ -110,6 +112,20 @@ class Run:
         if store and any(t is trial for _, t in kept) and trial.recommender is not None:
             trial.recommender.save(self.place(trial))
 
+    def best_of(self, model: str) -> float:
+        """The best figure of a model so far; 0 if it has none."""
+        return max((row["figure"] for row in self.journal.rows if row["model"] == model and row["figure"]), default=0.0)
+
+    def best_of_key(self, key: str) -> float | None:
+        """The figure of a candidate's latest row."""
+        row = self.journal.latest(key)
+        return None if row is None or row["figure"] is None else float(row["figure"])
+
+    def best_settings(self, model: str) -> dict[str, Any]:
+        """The constructor's arguments of the best candidate of a model."""
+        rows = [row for row in self.journal.rows if row["model"] == model and row["figure"]]
+        return dict(max(rows, key=lambda row: float(row["figure"]))["hyper"])
+
     def place(self, trial: Trial) -> Path:
         """The folder of a candidate."""
         import hashlib
@@ -135,6 +151,7 @@ class Run:
         row = {
             "key": trial.key,
             "model": trial.model,
+            "hyper": trial.hyper,
             "settings": trial.settings,
             "figure": figure,
             "seconds": round(trial.seconds, 3),
@@ -150,15 +167,12 @@ class Run:
         if self._show:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
-            print(
-                f"{row['at']:8.1f} s {mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip(),
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{row['at']:8.1f} s {mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}"
+            print(line.rstrip(), file=sys.stderr, flush=True)
 
     def table(self) -> pd.DataFrame:
         """A row a candidate, its latest, in the order in which they were begun."""
-        latest = {row["key"]: row for row in self.journal.rows}
+        latest = {row["key"]: row for row in self.journal.rows if row["key"] != "end"}
         frame = pd.DataFrame(list(latest.values()))
         columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
         return frame.reindex(columns=columns).rename(columns={"figure": self.task.metric})

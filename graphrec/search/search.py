@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -19,9 +20,10 @@ from graphrec.search.finish import blended, fitted_anew
 from graphrec.search.halving import halve
 from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
+from graphrec.search.refine import refine
 from graphrec.search.run import Run
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
-from graphrec.search.trial import Task, Trial, is_known
+from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.training.fingerprint import of_table
 
 __all__ = ["search"]
@@ -45,7 +47,8 @@ def search(
     """Find the recommender that is best on validation; test data has no part in it.
 
     What is cheap is tried first: popularity, neighbours, filters, with a few settings each. Then trained families by successive
-    halving, a blend of the best few with weights chosen on validation, and that one is fitted anew on train and validation.
+    halving, settings around the best ones, and a blend of the best few with weights chosen on validation, which is fitted
+    anew on train and validation together.
 
     Parameters
     ----------
@@ -75,8 +78,8 @@ def search(
     Returns
     -------
     Recommender
-        Fitted; perhaps a :class:`graphrec.Blend`. Its ``table`` has a row a candidate: model, settings, figure, seconds, epochs,
-        ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason.
+        Fitted; perhaps a :class:`graphrec.Blend`. Its ``table`` has a row a candidate: model, settings, figure, seconds,
+        epochs, ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason.
 
     Raises
     ------
@@ -117,7 +120,8 @@ def search(
             Path(scratch) if folder is None else folder,
             progress,
         )
-        best = _searched(run, solved, trained)
+        with quiet():
+            best = _searched(run, solved, trained)
         best.table = run.table()
         if folder is not None:
             best.save(folder)
@@ -129,11 +133,19 @@ def search(
 
 
 def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry]) -> Recommender:
+    with contextlib.suppress(Exception):  # what it loads and compiles says nothing of how long a look will take
+        Trial("itempop", {}, {}).solve(run.task)
+    later: list[tuple[Entry, Trial]] = []
     for entry in solved:
-        for hyper in entry.settings_for(run.facts):
-            run.solve(entry, Trial(entry.model, hyper, {}))
+        first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]
+        run.solve(*first)
+        later += others
+    while later:  # other settings of what has done best so far come first
+        at = max(range(len(later)), key=lambda n: run.best_of(later[n][0].model))
+        run.solve(*later.pop(at))
     contenders = [(entry, Trial(entry.model, hyper, entry.fit)) for entry in trained for hyper in entry.settings_for(run.facts)]
     halve(run, contenders)
+    refine(run, solved)
     if not run.kept:
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphrec.data.interactions import Interactions
 
-__all__ = ["SOLVED", "TRAINED", "Entry", "Facts", "facts_of"]
+__all__ = ["SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _by_pairs(facts: Facts, _: Mapping[str, Any]) -> float:
 
 def _by_factors(facts: Facts, hyper: Mapping[str, Any]) -> float:
     """A truncated decomposition (span of four times the rank), and the co-occurrences."""
-    span = 4.0 * hyper.get("rank", 256)
+    span = 4.0 * float(hyper.get("rank", 256))
     return _by_pairs(facts, hyper) + 4e-9 * facts.pairs * span + 2e-10 * (facts.users + facts.items) * span**2
 
 
@@ -77,7 +77,7 @@ def _dense(facts: Facts, _: Mapping[str, Any]) -> float:
 
 def _tables(facts: Facts, hyper: Mapping[str, Any]) -> float:
     """Embeddings with their gradients, two moments, a copy of the best and a checkpoint."""
-    return 28.0 * (facts.users + facts.items) * hyper.get("dim", 64) + 64.0 * facts.pairs
+    return 28.0 * (facts.users + facts.items) * float(hyper.get("dim", 64)) + 64.0 * facts.pairs
 
 
 Settings = Sequence[Mapping[str, Any]] | Callable[[Facts], Sequence[Mapping[str, Any]]]
@@ -123,6 +123,21 @@ class Entry:
 def _ranks(*wanted: int, **others: Any) -> Callable[[Facts], list[dict[str, Any]]]:
     return lambda facts: [{"rank": facts.rank(rank), **others} for rank in wanted]
 
+
+# Numbers that are moved up and down around a model's best settings, where time is left.
+VARY: dict[str, Sequence[str]] = {
+    "rp3beta": ("alpha", "beta"),
+    "itemknn": ("neighbours", "shrink"),
+    "ease": ("l2",),
+    "gfcf": ("rank", "alpha"),
+    "turbocf": ("alpha", "power"),
+    "userknn": ("neighbours",),
+    "p3alpha": ("alpha",),
+    "chebycf": ("phi", "beta", "alpha"),
+    "bspm": ("time", "ideal"),
+    "puresvd": ("rank",),
+    "slim": ("l1", "l2"),
+}
 
 # Cheapest and most different first: a short budget ends somewhere in this list.
 SOLVED = [

@@ -18,7 +18,7 @@ from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
 from graphrec.training.state import TrainingState
 
-__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "reason_of"]
+__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
 
 
 class OutOfTime(Exception):
@@ -70,12 +70,13 @@ class Deadline:
     """
 
     def __init__(self, seconds: float, hard: float) -> None:
-        self._seconds, self._hard, self._started, self._epoch = seconds, hard, time.perf_counter(), 0.0
+        self._seconds, self._hard, self._started, self._epoch, self._epochs = seconds, hard, time.perf_counter(), 0.0, 0
 
     def on_train_begin(self, state: TrainingState) -> None:
         """A training that stopped at an earlier deadline goes on."""
         state.stop = False
         self._started = self._epoch = time.perf_counter()
+        self._epochs = 0
 
     def on_step_end(self, state: TrainingState) -> None:
         """Give up what would overrun everything."""
@@ -85,8 +86,10 @@ class Deadline:
     def on_epoch_end(self, state: TrainingState) -> None:
         """Stop where another epoch would not fit, if there is something to show."""
         now = time.perf_counter()
-        longest, self._epoch = now - self._epoch, now
-        if state.best_epoch is not None and now - self._started + longest > self._seconds:
+        latest, self._epoch, self._epochs = now - self._epoch, now, self._epochs + 1
+        if self._epochs == 1:  # it may have loaded compiled code
+            latest = 0.0
+        if state.best_epoch is not None and now - self._started + latest > self._seconds:
             state.stop = True
 
     def on_train_end(self, state: TrainingState) -> None:
@@ -123,7 +126,7 @@ class Trial:
 
     def solve(self, task: Task) -> float:
         """Fit a solved model; its figure."""
-        with _quiet():
+        with quiet():
             started = time.perf_counter()
             made = self.made().fit(task.train, valid=task.valid, device=task.device)
             fitted = time.perf_counter()
@@ -136,7 +139,7 @@ class Trial:
         made, fit = self.made(), dict(self.fit)
         if not {"epochs", "schedule"} & {*fit, *made.fit_defaults}:
             fit |= {"epochs": 1000, "patience": max(3, 15 // eval_every)}
-        with _quiet():
+        with quiet():
             started = time.perf_counter()
             common = {"metric": task.metric, "eval_every": eval_every, "seed": task.seed, "progress": False}
             made.fit(
@@ -163,10 +166,10 @@ class Trial:
         return 1.2 * float(epochs.mean()) * self.recommender.best_epoch + 0.2
 
 
-class _quiet(warnings.catch_warnings):
+class quiet(warnings.catch_warnings):
     """A search says in its table what there is to say."""
 
-    def __enter__(self) -> None:  # type: ignore[override]
+    def __enter__(self) -> None:
         super().__enter__()
         warnings.simplefilter("ignore", UserWarning)
 

@@ -23,7 +23,7 @@ from graphrec.search.halving import halve
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
-from graphrec.search.trial import Task, Trial, is_known
+from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.training.options import FitOptions
 
 __all__ = ["tune"]
@@ -112,7 +112,8 @@ def tune(
             raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
         best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
         if refit:
-            best = fitted_anew(run, best, parts)
+            with quiet():
+                best = fitted_anew(run, best, parts)
         best.table = run.table()
         return best
 
