@@ -58,7 +58,7 @@ class Blend(Solved):
     weights : sequence of float, optional
         w, not negative, not all zero, divided by their sum; equal unless given.
     top : int
-        As many as there are items, if that is less.
+        A quarter of the items, if that is less.
 
     Attributes
     ----------
@@ -82,9 +82,10 @@ class Blend(Solved):
         check_at_least("top", top, 1)
         _check_members(train, members)
         self.members = nn.ModuleList(members)
-        self.top = min(top, self.n_items)
+        # The highest must be few beside the rest: with nearly all of them the distance from the mean is next to nothing.
+        self.top = min(top, max(1, self.n_items // 4))
         given = np.ones(len(members)) if weights is None else _checked(weights, len(members))
-        self.register_buffer("weights", torch.from_numpy(given / given.sum()).float())
+        self.register_buffer("weights", torch.from_numpy(given / given.sum()).float().to(_device(members)))
         self.weights: Tensor
 
     def solve(self) -> None:
@@ -138,6 +139,11 @@ class Blend(Solved):
     def check_state(self) -> None:
         """Refuse weights that no blend has."""
         _checked(self.weights.tolist(), len(self.members))
+
+
+def _device(members: Sequence[Scorer]) -> torch.device:
+    """Where the first member with a parameter or a buffer is."""
+    return next((t.device for member in members for t in (*member.parameters(), *member.buffers())), torch.device("cpu"))
 
 
 def _check_members(train: Interactions, members: Sequence[object]) -> None:
