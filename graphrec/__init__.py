@@ -19,10 +19,12 @@ from graphrec.evaluation.report import Report
 from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.presets import preset
-from graphrec.recommender import Recommender, load
+from graphrec.recommender import Blend, Recommender, load
+from graphrec.search import search, tune
 
 __all__ = [
     "BipartiteGraph",
+    "Blend",
     "Interactions",
     "Protocol",
     "Recommender",
@@ -39,6 +41,8 @@ __all__ = [
     "preset",
     "read_csv",
     "read_lightgcn",
+    "search",
     "split",
+    "tune",
     "write_lightgcn",
 ]

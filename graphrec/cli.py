@@ -16,6 +16,7 @@ import click
 
 from graphrec._version import __version__
 from graphrec.errors import InputError
+from graphrec.search_command import search
 
 __all__ = ["main"]
 
@@ -89,6 +90,9 @@ def _sentence(error: BaseException) -> str | None:
 @click.version_option(__version__)
 def main() -> None:
     """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
+
+
+main.add_command(search)
 
 
 @main.command()

@@ -21,7 +21,9 @@ ROOMS = [
     {"recommender"},
     {"presets"},
     {"report", "serve"},
+    {"search"},
     {"runs", "run_folder", "listings", "demo"},
+    {"search_command"},
     {"cli"},
     {"__init__", "__main__"},
 ]

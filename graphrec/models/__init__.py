@@ -21,6 +21,7 @@ from graphrec.models.filters.slim import SLIM
 from graphrec.models.filters.turbocf import TurboCF
 from graphrec.models.graph.lightgcn import LightGCN
 from graphrec.models.graph.ngcf import NGCF
+from graphrec.models.hybrids.blend import Blend
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
 from graphrec.models.neighbours.p3alpha import P3alpha
@@ -47,6 +48,7 @@ __all__ = [
     "SLIM",
     "Autoencoder",
     "Bias",
+    "Blend",
     "ChebyCF",
     "CollabFNet",
     "EmbeddingNet",
@@ -107,4 +109,4 @@ MODELS: dict[str, type[Scorer]] = {
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
-COMPOSED: dict[str, type[Scorer]] = {"hybrid": Hybrid}
+COMPOSED: dict[str, type[Scorer]] = {"blend": Blend, "hybrid": Hybrid}

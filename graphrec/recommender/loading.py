@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError
+from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import artefact, fitting
+from graphrec.recommender.blend import Blend
 from graphrec.recommender.recommender import NAMED, Recommender
 from graphrec.recommender.state import State
 
@@ -45,7 +48,9 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
     parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
     try:
-        recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
+        options = {**saved.hyper, **saved.features, **_together(parts)}
+        kind = saved.model if model is None else model
+        recommender = Blend(**options) if kind in ("blend", BlendModel) else Recommender(kind, **options)
         recommender.fit_defaults = saved.fit_defaults
         # Where training starts need not be computed again.
         seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
@@ -57,6 +62,15 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
     artefact.fill(built, saved, path)
     recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, **saved.fitted)
     return recommender
+
+
+def _together(parts: dict[str, Recommender]) -> dict[str, Any]:
+    """Parts by option: those named ``members.0``, ``members.1``, … are one list."""
+    options: dict[str, Any] = {}
+    for name in sorted(parts, key=lambda name: (name.partition(".")[0], len(name), name)):
+        option, dot, _ = name.partition(".")
+        options[option] = [*options.get(option, []), parts[name]] if dot else parts[name]
+    return options
 
 
 def _one_line(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,8 @@ class Recommender:
         A row per epoch: loss, learning rate, seconds and, where it was evaluated, validation metrics.
     best_epoch : int or None
         The epoch whose weights are kept; None when there was no validation part.
+    table : DataFrame or None
+        Every candidate of the search that found it.
     """
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
@@ -66,6 +68,7 @@ class Recommender:
         self.hyper = checked_options(self.kind, self.name, hyper)
         self.fit_defaults: dict[str, Any] = {}
         self._state: State | None = None
+        self.table: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
@@ -165,19 +168,18 @@ class Recommender:
 
     def _arguments(self) -> dict[str, Any]:
         """The constructor's keyword arguments, with the models of recommenders that were given."""
-        return {name: value.model if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
+        return {name: _inner(value, lambda part: part.model) for name, value in self.hyper.items()}
 
     def _plan(self) -> fitting.Plan:
         return fitting.Plan(self.name, self.kind, self._arguments(), self._identity())
 
     def _identity(self) -> dict[str, Any]:
         """What the model is, as plain data: its name and options, those that are objects by name."""
-        parts = {name: value._identity() if isinstance(value, Recommender) else value for name, value in self.hyper.items()}
-        return {"model": self.name, **parts}
+        return {"model": self.name, **{name: _inner(value, Recommender._identity) for name, value in self.hyper.items()}}
 
     def _plain_hyper(self) -> dict[str, Any]:
         """The constructor's keyword arguments that are plain data."""
-        return {n: v for n, v in self.hyper.items() if not isinstance(v, Recommender | Scorer | Features)}
+        return {n: v for n, v in self.hyper.items() if not isinstance(v, Recommender | Scorer | Features) and not _several(v)}
 
     def _check_warm_start(self, train: Interactions, refit: bool) -> None:
         if refit:
@@ -368,6 +370,8 @@ class Recommender:
     def _artefact(self) -> artefact.Artefact:
         state = self._fitted
         given = {n: v for n, v in self.hyper.items() if isinstance(v, Recommender | Scorer | Features)}
+        for name, several in ((n, v) for n, v in self.hyper.items() if _several(v)):
+            given |= {f"{name}.{place}": value for place, value in enumerate(several)}
         parts: dict[str, artefact.Artefact] = {}
         for name, value in given.items():
             if name in self.kind.starting_options or isinstance(value, Features):
@@ -396,3 +400,15 @@ class Recommender:
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,
         )
+
+
+def _several(value: object) -> bool:
+    """Whether an option is a list of recommenders or models, such as the members of a blend."""
+    return isinstance(value, list) and any(isinstance(one, Recommender | Scorer) for one in value)
+
+
+def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:
+    """An option's value with something of each recommender in place of it."""
+    if isinstance(value, list):
+        return [_inner(one, of) for one in value]
+    return of(value) if isinstance(value, Recommender) else value

@@ -1,0 +1,229 @@
+"""A blend: the weighted sum of several models' scores, each brought to one scale for each user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
+from graphrec.errors import InputError
+from graphrec.models.base import Scorer, Solved
+from graphrec.models.parts.checks import check_at_least
+from graphrec.models.scoring import Likeness, MadeOnce, Scoring
+
+__all__ = ["Blend", "Levelled", "add_levelled"]
+
+_WIDTH = 1024  # items that a model scores at a time, where it does not score whole rows
+
+
+def add_levelled(scores: Tensor, top: int, weight: float, out: Tensor) -> None:
+    """Add a member's scores to a blend's, on the scale of the user: ``out += w (s − μ) / (t − μ)``.
+
+    Parameters
+    ----------
+    scores : Tensor of float32, shape (b, n_items)
+        μ is the mean of a row and t the mean of its `top` highest.
+    top : int
+    weight : float
+    out : Tensor of float32, shape (b, n_items)
+    """
+    if scores.device.type == "cpu":
+        from graphrec.models.hybrids import blend_kernels as kernels
+
+        kernels.add_levelled(0, len(scores), scores.numpy(), top, weight, out.numpy())
+        return
+    mean = scores.mean(1, keepdim=True)
+    reach = scores.topk(top, 1, sorted=False).values.mean(1, keepdim=True) - mean
+    flat = reach <= 1e-12 * (mean.abs() + 1e-30)
+    out.add_((scores - mean) / torch.where(flat, torch.inf, reach), alpha=weight)
+
+
+class Blend(Solved):
+    """score(u, i) = Σ_m w_m (s_m(u, i) − μ_m(u)) / (t_m(u) − μ_m(u)), over the members m.
+
+    s_m is a member's own score, μ_m(u) its mean over all items for the user, and t_m(u) the mean of the highest `top` of
+    them: what the members disagree about in scale falls out, for each user by itself. A member with the weight 0 is not asked;
+    where only one is, its scores are the blend's, as they are.
+
+    Parameters
+    ----------
+    train : Interactions
+    members : sequence of Scorer
+        Fitted models of the same users and items. They are shared, not copied.
+    weights : sequence of float, optional
+        w, not negative, not all zero, divided by their sum; equal unless given.
+    top : int
+        A quarter of the items, if that is less.
+
+    Attributes
+    ----------
+    weights : Tensor of float32, shape (n_members,)
+    levels_one : bool
+        Whether the scores of a single member are brought to the scale, too.
+
+    Raises
+    ------
+    InputError
+        No members, members of other users or items, or impossible weights.
+    """
+
+    reads_ratings: ClassVar[bool] = True  # where its members do not, they have said so
+    levels_one: ClassVar[bool] = False
+
+    def __init__(
+        self, train: Interactions, *, members: Sequence[Scorer], weights: Sequence[float] | None = None, top: int = 50
+    ) -> None:
+        super().__init__(train)
+        check_at_least("top", top, 1)
+        _check_members(train, members)
+        self.members = nn.ModuleList(members)
+        # The highest must be few beside the rest: with nearly all of them the distance from the mean is next to nothing.
+        self.top = min(top, max(1, self.n_items // 4))
+        given = np.ones(len(members)) if weights is None else _checked(weights, len(members))
+        self.register_buffer("weights", torch.from_numpy(given / given.sum()).float().to(_device(members)))
+        self.weights: Tensor
+
+    def solve(self) -> None:
+        """Nothing: the members are fitted, and the weights are given or chosen on validation."""
+
+    def scoring(self) -> Scoring:
+        """Whole rows, from the members' own made ready."""
+        asked = [(float(w), m) for w, m in zip(self.weights.tolist(), self.members, strict=True) if w > 0]
+        return _Levelled(self, [w for w, _ in asked], [m for _, m in asked])  # type: ignore[misc]
+
+    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
+        """Scores (b, n_items) of people who were not there in training, where every member that is asked can take them in."""
+        scoring: Scoring = self.scoring()
+        return scoring.people(histories)
+
+    def likeness(self) -> Likeness:
+        """The members' own similarities, blended like scores: (b, n_items). Members without such a notion are left out."""
+        able: list[tuple[float, Likeness]] = []
+        for weight, member in zip(self.weights.tolist(), self.members, strict=True):
+            try:
+                able += [(weight, member.likeness())] if weight > 0 else []  # type: ignore[operator]
+            except InputError:
+                continue
+        if not able:
+            raise InputError("Blend has no notion of similar items: none of its members has one.")
+        total = sum(weight for weight, _ in able)
+
+        def similarity(index: Tensor) -> Tensor:
+            out = torch.zeros(len(index), self.n_items, device=self.weights.device)
+            for weight, like in able:
+                add_levelled(like(index).float().contiguous(), self.top, weight / total, out)
+            return out
+
+        return similarity
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The weights alone: members are saved as recommenders of their own."""
+        prefix, whole = kwargs.get("prefix", ""), super().state_dict(*args, **kwargs)
+        for name in [name for name in whole if name.startswith(f"{prefix}members.")]:
+            del whole[name]
+        return whole
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Take the weights; the members stay as they are."""
+        found = super().load_state_dict(state_dict, False, assign)
+        lacking = [name for name in found.missing_keys if not name.startswith("members.")]
+        if strict and (wrong := [*lacking, *found.unexpected_keys]):
+            raise RuntimeError(f"only one of the blend and the state has {wrong[0]}")
+        return found
+
+    def check_state(self) -> None:
+        """Refuse weights that no blend has."""
+        _checked(self.weights.tolist(), len(self.members))
+
+
+def _device(members: Sequence[Scorer]) -> torch.device:
+    """Where the first member with a parameter or a buffer is."""
+    return next((t.device for member in members for t in (*member.parameters(), *member.buffers())), torch.device("cpu"))
+
+
+def _check_members(train: Interactions, members: Sequence[object]) -> None:
+    if isinstance(members, str) or not isinstance(members, Sequence) or not members:
+        raise InputError("a blend needs at least one member: Blend([recommender, …]).")
+    for place, member in enumerate(members):
+        if not isinstance(member, Scorer):
+            raise InputError(f"member {place} of the blend is no fitted recommender but {type(member).__name__}.")
+        same = np.array_equal(member.user_ids, train.user_ids) and np.array_equal(member.item_ids, train.item_ids)
+        if not same:
+            raise InputError(
+                f"member {place} of the blend ({type(member).__name__}) has another id space ({member.n_users:,} users, "
+                f"{member.n_items:,} items) than train ({train.n_users:,}, {train.n_items:,}): fit all on parts of one split."
+            )
+
+
+def _checked(weights: Sequence[float], n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The weights as an array, if they are what weights are."""
+    try:
+        given = np.asarray(weights, np.float64)
+    except (TypeError, ValueError):
+        given = np.zeros(0)
+    if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any() or not given.sum() > 0:
+        raise InputError(f"weights must be {n} numbers of at least 0, a member's each, and not all 0; got {weights!r}.")
+    return given
+
+
+class Levelled(Blend):
+    """One model's scores on the scale of a blend."""
+
+    levels_one = True
+
+
+class _Levelled:
+    """What is known of a user is the blend's score of every item."""
+
+    whole_rows = True
+
+    def __init__(self, model: Blend, weights: Sequence[float], members: Sequence[Scorer]) -> None:
+        self.device = model.weights.device
+        self._n_items, self._top, self._weights = model.n_items, model.top, list(weights)
+        self._members = [member.scoring() for member in members]
+        self._as_they_are = len(self._members) == 1 and not model.levels_one
+        self.similarity = MadeOnce(model.likeness)
+
+    def users(self, index: Tensor) -> Tensor:
+        """Scores (b, n_items)."""
+        return self._sum(member.users(index) for member in self._members)
+
+    def people(self, histories: sparse.csr_matrix) -> Tensor:
+        """Scores (b, n_items) of people who were not there in training."""
+        return self._sum([member.people(histories) for member in self._members])
+
+    def _sum(self, rows: Any) -> Tensor:
+        out = None
+        for weight, member, some in zip(self._weights, self._members, rows, strict=True):
+            if self._as_they_are:
+                return self._whole(member, some)
+            out = torch.zeros(len(some), self._n_items, device=self.device) if out is None else out
+            add_levelled(self._whole(member, some), self._top, weight, out)
+        assert out is not None
+        return out
+
+    def _whole(self, member: Scoring, rows: Tensor) -> Tensor:
+        """A member's scores of all items; one wide product would leave the caches."""
+        if member.whole_rows or self.device.type != "cpu":
+            return member.scores(rows, slice(None)).float().contiguous()
+        scores = torch.empty(len(rows), self._n_items)
+        for first in range(0, self._n_items, _WIDTH):
+            scores[:, first : first + _WIDTH] = member.scores(rows, slice(first, first + _WIDTH))
+        return scores
+
+    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
+        """Columns (b, m): a view where the items are a range."""
+        return rows[:, items]
+
+    def finite(self, rows: Tensor) -> bool:
+        """Unknown: the members' scores may be anything."""
+        return False
+
+    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Entries (b, k)."""
+        return rows.gather(1, items)

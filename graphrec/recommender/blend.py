@@ -1,0 +1,154 @@
+"""Several fitted recommenders as one, with weights chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphrec.data.interactions import Interactions
+from graphrec.devices import resolve_device
+from graphrec.errors import InputError
+from graphrec.evaluation.evaluator import Evaluator
+from graphrec.models import Blend as BlendModel
+from graphrec.models import Scorer
+from graphrec.recommender import fitting
+from graphrec.recommender.blend_weights import MemberScores, best_weights
+from graphrec.recommender.recommender import Recommender
+from graphrec.recommender.refitting import refitted
+from graphrec.recommender.state import State
+from graphrec.recommender.tables import joined
+from graphrec.training.choose import refuse_for_solved
+
+__all__ = ["Blend"]
+
+
+class Blend(Recommender):
+    """The weighted sum of fitted recommenders' scores; see :class:`graphrec.models.Blend` for how they are brought to a scale.
+
+    Parameters
+    ----------
+    members : sequence of Recommender
+        Fitted, each on the same training part.
+    weights : sequence of float, optional
+        A member's each; chosen by :meth:`fit` unless given.
+    top : int
+        Of the normalisation: the distance from a user's mean score to the mean of the `top` highest is 1.
+
+    Examples
+    --------
+    >>> blend = gr.Blend([rec_a, rec_b]).fit(split.train, valid=split.valid)    # doctest: +SKIP
+    >>> blend.weights, blend.members[0].similar_items([50])                     # doctest: +SKIP
+    """
+
+    def __init__(self, members: Sequence[Recommender], weights: Sequence[float] | None = None, top: int = 50) -> None:
+        if isinstance(members, str | Recommender) or not isinstance(members, Sequence):
+            raise InputError("Blend takes a list of fitted recommenders: Blend([a, b]).")
+        if not members:
+            raise InputError("Blend needs at least one fitted recommender.")
+        for place, member in enumerate(members):
+            if not isinstance(member, Recommender):
+                raise InputError(f"member {place} of the blend must be a fitted Recommender, not {type(member).__name__}.")
+            if member._state is None:
+                raise InputError(f"member {place} of the blend ({member.name}) is not fitted yet; call fit first.")
+        super().__init__("blend", members=list(members), weights=None if weights is None else list(weights), top=top)
+
+    @property
+    def members(self) -> list[Recommender]:
+        """The recommenders it asks; after a refit those that were fitted anew."""
+        return list(self.hyper["members"])
+
+    @property
+    def weights(self) -> list[float]:
+        """A number for each member, adding up to 1."""
+        model = self.model
+        assert isinstance(model, BlendModel)
+        return [float(weight) for weight in model.weights.tolist()]
+
+    def fit(
+        self,
+        train: Interactions,
+        valid: Interactions | None = None,
+        *,
+        callbacks: Sequence[object] = (),
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        refit: bool = False,
+        warm_start: bool = False,
+        **options: Any,
+    ) -> Blend:
+        """Choose the weights on validation; the members stay as they were fitted.
+
+        Every mixture on a grid of the simplex is ranked (corners, which are the members alone, among them), then each weight
+        is moved up and down in halved steps. The result is never worse on `valid` than the best member.
+
+        Parameters
+        ----------
+        train : Interactions
+            What the members were fitted on.
+        valid : Interactions
+            Without it the weights must have been given.
+        refit : bool
+            Fit the members anew on train and valid, each for the epochs that were its best, and keep the weights.
+        callbacks, checkpoint, resume, warm_start
+            Refused: nothing is trained here.
+        **options
+            ``metric`` (``"ndcg@20"``), ``device``, ``seed`` and ``progress``.
+
+        Returns
+        -------
+        Blend
+            This object.
+
+        Raises
+        ------
+        InputError
+            Nothing to choose the weights on, or members of another id space or that were trained on validation pairs.
+        """
+        fitting.check_tables(train, valid)
+        given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+        refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, given)
+        if valid is None and (refit or self.hyper["weights"] is None):
+            raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")
+        device = resolve_device(options.get("device", "auto"))
+        hyper = dict(self.hyper)
+        members: list[Recommender] = hyper["members"]
+        for member in members:
+            member.to(device)
+        models = [member.model for member in members]
+        model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)
+        if valid is not None:
+            _check_not_trained_on(members, valid)
+            if hyper["weights"] is None:
+                metric = options.get("metric") or f"ndcg@{min(20, train.n_items)}"
+                model = _chosen(models, train, valid, metric, hyper["top"], options.get("seed", 0)).to(device)
+        shown = train if valid is None else joined(train, valid)
+        built_from = shown if refit else train
+        if refit:
+            hyper["members"] = [refitted(member, shown, str(device)) for member in members]
+            models = [member.model for member in hyper["members"]]
+            model = BlendModel(shown, members=models, weights=model.weights.tolist(), top=hyper["top"]).to(device)
+        selected = valid is not None and hyper["weights"] is None
+        self.hyper, self._state = hyper, State(model.eval(), built_from, shown, valid, selected)
+        return self
+
+
+def _chosen(models: Sequence[Scorer], train: Interactions, valid: Interactions, metric: str, top: int, seed: int) -> BlendModel:
+    """The blend with the best weights: seen on candidates, and compared with its members on the whole ranking."""
+    measure = Evaluator([metric], train)
+    weights = best_weights(MemberScores(models, train, valid, metric, top, seed))
+    corners = [BlendModel(train, members=models, weights=w, top=top) for w in np.eye(len(models)).tolist()]
+    made = BlendModel(train, members=models, weights=weights.tolist(), top=top)
+    return max((made, *corners), key=lambda blend: measure(blend, valid)[metric])
+
+
+def _check_not_trained_on(members: Sequence[Recommender], valid: Interactions) -> None:
+    """A member that knows the answers would get all the weight."""
+    for place, member in enumerate(members):
+        if member.train.shares_ids_with(valid) and (known := int(member.train.has_keys(valid.keys).sum())):
+            raise InputError(
+                f"member {place} of the blend ({member.name}) was trained on {known:,} pairs of valid: fit it on train alone, "
+                "and let the blend fit all members anew with refit=True."
+            )

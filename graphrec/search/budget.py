@@ -1,0 +1,99 @@
+"""Seconds and bytes: how they are written, how many are left, and what a candidate will probably cost."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from graphrec.errors import InputError
+
+__all__ = ["Budget", "Costs", "bytes_of", "seconds_of"]
+
+_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
+_START = 0.5  # seconds that anything may take
+_BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def seconds_of(budget: str | float) -> float:
+    """``"90s"``, ``"10min"``, ``"1.5h"`` or a number of seconds; :class:`InputError` for anything else."""
+    value = math.nan
+    if isinstance(budget, str):
+        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|sec|m|min|h)?\s*", budget)
+        value = math.nan if found is None else float(found[1]) * _SECONDS[found[2] or "s"]
+    elif isinstance(budget, int | float | np.number) and not isinstance(budget, bool):
+        value = float(budget)
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"budget must be a time such as '90s', '10min' or '1h', or a number of seconds; got {budget!r}.")
+    return value
+
+
+def bytes_of(memory: str | float | None) -> float:
+    """``"8GB"`` or a number of bytes; half of what the machine has free for None."""
+    if memory is None:
+        try:
+            return 0.5 * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (AttributeError, ValueError, OSError):
+            return 2.0**32
+    value = math.nan
+    if isinstance(memory, str):
+        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)i?b?\s*", memory.lower())
+        value = math.nan if found is None else float(found[1]) * _BYTES[found[2]]
+    elif isinstance(memory, int | float | np.number) and not isinstance(memory, bool):
+        value = float(memory)
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"memory must be a size such as '8GB', or a number of bytes; got {memory!r}.")
+    return value
+
+
+class Budget:
+    """A stop-watch that knows when it must be over.
+
+    Parameters
+    ----------
+    seconds : float
+    spent : float
+        What earlier runs of the same search have used up.
+    clock : callable
+        Seconds since some moment.
+    """
+
+    def __init__(self, seconds: float, spent: float = 0.0, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.seconds, self._clock, self._started = seconds, clock, clock() - spent
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return self._clock() - self._started
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end; negative beyond it."""
+        return self.seconds - self.spent
+
+
+class Costs:
+    """What fits took beside what their declared work made one expect.
+
+    The first candidate of a model is judged by the declared work and the pace of all models before it, with half as much
+    again for safety; later ones by the pace of the model itself.
+    """
+
+    def __init__(self) -> None:
+        self._ratios: dict[str, list[float]] = {}
+
+    def learn(self, model: str, declared: float, took: float) -> None:
+        """Take note of a fit."""
+        self._ratios.setdefault(model, []).append(took / (declared + _START))
+
+    def expected(self, model: str, declared: float) -> float:
+        """Seconds that a fit will probably take."""
+        if model in self._ratios:
+            ratios = self._ratios[model]
+            return (declared + _START) * max(ratios[1:] or ratios)  # the first may have loaded compiled code
+        others = [ratios[-1] for ratios in self._ratios.values()]
+        return 1.5 * (declared + _START) * float(np.clip(np.median(others), 0.5, 4.0) if others else 1.0)

@@ -1,0 +1,178 @@
+"""The state of a search under way: rows, the candidates worth keeping, and what the rest will cost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from graphrec.recommender import load
+from graphrec.search.budget import Budget, Costs
+from graphrec.search.journal import Journal
+from graphrec.search.space import Entry, Facts
+from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
+
+__all__ = ["Run"]
+
+_KEPT, _OF_ONE_MODEL = 8, 2
+
+
+class Run:
+    """What a search knows.
+
+    Parameters
+    ----------
+    task : Task
+    facts : Facts
+    budget : Budget
+    memory : float
+        Bytes that a candidate may take.
+    journal : Journal
+    folder : Path
+        For the candidates that may be blended.
+    show : bool
+        Print a line for each row.
+    """
+
+    def __init__(
+        self, task: Task, facts: Facts, budget: Budget, memory: float, journal: Journal, folder: Path, show: bool
+    ) -> None:
+        self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
+        self.journal, self.folder, self.costs = journal, folder, Costs()
+        self.kept: list[tuple[float, Trial]] = []
+        self._show, self._slowest_look = show, 0.0
+
+    # ---- what there is time for -----------------------------------------------------------------
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that blending and fitting the best few anew will take."""
+        best = [trial for _, trial in self.kept]
+        looks = 2.2 * sum(trial.eval_seconds for trial in best) + 3 * sum(trial.eval_seconds for trial in best[:4])
+        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:3]) + 0.02 * self.budget.seconds
+
+    def refusal(self, entry: Entry, trial: Trial) -> str | None:
+        """Why a candidate is not begun; None if it may."""
+        need = entry.bytes(self.facts, trial.hyper)
+        if need > self.memory:
+            return f"would take about {need / 2**30:.1f} GiB of memory; {self.memory / 2**30:.1f} GiB are allowed"
+        expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
+        left = self.budget.left - self.reserve
+        if not self.kept and expected < self.budget.left:  # something must come of it
+            return None
+        if 2.2 * expected + 4 * self._slowest_look > left:
+            return f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left beside blend and refit"
+        return None
+
+    # ---- candidates -----------------------------------------------------------------------------
+
+    def solve(self, entry: Entry, trial: Trial) -> None:
+        """Try a solved model, unless an earlier run did."""
+        if self.taken_back(trial):
+            return
+        if (why := self.refusal(entry, trial)) is not None:
+            self.tell(trial, "skipped", why)
+            return
+        self.measured(trial, lambda: trial.solve(self.task))
+        if trial.recommender is not None:
+            self.costs.learn(entry.model, entry.seconds(self.facts, trial.hyper), trial.seconds)
+
+    def measured(self, trial: Trial, fit: Callable[[], float], **more: Any) -> float | None:
+        """Fit, and keep what came of it: a row in any case; the figure if there is one."""
+        try:
+            figure = fit()
+            if not figure >= 0:
+                raise FloatingPointError(f"the figure on validation is {figure}")
+        except OutOfTime as error:
+            self.tell(trial, "stopped", reason_of(error), **more)
+            return None
+        except Exception as error:  # whatever it is, the others are still worth a try
+            trial.recommender = None
+            self.tell(trial, "failed", reason_of(error), **more)
+            return None
+        self.keep(figure, trial)
+        self.tell(trial, "ok", figure=figure, **more)
+        return figure
+
+    def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
+        """Remember the best few, not all of one model, and forget the others' weights."""
+        self._slowest_look = max(self._slowest_look, trial.eval_seconds)
+        others = [(f, t) for f, t in self.kept if t.key != trial.key]
+        ranked = sorted([*others, (figure, trial)], key=lambda pair: -pair[0])
+        kept: list[tuple[float, Trial]] = []
+        for value, one in ranked:
+            if len(kept) < _KEPT and sum(t.model == one.model for _, t in kept) < _OF_ONE_MODEL:
+                kept.append((value, one))
+            else:
+                one.recommender = None
+        self.kept = kept
+        if store and any(t is trial for _, t in kept) and trial.recommender is not None:
+            trial.recommender.save(self.place(trial))
+
+    def best_of(self, model: str) -> float:
+        """The best figure of a model so far; 0 if it has none."""
+        return max((row["figure"] for row in self.journal.rows if row["model"] == model and row["figure"]), default=0.0)
+
+    def best_of_key(self, key: str) -> float | None:
+        """The figure of a candidate's latest row."""
+        row = self.journal.latest(key)
+        return None if row is None or row["figure"] is None else float(row["figure"])
+
+    def best_settings(self, model: str) -> dict[str, Any]:
+        """The constructor's arguments of the best candidate of a model."""
+        rows = [row for row in self.journal.rows if row["model"] == model and row["figure"]]
+        return dict(max(rows, key=lambda row: float(row["figure"]))["hyper"])
+
+    def place(self, trial: Trial) -> Path:
+        """The folder of a candidate."""
+        import hashlib
+
+        return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
+
+    def taken_back(self, trial: Trial, **same: Any) -> bool:
+        """Whether an earlier run has tried this candidate; if it was good it is kept again."""
+        row = next((r for r in reversed(self.journal.rows) if r["key"] == trial.key and same.items() <= r.items()), None)
+        if row is None or row["status"] in ("skipped", "stopped"):  # there may be time now
+            return False
+        trial.seconds, trial.eval_seconds = float(row.get("seconds") or 0), float(row.get("eval_seconds") or 0)
+        if row["status"] == "ok" and (self.place(trial) / "run.json").is_file():
+            trial.recommender = load(self.place(trial), device=self.task.device)
+            self.keep(float(row["figure"]), trial, store=False)
+        return True
+
+    # ---- rows -----------------------------------------------------------------------------------
+
+    def tell(self, trial: Trial, status: str, reason: str = "", figure: float | None = None, **more: Any) -> None:
+        """A row, in the journal and for the eye."""
+        made = trial.recommender
+        row = {
+            "key": trial.key,
+            "model": trial.model,
+            "hyper": trial.hyper,
+            "settings": trial.settings,
+            "figure": figure,
+            "seconds": round(trial.seconds, 3),
+            "eval_seconds": round(trial.eval_seconds, 3),
+            "epochs": None if made is None or not len(made.history) else len(made.history),
+            "at": round(self.budget.spent, 3),
+            "status": status,
+            "reason": reason,
+            **more,
+        }
+        best = max((r["figure"] for r in self.journal.rows if r["figure"] is not None), default=-1.0)
+        self.journal.add(row)
+        if self._show:
+            mark = "*" if figure is not None and figure > best else " "
+            said = f"{figure:.4f}" if figure is not None else status
+            line = f"{row['at']:8.1f} s {mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}"
+            print(line.rstrip(), file=sys.stderr, flush=True)
+
+    def table(self) -> pd.DataFrame:
+        """A row a candidate, its latest, in the order in which they were begun."""
+        latest = {row["key"]: row for row in self.journal.rows if row["key"] != "end"}
+        frame = pd.DataFrame(list(latest.values()))
+        columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
+        return frame.reindex(columns=columns).rename(columns={"figure": self.task.metric})

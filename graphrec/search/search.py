@@ -1,0 +1,165 @@
+"""The best recommender for a table within a budget of time and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from graphrec._version import __version__
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.metrics import parse
+from graphrec.recommender import Recommender, load
+from graphrec.recommender.fitting import check_tables
+from graphrec.search.budget import Budget, bytes_of, seconds_of
+from graphrec.search.finish import blended, fitted_anew
+from graphrec.search.halving import halve
+from graphrec.search.journal import Journal
+from graphrec.search.picture import write_results
+from graphrec.search.refine import refine
+from graphrec.search.run import Run
+from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.trial import Task, Trial, is_known, quiet
+from graphrec.training.fingerprint import of_table
+
+__all__ = ["search"]
+
+
+def search(
+    train: Interactions,
+    valid: Interactions,
+    budget: str | float = "10min",
+    *,
+    memory: str | float | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    metric: str | None = None,
+    models: Sequence[str] | None = None,
+    resume: bool = True,
+    device: str = "auto",
+    progress: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Recommender:
+    """Find the recommender that is best on validation; test data has no part in it.
+
+    What is cheap is tried first: popularity, neighbours, filters, with a few settings each. Then trained families by successive
+    halving, settings around the best ones, and a blend of the best few with weights chosen on validation, which is fitted
+    anew on train and validation together.
+
+    Parameters
+    ----------
+    train, valid : Interactions
+        Of one id space.
+    budget : str or float
+        ``"90s"``, ``"10min"``, ``"1h"`` or seconds: of all runs of this search together. What cannot be expected to fit in is
+        not begun, and time for blend and refit is set aside.
+    memory : str or float, optional
+        ``"8GB"`` or bytes that a candidate may take; half of what is free unless given.
+    out : path, optional
+        Folder for the result (a run that :func:`graphrec.load` reads), ``journal.jsonl``, ``table.csv`` and ``search.png``.
+    seed : int
+    metric : str, optional
+        What is chosen by, with the length of a list: ``"ndcg@20"`` unless given.
+    models : sequence of str, optional
+        Names of models and presets to try; all that the search knows unless given.
+    resume : bool
+        Go on with a search of the same data in `out` that was killed or had a smaller budget. One that is at its end is read.
+        False begins anew.
+    device : str
+    progress : bool
+        Print a line for each candidate on stderr.
+    clock : callable
+        Seconds since some moment.
+
+    Returns
+    -------
+    Recommender
+        Fitted; perhaps a :class:`graphrec.Blend`. Its ``table`` has a row a candidate: model, settings, figure, seconds,
+        epochs, ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason.
+
+    Raises
+    ------
+    InputError
+        An option is of no use, the folder is another search's, or no candidate could be fitted.
+    """
+    check_tables(train, valid)
+    if valid is None:
+        raise InputError("a search chooses on validation: pass valid.")
+    seconds, allowed = seconds_of(budget), bytes_of(memory)
+    metric = metric or f"ndcg@{min(20, train.n_items)}"
+    if parse(metric).k is None:
+        raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
+    solved, trained = _entries(models)
+    folder = None if out is None else Path(out)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")
+    what = {"graphrec": __version__, "train": of_table(train), "valid": of_table(valid), "metric": metric, "seed": seed}
+    journal = Journal(folder, what, resume)
+    ended = next((row for row in journal.rows if row["key"] == "end"), None)
+    if folder is not None and ended is not None and float(ended["budget"]) >= seconds and (folder / "run.json").is_file():
+        best = load(folder, device="cpu" if device == "auto" else device)
+        best.table = Run(
+            Task(train, valid, metric, seed, device), facts_of(train), Budget(1), allowed, journal, folder, False
+        ).table()
+        return best
+    if folder is not None and not journal.rows:
+        for name in ("candidates", "checkpoints"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    journal.rows = [row for row in journal.rows if row["key"] != "end"]
+    with tempfile.TemporaryDirectory() as scratch:
+        run = Run(
+            Task(train, valid, metric, seed, device),
+            facts_of(train),
+            Budget(seconds, journal.spent, clock),
+            allowed,
+            journal,
+            Path(scratch) if folder is None else folder,
+            progress,
+        )
+        with quiet():
+            best = _searched(run, solved, trained)
+        best.table = run.table()
+        if folder is not None:
+            best.save(folder)
+            write_results(best.table, metric, folder)
+            end = {"key": "end", "model": "", "figure": None, "status": "end", "at": run.budget.spent, "budget": seconds}
+            journal.add(end)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return best
+
+
+def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry]) -> Recommender:
+    with contextlib.suppress(Exception):  # what it loads and compiles says nothing of how long a look will take
+        Trial("itempop", {}, {}).solve(run.task)
+    later: list[tuple[Entry, Trial]] = []
+    for entry in solved:
+        first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]
+        run.solve(*first)
+        later += others
+    while later:  # other settings of what has done best so far come first
+        at = max(range(len(later)), key=lambda n: run.best_of(later[n][0].model))
+        run.solve(*later.pop(at))
+    contenders = [(entry, Trial(entry.model, hyper, entry.fit)) for entry in trained for hyper in entry.settings_for(run.facts)]
+    halve(run, contenders)
+    refine(run, solved)
+    if not run.kept:
+        why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
+        raise InputError(f"no candidate could be fitted within the budget{why}.")
+    return fitted_anew(run, *blended(run))
+
+
+def _entries(models: Sequence[str] | None) -> tuple[list[Entry], list[Entry]]:
+    """What is tried: solved models, and trained ones."""
+    known = {entry.model for entry in (*SOLVED, *TRAINED) if is_known(entry.model)}
+    if models is not None:
+        if isinstance(models, str) or not models:
+            raise InputError(f"models must be a list of names, such as ['itemknn', 'mf']; got {models!r}.")
+        for name in models:
+            if name not in known:
+                raise unknown_name("model of a search", name, known)
+        known &= set(models)
+    return [e for e in SOLVED if e.model in known], [e for e in TRAINED if e.model in known]

@@ -1,0 +1,135 @@
+"""The best settings of one model within a budget."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.metrics import parse
+from graphrec.models import MODELS
+from graphrec.recommender import Recommender
+from graphrec.recommender.fitting import check_tables
+from graphrec.search.budget import Budget, bytes_of, seconds_of
+from graphrec.search.finish import fitted_anew
+from graphrec.search.halving import halve
+from graphrec.search.journal import Journal
+from graphrec.search.run import Run
+from graphrec.search.space import Entry, facts_of
+from graphrec.search.trial import Task, Trial, is_known, quiet
+from graphrec.training.options import FitOptions
+
+__all__ = ["tune"]
+
+
+def tune(
+    model: str,
+    space: Mapping[str, Sequence[Any] | Callable[[np.random.Generator], Any]],
+    train: Interactions,
+    valid: Interactions,
+    budget: str | float = "10min",
+    *,
+    trials: int = 20,
+    seed: int = 0,
+    metric: str | None = None,
+    refit: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+) -> Recommender:
+    """Try settings of one model, and keep the one that is best on validation.
+
+    Where the space has no more points than `trials`, each is tried; otherwise they are drawn at random (Bergstra and Bengio,
+    JMLR 2012). Models that are trained step by step compete by successive halving.
+
+    Parameters
+    ----------
+    model : str
+        Of a model or a preset.
+    space : mapping
+        For options of the model and of fit: a list of values, or a function of a NumPy generator that draws one.
+    train, valid : Interactions
+    budget, seed, metric, device, progress
+        As of :func:`graphrec.search.search`.
+    trials : int
+        So many at most.
+    refit : bool
+        Fit the best one anew on train and validation.
+
+    Returns
+    -------
+    Recommender
+        Fitted, with its ``table``.
+
+    Raises
+    ------
+    InputError
+        An unknown model or option, an empty list, or no setting that could be fitted.
+    """
+    check_tables(train, valid)
+    if not is_known(model):
+        raise unknown_name("model or preset", model, MODELS)
+    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+        raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
+    metric = metric or f"ndcg@{min(20, train.n_items)}"
+    if parse(metric).k is None:
+        raise InputError(f"settings are chosen by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
+    kind = Trial(model, {}, {}).made().kind
+    own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
+    for name, values in space.items():
+        if name not in own and not (kind.needs_training and name in FitOptions.names()):
+            raise unknown_name("option", name, own | set(FitOptions.names() if kind.needs_training else ()))
+        if not callable(values) and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
+            raise InputError(f"space[{name!r}] must be a list of values or a function that draws one, got {values!r}.")
+    points = _points(space, trials, seed)
+    entry = Entry(model, bytes=lambda *_: 0.0)
+    with tempfile.TemporaryDirectory() as scratch:
+        run = Run(
+            Task(train, valid, metric, seed, device),
+            facts_of(train),
+            Budget(seconds_of(budget)),
+            bytes_of(None),
+            Journal(None, {}, False),
+            Path(scratch),
+            progress,
+        )
+        each = [
+            Trial(model, {n: v for n, v in p.items() if n in own}, {n: v for n, v in p.items() if n not in own}) for p in points
+        ]
+        if kind.needs_training:
+            halve(run, [(entry, trial) for trial in each])
+        else:
+            for trial in each:
+                run.solve(entry, trial)
+        if not run.kept or run.kept[0][1].recommender is None:
+            why = next((f": {row['reason']}" for row in run.journal.rows if row["reason"]), "")
+            raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
+        best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
+        if refit:
+            with quiet():
+                best = fitted_anew(run, best, parts)
+        best.table = run.table()
+        return best
+
+
+def _points(space: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, Any]]:
+    """All of a small grid; otherwise as many different ones as can be drawn."""
+    generator = np.random.default_rng(seed)
+    lists = [values for values in space.values() if not callable(values)]
+    size = int(np.prod([len(values) for values in lists], dtype=np.float64)) if len(lists) == len(space) else trials + 1
+    if size <= trials:
+        return [dict(zip(space, values, strict=True)) for values in itertools.product(*lists)]
+    made: list[dict[str, Any]] = []
+    for _ in range(20 * trials):
+        point = {n: v(generator) if callable(v) else v[int(generator.integers(len(v)))] for n, v in space.items()}
+        if point not in made:
+            made.append(point)
+        if len(made) == trials:
+            break
+    return made

@@ -1,0 +1,65 @@
+"""``graphrec search``: the best recommender for a data set within a budget, as a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+__all__ = ["search"]
+
+_FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safetensors|.*\.lock)(\.\d+\.part)?")
+
+
+@click.command()
+@click.option("--data", required=True, help="Name of a data set, or a folder with train.txt and test.txt.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for the result; a search in it is gone on with."
+)
+@click.option("--budget", default="10min", show_default=True, help="Time for all of it: 90s, 10min, 1h.")
+@click.option(
+    "--memory", default=None, help="Memory that a candidate may take, such as 8GB; half of what is free unless given."
+)
+@click.option("--metric", default=None, help="What is chosen by on validation.  [default: ndcg@20]")
+@click.option("--seed", default=0, show_default=True, help="Of everything that is drawn.")
+@click.option(
+    "--model", "models", multiple=True, help="A model or preset to try; may be given several times. All unless given."
+)
+@click.option("--fresh", is_flag=True, help="Begin anew instead of going on with the search in the folder.")
+def search(
+    data: str,
+    out: Path,
+    budget: str,
+    memory: str | None,
+    metric: str | None,
+    seed: int,
+    models: tuple[str, ...],
+    fresh: bool,
+) -> None:
+    """Find the best recommender for a data set within a time budget; its test part is not looked at."""
+    from graphrec.run_folder import check_folder
+    from graphrec.runs import named_split
+    from graphrec.search import search as find
+    from graphrec.search.budget import seconds_of
+
+    seconds_of(budget)
+    check_folder(out, _FILES, ("candidates", "checkpoints"))
+    split = named_split(data)
+    assert split.valid is not None
+    best = find(
+        split.train,
+        split.valid,
+        budget,
+        memory=memory,
+        out=out,
+        seed=seed,
+        metric=metric,
+        models=list(models) or None,
+        resume=not fresh,
+    )
+    table = best.table
+    assert table is not None
+    figures = table.columns[2]
+    click.echo(table.sort_values(figures, ascending=False, na_position="last").head(20).to_string(index=False, max_colwidth=60))
+    click.echo(f"{best.name} saved in {click.format_filename(out)}")

@@ -1,0 +1,183 @@
+"""A blend is a recommender like any other, and never worse on validation than its members."""
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import graphrec as gr
+from graphrec.errors import InputError
+from graphrec.models.hybrids.blend import add_levelled
+
+FIT = {"epochs": 3, "batch_size": 64, "seed": 3, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def split():
+    g = np.random.default_rng(5)
+    taste = g.random((80, 3)) @ g.random((3, 60)) + 0.5 * g.random((80, 60))
+    u, i = np.nonzero(taste > np.quantile(taste, 0.8, axis=1, keepdims=True))
+    rows = pd.DataFrame({"user_id": [f"u{n}" for n in u], "item_id": i + 500, "time": g.permutation(len(u))})
+    return gr.split.chronological(gr.Interactions.from_frame(rows, time="time"), test=0.2, valid=0.2)
+
+
+@pytest.fixture(scope="module")
+def members(split, device):
+    near = gr.Recommender("rp3beta").fit(split.train, valid=split.valid, device=device)
+    return [near, gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, device=device, **FIT)]
+
+
+@pytest.fixture(scope="module")
+def blend(members, split, device):
+    return gr.Blend(members, weights=[0.6, 0.4]).fit(split.train, valid=split.valid, device=device)
+
+
+def scores_of(rec):
+    n = rec.train.n_items
+    return np.stack([rec.score([user] * n, rec.train.item_ids) for user in rec.train.user_ids])
+
+
+def test_scores_are_the_weighted_sum_of_levelled_ones(blend, members):
+    want, n = 0, blend.train.n_items
+    for weight, member in zip([0.6, 0.4], members, strict=True):
+        s = scores_of(member).astype(np.float64)
+        mean, high = s.mean(1, keepdims=True), np.sort(s, axis=1)[:, -(n // 4) :].mean(1, keepdims=True)
+        want = want + weight * (s - mean) / (high - mean)
+    np.testing.assert_allclose(scores_of(blend), want, atol=2e-5)
+
+
+def test_the_compiled_levels_are_those_of_torch():
+    g = torch.Generator().manual_seed(0)
+    scores = torch.randn(9, 40, generator=g)
+    scores[3] = 2.0
+    scores[5, 7] = torch.nan
+    out = torch.zeros(9, 40)
+    add_levelled(scores, 5, 0.5, out)
+    mean = scores.mean(1, keepdim=True)
+    reach = scores.topk(5, 1).values.mean(1, keepdim=True) - mean
+    want = 0.5 * (scores - mean) / torch.where(reach == 0, torch.inf, reach)
+    torch.testing.assert_close(out, want, equal_nan=True)
+    assert out[5].isnan().all()
+    assert not out[3].any()
+
+
+def test_paired_scores_are_those_of_the_ranking(blend, split):
+    lists = blend.recommend(split.train.user_ids[:20], k=8)
+    np.testing.assert_allclose(blend.score(lists.user_id, lists.item_id), lists.score, rtol=1e-5)
+
+
+def test_never_worse_on_validation_than_its_members(members, split, device):
+    popular = gr.Recommender("itempop").fit(split.train, valid=split.valid, device=device)
+    noise = gr.Recommender("random").fit(split.train, valid=split.valid, device=device)
+    for some in (members, [popular, noise], [*members, popular, noise]):
+        blend = gr.Blend(some).fit(split.train, valid=split.valid, device=device, metric="ndcg@10")
+        model = blend.model
+        measure = gr.recommender.blend.Evaluator(["ndcg@10"], split.train)
+        figures = [measure(one.model, split.valid)["ndcg@10"] for one in some]
+        assert measure(model, split.valid)["ndcg@10"] >= max(figures) - 1e-12
+        assert sum(blend.weights) == pytest.approx(1)
+        assert blend.selected
+
+
+def test_a_corner_gives_its_members_scores(members, split, device):
+    corner = gr.Blend(members, weights=[0, 3]).fit(split.train, device=device)
+    np.testing.assert_allclose(scores_of(corner), scores_of(members[1]), atol=1e-6)
+    assert corner.valid is None
+
+
+def test_it_survives_the_disk_and_copies(blend, split, tmp_path, device):
+    want = blend.recommend(split.train.user_ids, k=5)
+    blend.save(tmp_path / "run")
+    again = gr.load(tmp_path / "run", device=device)
+    assert isinstance(again, gr.Blend)
+    assert again.weights == pytest.approx([0.6, 0.4])
+    assert [member.name for member in again.members] == ["rp3beta", "mf"]
+    assert len(list((tmp_path / "run").glob("members.1.model-*"))) == 1
+    for other in (again, pickle.loads(pickle.dumps(blend)), copy.deepcopy(blend)):
+        pd.testing.assert_frame_equal(other.recommend(split.train.user_ids, k=5), want, rtol=1e-5)
+        assert gr.evaluate(other, split, k=5).mean == pytest.approx(gr.evaluate(blend, split, k=5).mean)
+    again.save(tmp_path / "twice")
+    pd.testing.assert_frame_equal(gr.load(tmp_path / "twice").recommend(split.train.user_ids, k=5), want, rtol=1e-4)
+
+
+def test_a_blend_of_a_blend(blend, members, split, tmp_path, device):
+    outer = gr.Blend([blend, members[1]], weights=[1, 1]).fit(split.train, valid=split.valid, device=device)
+    outer.save(tmp_path / "run")
+    want = outer.recommend(split.train.user_ids, k=5)
+    pd.testing.assert_frame_equal(gr.load(tmp_path / "run").recommend(split.train.user_ids, k=5), want, rtol=1e-4)
+
+
+def test_refit_fits_the_members_anew_and_keeps_the_weights(members, split, tmp_path, device):
+    plain = gr.Blend(members).fit(split.train, valid=split.valid, device=device)
+    before = scores_of(members[1])
+    both = gr.Blend(members).fit(split.train, valid=split.valid, refit=True, device=device)
+    assert both.weights == plain.weights
+    assert len(both.train) == len(split.train) + len(split.valid)
+    assert all(len(member.train) == len(both.train) for member in both.members)
+    np.testing.assert_array_equal(scores_of(members[1]), before)
+    mf = gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, refit=True, device=device, **FIT)
+    np.testing.assert_allclose(scores_of(both.members[1]), scores_of(mf), rtol=1e-5, atol=1e-6)
+    both.save(tmp_path / "run")
+    want = both.recommend(split.train.user_ids, k=5)
+    pd.testing.assert_frame_equal(gr.load(tmp_path / "run").recommend(split.train.user_ids, k=5), want, rtol=1e-4)
+
+
+def test_similar_items_blend_what_the_members_say(blend, members, split, device):
+    lists = blend.similar_items(split.train.item_ids[:3], k=4)
+    assert (lists.item_id != lists.similar_id).all()
+    assert len(lists) == 12
+    mute = gr.Blend([members[0]], weights=[1]).fit(split.train, device=device)
+    mute.model.members[0].likeness = lambda: gr.models.Scorer.likeness(mute.model.members[0])
+    try:
+        with pytest.raises(InputError, match="none of its members"):
+            mute.model.likeness()
+    finally:
+        del mute.model.members[0].likeness
+
+
+def test_eight_threads_get_what_one_gets(blend, split):
+    users = list(split.train.user_ids)
+    want = blend.recommend(users, k=5)
+    with ThreadPoolExecutor(8) as pool:
+        for got in pool.map(lambda _: blend.recommend(users, k=5), range(8)):
+            pd.testing.assert_frame_equal(got, want)
+
+
+def test_new_people_are_taken_in_where_the_members_can(split, members, device):
+    both = [members[0], gr.Recommender("gfcf", rank=4).fit(split.train, device=device)]
+    blend = gr.Blend(both, weights=[1, 1]).fit(split.train, device=device)
+    history = split.train.to_csr("ones")[:5]
+    people, _ = blend.ranker.top_k_of(history, 6)
+    known, _ = blend.ranker.top_k(np.arange(5), 6)
+    np.testing.assert_array_equal(people, known)
+
+
+def test_mistakes_are_named(members, split, device):
+    with pytest.raises(InputError, match=r"member 1.*not fitted"):
+        gr.Blend([members[0], gr.Recommender("mf")])
+    with pytest.raises(InputError, match="list of fitted"):
+        gr.Blend(members[0])
+    with pytest.raises(InputError, match="pass valid"):
+        gr.Blend(members).fit(split.train)
+    with pytest.raises(InputError, match="2 numbers"):
+        gr.Blend(members, weights=[1]).fit(split.train)
+    with pytest.raises(InputError, match="epochs"):
+        gr.Blend(members).fit(split.train, valid=split.valid, epochs=3)
+    knows = gr.Recommender("itempop").fit(split.train, valid=split.valid, refit=True, device=device)
+    with pytest.raises(InputError, match=r"trained on .* pairs of valid"):
+        gr.Blend([members[0], knows]).fit(split.train, valid=split.valid)
+    other = gr.Interactions.from_frame(pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]}))
+    with pytest.raises(InputError, match="another id space"):
+        gr.Blend(members, weights=[1, 1]).fit(other)
+
+
+def test_a_member_that_breaks_is_named_by_its_user(blend, members, split):
+    sick = copy.deepcopy(blend)
+    with torch.no_grad():
+        sick.model.members[1].users[2] = torch.nan
+    with pytest.raises(FloatingPointError, match=str(split.train.user_ids[2])):
+        sick.recommend(split.train.user_ids, k=3)

@@ -1,0 +1,208 @@
+"""A search keeps its budget, survives a kill, tells of failures, and never looks at test."""
+
+import importlib
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import graphrec as gr
+from graphrec.errors import InputError
+from graphrec.evaluation.evaluator import Evaluator
+from graphrec.search.budget import Budget, Costs, bytes_of, seconds_of
+from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.trial import Trial, is_known
+
+QUICK = ["itempop", "rp3beta", "turbocf"]
+
+
+def made_split():
+    g = np.random.default_rng(5)
+    taste = g.random((90, 3)) @ g.random((3, 60)) + 0.5 * g.random((90, 60))
+    u, i = np.nonzero(taste > np.quantile(taste, 0.8, axis=1, keepdims=True))
+    rows = pd.DataFrame({"user_id": [f"u{n}" for n in u], "item_id": i + 500, "time": g.permutation(len(u))})
+    return gr.split.chronological(gr.Interactions.from_frame(rows, time="time"), test=0.2, valid=0.2)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return made_split()
+
+
+@pytest.fixture(scope="module")
+def found(split, tmp_path_factory):
+    out = tmp_path_factory.mktemp("search") / "run"
+    models = [*QUICK, "ease", "mf", "multdae"]
+    return gr.search(split.train, split.valid, budget="25s", out=out, models=models, progress=False, device="cpu"), out
+
+
+def test_test_is_no_argument():
+    assert "test" not in inspect.signature(gr.search).parameters
+    assert "test" not in inspect.signature(gr.tune).parameters
+
+
+def test_the_result_is_fitted_on_train_and_validation_and_no_worse_than_any_candidate(found, split):
+    best, _ = found
+    table = best.table
+    assert len(best.train) == len(split.train) + len(split.valid)
+    assert {"itempop", "rp3beta", "turbocf", "ease", "mf", "multdae"} <= set(table[table.status == "ok"].model)
+    chosen = table[table.model == "blend"] if best.name == "blend" else table[table.model == best.name]
+    assert chosen["ndcg@20"].max() == table["ndcg@20"].max()
+    assert set(table.columns) == {"model", "settings", "ndcg@20", "seconds", "epochs", "at", "status", "reason"}
+
+
+def test_the_folder_is_a_run_with_its_table_and_picture(found, split):
+    best, out = found
+    users = split.train.user_ids[:20]
+    pd.testing.assert_frame_equal(gr.load(out).recommend(users, k=5), best.recommend(users, k=5), rtol=1e-4)
+    assert len(pd.read_csv(out / "table.csv")) == len(best.table)
+    assert (out / "search.png").read_bytes()[:4] == b"\x89PNG"
+    assert not (out / "checkpoints").exists()
+
+
+def test_a_search_at_its_end_is_read_and_a_larger_budget_goes_on(found, split, tmp_path):
+    best, out = found
+    lines = (out / "journal.jsonl").read_text()
+    again = gr.search(split.train, split.valid, budget="25s", out=out, models=QUICK, progress=False, device="cpu")
+    assert (out / "journal.jsonl").read_text() == lines
+    assert len(again.table) == len(best.table)
+    pd.testing.assert_frame_equal(again.recommend("u3", k=5), best.recommend("u3", k=5), rtol=1e-4)
+
+
+def test_another_search_in_the_folder_is_refused(found, split):
+    _, out = found
+    with pytest.raises(InputError, match="other data"):
+        gr.search(split.train, split.valid, budget="5s", out=out, seed=1, progress=False)
+
+
+def test_what_cannot_fit_is_not_begun(split, monkeypatch):
+    slow = [Entry("itempop"), Entry("ease", seconds=lambda *_: 1e4)]
+    monkeypatch.setattr(importlib.import_module("graphrec.search.search"), "SOLVED", slow)
+    best = gr.search(split.train, split.valid, budget=20, models=["itempop", "ease"], progress=False, device="cpu")
+    table = best.table.set_index("model")
+    assert table.loc["ease", "status"] == "skipped"
+    assert "would take about" in table.loc["ease", "reason"]
+
+
+def test_memory_is_kept(split):
+    best = gr.search(
+        split.train, split.valid, budget="15s", memory=20_000, models=["itempop", "ease"], progress=False, device="cpu"
+    )
+    table = best.table.set_index("model")
+    assert best.name == "itempop"
+    assert table.loc[["ease"], "reason"].str.contains("memory").all()
+
+
+def test_a_candidate_that_fails_is_a_row(split, monkeypatch):
+    def broken(self):
+        raise RuntimeError("no luck today")
+
+    monkeypatch.setattr(gr.models.TurboCF, "solve", broken)
+    best = gr.search(split.train, split.valid, budget="15s", models=QUICK, progress=False, device="cpu")
+    failed = best.table[best.table.model == "turbocf"]
+    assert (failed.status == "failed").all()
+    assert failed.reason.str.contains("no luck today").all()
+
+
+def test_nothing_that_could_be_fitted_is_an_error(split, monkeypatch):
+    monkeypatch.setattr(gr.models.ItemPop, "solve", lambda self: 1 / 0)
+    with pytest.raises(InputError, match=r"no candidate.*division by zero"):
+        gr.search(split.train, split.valid, budget="15s", models=["itempop"], progress=False)
+
+
+PROGRAM = """
+import sys, graphrec as gr
+sys.path.insert(0, sys.argv[2])
+from test_search import QUICK, made_split
+split = made_split()
+gr.search(split.train, split.valid, budget="40s", out=sys.argv[1], models=[*QUICK, "mf"], device="cpu")
+"""
+
+
+def test_a_killed_search_goes_on(split, tmp_path):
+    out, here = tmp_path / "run", os.path.dirname(__file__)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(out), here], stderr=subprocess.DEVNULL)
+    journal = out / "journal.jsonl"
+    ends = time.monotonic() + 60
+    while not (journal.exists() and journal.read_text().count('"mf"') >= 1) and time.monotonic() < ends:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with journal.open("a") as file:
+        file.write('{"key": "half a li')
+    before = [json.loads(line) for line in journal.read_text().splitlines()[1:-1]]
+    assert before
+    best = gr.search(split.train, split.valid, budget="40s", out=out, models=[*QUICK, "mf"], progress=False, device="cpu")
+    rows = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    assert rows[: len(before)] == before
+    solved = [row["key"] for row in rows if row["model"] in QUICK and row["status"] == "ok"]
+    assert len(solved) == len(set(solved))
+    assert rows[-1]["key"] == "end"
+    assert best.table["at"].is_monotonic_increasing or best.table["at"].max() < 45
+    measured = Evaluator(["ndcg@20"], split.train)
+    rp3beta = gr.Recommender("rp3beta").fit(split.train)
+    assert best.table["ndcg@20"].max() >= measured(rp3beta.model, split.valid)["ndcg@20"]
+
+
+def test_tune_tries_a_grid_and_keeps_the_best(split):
+    best = gr.tune("rp3beta", {"alpha": [0.4, 1.0], "beta": [0.0, 0.5]}, split.train, split.valid, "20s", progress=False)
+    assert len(best.table) == 4
+    top = best.table.loc[best.table["ndcg@20"].idxmax(), "settings"]
+    assert top == f"alpha={best.hyper['alpha']} beta={best.hyper['beta']}"
+    drawn = gr.tune(
+        "mf", {"lr": lambda g: 10 ** g.uniform(-3, -1), "dim": [8]}, split.train, split.valid, "8s", trials=2, progress=False
+    )
+    assert drawn.hyper == {"dim": 8}
+    assert len(drawn.table) == 2
+
+
+def test_mistakes_are_named(split):
+    with pytest.raises(InputError, match="did you mean 'itemknn'"):
+        gr.search(split.train, split.valid, models=["itemkn"])
+    for wrong in ("soon", -1, "0s", True, None):
+        with pytest.raises(InputError, match="budget must be"):
+            gr.search(split.train, split.valid, budget=wrong)
+    with pytest.raises(InputError, match="pass valid"):
+        gr.search(split.train, None)
+    with pytest.raises(InputError, match="metric of a list"):
+        gr.search(split.train, split.valid, metric="auc")
+    with pytest.raises(InputError, match="unknown option 'alfa'"):
+        gr.tune("rp3beta", {"alfa": [1]}, split.train, split.valid)
+    with pytest.raises(InputError, match="list of values"):
+        gr.tune("rp3beta", {"alpha": []}, split.train, split.valid)
+
+
+def test_times_and_sizes_are_read():
+    assert [seconds_of(text) for text in ("90s", "10min", "1.5h", "7", 3)] == [90, 600, 5400, 7, 3]
+    assert [bytes_of(text) for text in ("8GB", "1.5 MiB", "100", 7)] == [8 * 2**30, 1.5 * 2**20, 100, 7]
+    ticks = iter([0.0, 4.0, 11.0])
+    budget = Budget(10, 2.0, lambda: next(ticks))
+    assert budget.left == 4
+    assert budget.spent == 13
+
+
+def test_costs_are_learnt():
+    costs = Costs()
+    assert costs.expected("ease", 10.0) > 10
+    costs.learn("gfcf", 1.5, 8.0)
+    assert costs.expected("gfcf", 3.5) == pytest.approx(16.0)
+    assert costs.expected("ease", 1.5) == pytest.approx(12.0)
+
+
+def test_every_setting_that_is_declared_is_one_its_model_takes(split):
+    facts = facts_of(split.train)
+    for entry in (*SOLVED, *TRAINED):
+        assert isinstance(entry, Entry)
+        if is_known(entry.model):
+            for hyper in entry.settings_for(facts):
+                made = Trial(entry.model, hyper, entry.fit).made()
+                assert set(hyper) <= set(made.hyper)
+                assert entry.seconds(facts, hyper) > 0
+                assert entry.bytes(facts, hyper) > 0
