@@ -7,6 +7,26 @@ from collections.abc import Iterable
 
 __all__ = ["InputError", "unknown_name"]
 
+# What other libraries call what has another name here.
+_ELSEWHERE = {
+    "learning_rate": "lr",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "reg": "l2",
+    "lambda": "l2",
+    "regularization": "l2",
+    "validation": "valid",
+    "embedding_dim": "dim",
+    "embedding_size": "dim",
+    "factors": "dim",
+    "n_factors": "dim",
+    "n_layers": "layers",
+    "num_layers": "layers",
+    "random_state": "seed",
+    "early_stopping": "patience",
+    "verbose": "progress",
+}
+
 
 class InputError(ValueError):
     """Input that cannot be used: the message says which column, row, option or file, in one or two sentences.
@@ -34,6 +54,9 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
         To be raised by the caller.
     """
     names = sorted(known)
+    other = _ELSEWHERE.get(str(name).lower())
+    if other in names:
+        return InputError(f"unknown {kind} {str(name)!r}; here it is called {other!r}.")
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}."
     return InputError(f"unknown {kind} {str(name)!r}; {hint}")

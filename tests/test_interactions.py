@@ -122,3 +122,21 @@ def test_bad_tables_name_column_and_row(frame, message):
 def test_bad_calls(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_least_rating_must_be_a_number(interactions):
+    for odd in ("4", True, [4]):
+        with pytest.raises(gr.errors.InputError, match="min_rating must be a number"):
+            interactions.binarize(min_rating=odd)
+
+
+def test_names_of_other_libraries_are_known(interactions):
+    with pytest.raises(gr.errors.InputError, match="'learning_rate'; here it is called 'lr'"):
+        gr.Recommender("mf").fit(interactions, learning_rate=0.1)
+    with pytest.raises(gr.errors.InputError, match="'n_factors'; here it is called 'dim'"):
+        gr.Recommender("mf", n_factors=8)
+
+
+def test_a_table_is_no_split(interactions, tmp_path):
+    with pytest.raises(gr.errors.InputError, match="takes a Split, not Interactions"):
+        gr.write_lightgcn(interactions, tmp_path / "d")

@@ -175,6 +175,8 @@ def write_lightgcn(split: Split, folder: PathLike) -> None:
     InputError
         A part repeats a pair, or train and valid share one: the format has no place for that.
     """
+    if not isinstance(split, Split):
+        raise InputError(f"write_lightgcn takes a Split, not {type(split).__name__}; gr.Split(train=table) makes one.")
     folder = Path(folder)
     parts = {"train": split.train_and_valid, "valid": split.valid, "test": split.test}
     present = {name: part for name, part in parts.items() if part is not None}

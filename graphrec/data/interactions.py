@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -310,10 +311,13 @@ class Interactions:
         Raises
         ------
         InputError
-            There are no ratings, or none is high enough.
+            There are no ratings, or none is high enough; or `min_rating` is no number.
         """
         if self.ratings is None:
             raise InputError("binarize needs ratings, and this table has none.")
+        least: object = min_rating
+        if least is not None and (isinstance(least, bool) or not isinstance(least, Real)):
+            raise InputError(f"binarize: min_rating must be a number, got {min_rating!r}.")
         keep = self.ratings >= (-np.inf if min_rating is None else min_rating)
         if not len(self):
             raise InputError("binarize needs ratings, and this table has no row.")
