@@ -13,7 +13,11 @@ from graphrec.losses import info_nce
 from graphrec.models import SGL, SimGCL, SimpleX, Step, XSimGCL
 from graphrec.sampling import PairBatch
 
-PRESETS = [n for n in gr.presets.preset_names() if n.startswith(("sgl", "simgcl", "xsimgcl", "mf-", "lightgcn-sl", "lightgcn-bsl", "lightgcn-d"))]
+PRESETS = [
+    n
+    for n in gr.presets.preset_names()
+    if n.startswith(("sgl", "simgcl", "xsimgcl", "mf-", "lightgcn-sl", "lightgcn-bsl", "lightgcn-d"))
+]
 
 
 @pytest.fixture(scope="module")
