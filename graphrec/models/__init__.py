@@ -21,6 +21,10 @@ from graphrec.models.filters.slim import SLIM
 from graphrec.models.filters.turbocf import TurboCF
 from graphrec.models.graph.lightgcn import LightGCN
 from graphrec.models.graph.ngcf import NGCF
+from graphrec.models.graph.sgl import SGL
+from graphrec.models.graph.simgcl import SimGCL
+from graphrec.models.graph.simplex import SimpleX
+from graphrec.models.graph.xsimgcl import XSimGCL
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
 from graphrec.models.neighbours.p3alpha import P3alpha
@@ -44,6 +48,7 @@ __all__ = [
     "MODELS",
     "NCF",
     "NGCF",
+    "SGL",
     "SLIM",
     "Autoencoder",
     "Bias",
@@ -67,11 +72,14 @@ __all__ = [
     "Rows",
     "Scorer",
     "Scoring",
+    "SimGCL",
+    "SimpleX",
     "Solved",
     "Step",
     "Table",
     "TurboCF",
     "UserKNN",
+    "XSimGCL",
     "embedding",
 ]
 
@@ -101,9 +109,13 @@ MODELS: dict[str, type[Scorer]] = {
     "puresvd": PureSVD,
     "random": Random,
     "rp3beta": RP3beta,
+    "sgl": SGL,
+    "simgcl": SimGCL,
+    "simplex": SimpleX,
     "slim": SLIM,
     "turbocf": TurboCF,
     "userknn": UserKNN,
+    "xsimgcl": XSimGCL,
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
