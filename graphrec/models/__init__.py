@@ -7,16 +7,24 @@ from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.encoding import Encoding, Gathered, Rows, Table
 from graphrec.models.factorisation.gmf import GMF
+from graphrec.models.factorisation.hoprec import HOPRec
 from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factorisation.ncf import NCF
 from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.factorisation.ultragcn import UltraGCN
 from graphrec.models.filters.ease import EASE
 from graphrec.models.filters.gfcf import GFCF
 from graphrec.models.filters.slim import SLIM
 from graphrec.models.filters.turbocf import TurboCF
+from graphrec.models.graph.dgcf import DGCF
+from graphrec.models.graph.gcmc import GCMC
 from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.lightgcnpp import LightGCNPP
+from graphrec.models.graph.lrgccf import LRGCCF
+from graphrec.models.graph.mgdcf import MGDCF
 from graphrec.models.graph.ngcf import NGCF
+from graphrec.models.graph.pinsage import PinSage
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
 from graphrec.models.neighbours.rp3beta import RP3beta
@@ -28,10 +36,14 @@ from graphrec.models.scoring import Scoring
 
 __all__ = [
     "COMPOSED",
+    "DGCF",
     "EASE",
+    "GCMC",
     "GFCF",
     "GMF",
+    "LRGCCF",
     "MF",
+    "MGDCF",
     "MLP",
     "MODELS",
     "NCF",
@@ -43,14 +55,17 @@ __all__ = [
     "EmbeddingNet",
     "Encoding",
     "Gathered",
+    "HOPRec",
     "Hybrid",
     "ItemKNN",
     "ItemPop",
     "LightGCN",
+    "LightGCNPP",
     "Model",
     "MultDAE",
     "MultVAE",
     "NeuMF",
+    "PinSage",
     "RP3beta",
     "Random",
     "Rows",
@@ -60,6 +75,7 @@ __all__ = [
     "Step",
     "Table",
     "TurboCF",
+    "UltraGCN",
     "embedding",
 ]
 
@@ -68,24 +84,32 @@ MODELS: dict[str, type[Scorer]] = {
     "autoencoder": Autoencoder,
     "bias": Bias,
     "collabfnet": CollabFNet,
+    "dgcf": DGCF,
     "ease": EASE,
     "embeddingnet": EmbeddingNet,
+    "gcmc": GCMC,
     "gfcf": GFCF,
     "gmf": GMF,
+    "hoprec": HOPRec,
     "itemknn": ItemKNN,
     "itempop": ItemPop,
     "lightgcn": LightGCN,
+    "lightgcnpp": LightGCNPP,
+    "lrgccf": LRGCCF,
     "mf": MF,
+    "mgdcf": MGDCF,
     "mlp": MLP,
     "multdae": MultDAE,
     "multvae": MultVAE,
     "ncf": NCF,
     "neumf": NeuMF,
     "ngcf": NGCF,
+    "pinsage": PinSage,
     "random": Random,
     "rp3beta": RP3beta,
     "slim": SLIM,
     "turbocf": TurboCF,
+    "ultragcn": UltraGCN,
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
