@@ -6,6 +6,7 @@ from graphrec.models.base import Model, Scorer, Solved, Step
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.encoding import Encoding, Gathered, Rows, Table
+from graphrec.models.factorisation.cmn import CMN
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.hoprec import HOPRec
 from graphrec.models.factorisation.mf import MF
@@ -35,6 +36,7 @@ from graphrec.models.ratings.embeddingnet import EmbeddingNet
 from graphrec.models.scoring import Scoring
 
 __all__ = [
+    "CMN",
     "COMPOSED",
     "DGCF",
     "EASE",
@@ -83,6 +85,7 @@ __all__ = [
 MODELS: dict[str, type[Scorer]] = {
     "autoencoder": Autoencoder,
     "bias": Bias,
+    "cmn": CMN,
     "collabfnet": CollabFNet,
     "dgcf": DGCF,
     "ease": EASE,

@@ -42,7 +42,7 @@ class HOPRec(Model):
     init_std : float
     """
 
-    # Chosen on the validation part of ML-100K.
+    # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "l2": 3e-2}
 
     def __init__(

@@ -16,6 +16,7 @@ from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.distance_correlation import centred_distances, distance_correlation
 from graphrec.models.parts.node_tables import node_tables
 from graphrec.models.parts.tables import embedding
 
@@ -108,22 +109,8 @@ class DGCF(Model):
             return {}
         total = step.rows.users.new_zeros(())
         for rows in (step.rows.users[: self.correlated], step.rows.items[: self.correlated]):
-            parts = [_centred(p) for p in rows.chunk(self.intents, dim=1)]
+            parts = [centred_distances(p) for p in rows.chunk(self.intents, dim=1)]
             for k in range(1, len(parts)):
                 for other in parts[:k]:
-                    total = total + _correlation(parts[k], other)
+                    total = total + distance_correlation(parts[k], other)
         return {"independence": self.independence * total}
-
-
-def _centred(x: Tensor) -> Tensor:
-    """Doubly centred distances of rows (n, d), shape (n, n)."""
-    square = x.square().sum(1)
-    d = (square[:, None] + square - 2 * x @ x.T).clamp_min(0).add(1e-8).sqrt()
-    return d - d.mean(0) - d.mean(1, keepdim=True) + d.mean()
-
-
-def _correlation(a: Tensor, b: Tensor) -> Tensor:
-    def covariance(x: Tensor, y: Tensor) -> Tensor:
-        return ((x * y).mean().clamp_min(0) + 1e-8).sqrt()
-
-    return covariance(a, b) / (covariance(a, a) * covariance(b, b) + 1e-10).sqrt()

@@ -26,9 +26,9 @@ __all__ = ["GCMC"]
 class GCMC(Model):
     """Graph convolutional matrix completion (van den Berg et al. 2017, eq. 1 to 6).
 
-    h_v = ReLU(acc_r Σ_{w ∈ N_r(v)} T_r[w] / √(d_v d_w)), z_v = ReLU(W h_v); T_r has a row for every node, which is W_r times its
+    h_v = ReLU(acc_r Σ_{w ∈ N_r(v)} T_r[w] / √(d_v d_w)), z_v = ReLU(W h_v); T_r has a row for every node: W_r times its
     one-hot input. ``decoder="dot"`` scores u · v, for rankings. ``decoder="bilinear"`` predicts ratings: p(r) is the softmax
-    of uᵀ Q_r v, and the score is Σ r p(r); the paper's loss −log p(r) then is the extra loss ``levels`` of a batch with ratings.
+    of uᵀ Q_r v, and the score is Σ r p(r); the paper's loss −log p(r) is the extra loss ``levels`` where there are ratings.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class GCMC(Model):
     """
 
     reads_ratings: ClassVar[bool] = True
-    # Chosen on the validation part of ML-100K.
+    # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "l2": 1e-4}
 
     def __init__(
@@ -70,9 +70,7 @@ class GCMC(Model):
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
         levels = np.ones(1, np.float32) if train.ratings is None else np.unique(train.ratings)
         if len(levels) > 20:
-            raise InputError(
-                f"gcmc has an edge type for each rating, and the column rating has {len(levels)} values; round them."
-            )
+            raise InputError(f"gcmc has an edge type for each rating, and there are {len(levels)} of them; round the column.")
         if decoder == "bilinear" and train.ratings is None:
             raise InputError("decoder='bilinear' predicts ratings, and the table has no column rating.")
         self.accumulate, self.activate_output = accumulate, activate_output
@@ -89,14 +87,12 @@ class GCMC(Model):
 
     def encode(self) -> Encoding:
         """The convolution of all nodes; penalties look at its result."""
-        parts = [propagate(self.graph_dropout(a), t) for a, t in zip(self._placed(), self.tables, strict=True)]
+        placed = [a.to(self.levels.device) for a in self._adjacencies]
+        parts = [propagate(self.graph_dropout(a), t) for a, t in zip(placed, self.tables, strict=True)]
         h = (torch.stack(parts).sum(0) if self.accumulate == "sum" else torch.cat(parts, dim=1)).relu()
         z = self.out(h)
         z = z.relu() if self.activate_output else z
         return node_tables(z, z, self.n_users)
-
-    def _placed(self) -> list[Any]:
-        return [a.to(self.levels.device) for a in self._adjacencies]
 
     def _logits(self, u: Tensor, v: Tensor, pairs: str) -> Tensor:
         return torch.einsum(pairs, u, self.forms, v)
@@ -105,7 +101,7 @@ class GCMC(Model):
         """u · v, or the expected rating, of paired rows (..., dim)."""
         if self.forms is None:
             return super().score(u, v)
-        return self._logits(*torch.broadcast_tensors(u, v), "...d,rde,...e->...r").softmax(-1) @ self.levels
+        return self._logits(u, v, "...d,rde,...e->...r").softmax(-1) @ self.levels
 
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
         """The same of each row of u (b, dim) with each of items (m, dim), shape (b, m)."""
