@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import graphrec as gr
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.losses import info_nce
-from graphrec.models import SGL, SimGCL, SimpleX, Step, XSimGCL
+from graphrec.models import SGL, SimpleX, Step
 from graphrec.sampling import PairBatch
 
 PRESETS = [
@@ -75,33 +75,6 @@ def test_sgl_is_the_papers_equations(inter, augmentation):
     assert model.train()._views == []
 
 
-def test_simgcl_is_the_mean_of_hops_without_ego_and_its_noise_has_one_length(inter):
-    model = SimGCL(inter, dim=8, layers=2, noise=0.3)
-    dense = BipartiteGraph(inter).adjacency("sym").to_dense()
-    first = dense @ model.embedding
-    assert torch.allclose(torch.cat([model.encode().users.full(), model.encode().items.full()]), (first + dense @ first) / 2)
-    added = model.hops(0.3)[0] - first
-    linked = dense.sum(1) > 0
-    assert torch.allclose(added[linked].norm(dim=1), torch.tensor(0.3), atol=1e-5)
-    assert bool((added * first >= -1e-7).all())
-    torch.manual_seed(4)
-    value = model.auxiliary(step_of(model))["contrast"]
-    torch.manual_seed(4)
-    views = [sum(model.hops(0.3)) / 2 for _ in range(2)]
-    assert float(value) == pytest.approx(0.5 * contrast(*views, 0.2), rel=1e-4)
-
-
-def test_xsimgcl_compares_the_mean_with_a_layer_of_the_same_pass(inter):
-    model = XSimGCL(inter, dim=8, layers=2)
-    torch.manual_seed(4)
-    step = step_of(model)
-    torch.manual_seed(4)
-    hops = model.hops(model.noise)
-    value = model.auxiliary(step)["contrast"]
-    assert float(value) == pytest.approx(0.2 * contrast(sum(hops) / 2, hops[0], 0.2), rel=1e-4)
-    assert torch.equal(model.eval().encode().users.full(), model.encode().users.full())
-
-
 def test_simplex_is_the_papers_equations(inter):
     model = SimpleX(inter, dim=8, gate=0.3)
     r = torch.tensor(inter.to_csr().toarray() > 0).float()
@@ -127,5 +100,5 @@ def test_resuming_with_random_views_is_bit_equal(inter, augmentation, tmp_path):
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_presets_train(inter, name):
     rec = gr.preset(name, dim=4)
-    rec.fit(inter, epochs=1, progress=False, **({"patience": None, "eval_every": 1}))
+    rec.fit(inter, valid=None, epochs=1, progress=False, patience=None)
     assert np.isfinite(rec.history["loss"].iloc[0])
