@@ -6,12 +6,15 @@ from graphrec.models.base import Model, Scorer, Solved, Step
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.models.baselines.random_ import Random
 from graphrec.models.encoding import Encoding, Gathered, Rows, Table
+from graphrec.models.factorisation.cmn import CMN
 from graphrec.models.factorisation.gmf import GMF
+from graphrec.models.factorisation.hoprec import HOPRec
 from graphrec.models.factorisation.ials import IALS
 from graphrec.models.factorisation.mf import MF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factorisation.ncf import NCF
 from graphrec.models.factorisation.neumf import NeuMF
+from graphrec.models.factorisation.ultragcn import UltraGCN
 from graphrec.models.filters.bspm import BSPM
 from graphrec.models.filters.chebycf import ChebyCF
 from graphrec.models.filters.ease import EASE
@@ -19,8 +22,15 @@ from graphrec.models.filters.gfcf import GFCF
 from graphrec.models.filters.puresvd import PureSVD
 from graphrec.models.filters.slim import SLIM
 from graphrec.models.filters.turbocf import TurboCF
+from graphrec.models.graph.dgcf import DGCF
+from graphrec.models.graph.gcmc import GCMC
 from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.lightgcnpp import LightGCNPP
+from graphrec.models.graph.lrgccf import LRGCCF
 from graphrec.models.graph.ngcf import NGCF
+from graphrec.models.graph.pinsage import PinSage
+from graphrec.models.graph.sgl import SGL
+from graphrec.models.graph.simplex import SimpleX
 from graphrec.models.hybrids.blend import Blend
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
@@ -35,16 +45,21 @@ from graphrec.models.scoring import Scoring
 
 __all__ = [
     "BSPM",
+    "CMN",
     "COMPOSED",
+    "DGCF",
     "EASE",
+    "GCMC",
     "GFCF",
     "GMF",
     "IALS",
+    "LRGCCF",
     "MF",
     "MLP",
     "MODELS",
     "NCF",
     "NGCF",
+    "SGL",
     "SLIM",
     "Autoencoder",
     "Bias",
@@ -54,25 +69,30 @@ __all__ = [
     "EmbeddingNet",
     "Encoding",
     "Gathered",
+    "HOPRec",
     "Hybrid",
     "ItemKNN",
     "ItemPop",
     "LightGCN",
+    "LightGCNPP",
     "Model",
     "MultDAE",
     "MultVAE",
     "NeuMF",
     "P3alpha",
+    "PinSage",
     "PureSVD",
     "RP3beta",
     "Random",
     "Rows",
     "Scorer",
     "Scoring",
+    "SimpleX",
     "Solved",
     "Step",
     "Table",
     "TurboCF",
+    "UltraGCN",
     "UserKNN",
     "embedding",
 ]
@@ -83,15 +103,21 @@ MODELS: dict[str, type[Scorer]] = {
     "bias": Bias,
     "bspm": BSPM,
     "chebycf": ChebyCF,
+    "cmn": CMN,
     "collabfnet": CollabFNet,
+    "dgcf": DGCF,
     "ease": EASE,
     "embeddingnet": EmbeddingNet,
+    "gcmc": GCMC,
     "gfcf": GFCF,
     "gmf": GMF,
     "ials": IALS,
+    "hoprec": HOPRec,
     "itemknn": ItemKNN,
     "itempop": ItemPop,
     "lightgcn": LightGCN,
+    "lightgcnpp": LightGCNPP,
+    "lrgccf": LRGCCF,
     "mf": MF,
     "mlp": MLP,
     "multdae": MultDAE,
@@ -101,11 +127,15 @@ MODELS: dict[str, type[Scorer]] = {
     "ngcf": NGCF,
     "p3alpha": P3alpha,
     "puresvd": PureSVD,
+    "pinsage": PinSage,
     "random": Random,
     "rp3beta": RP3beta,
+    "sgl": SGL,
+    "simplex": SimpleX,
     "slim": SLIM,
     "turbocf": TurboCF,
     "userknn": UserKNN,
+    "ultragcn": UltraGCN,
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.

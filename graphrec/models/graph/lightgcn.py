@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
+from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
 from graphrec.models.parts.graph_encoding import GraphEncoding
+from graphrec.models.parts.node_tables import node_tables
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
 
@@ -44,11 +47,13 @@ class LightGCN(Model):
     popularity : float
         For cosines: weight of an item's log degree in the ranking score, not in training; see
         :class:`~graphrec.models.cosine.CosineEncoding`.
+    layer_weights : {"mean", "learnable"}
+        How the K + 1 layers are summed (eq. 4): each with 1/(K+1), or with the softmax of trained logits that start equal.
 
     Attributes
     ----------
     embedding : Parameter of float32, shape (n_users + n_items, dim)
-        Ego embeddings, users first. The state does not depend on `layers`.
+        Ego embeddings, users first. The state does not depend on `layers`, unless their weights are learnt.
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ("init",)
@@ -66,11 +71,16 @@ class LightGCN(Model):
         init_std: float = 0.1,
         similarity: Literal["dot", "cosine"] = "dot",
         popularity: float = 0.0,
+        layer_weights: Literal["mean", "learnable"] = "mean",
     ) -> None:
         super().__init__(train)
         if layers < 0:
             raise InputError(f"layers must be 0 or more, got {layers}.")
-        for name, value, allowed in (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine"))):
+        for name, value, allowed in (
+            ("init", init, ("normal", "svd")),
+            ("similarity", similarity, ("dot", "cosine")),
+            ("layer_weights", layer_weights, ("mean", "learnable")),
+        ):
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
         if popularity and similarity == "dot":
@@ -82,6 +92,7 @@ class LightGCN(Model):
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         if init == "svd":
             self.embedding.data.copy_(singular_vectors(train, dim, init_std))
+        self.layer_logits = nn.Parameter(torch.zeros(layers + 1)) if layer_weights == "learnable" else None
         self.register_buffer("log_degree", log_degree(train), persistent=False)
         self.log_degree: Tensor
         self._adjacency = BipartiteGraph(train).adjacency(normalisation)
@@ -104,5 +115,11 @@ class LightGCN(Model):
     def _propagated(self) -> Encoding:
         if self.layers == 0:
             return Encoding(Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :]))
+        if self.layer_logits is not None:
+            hops: list[Tensor] = [self.embedding]
+            for _ in range(self.layers):
+                hops.append(propagate(self.adjacency(), hops[-1]))
+            weighed = torch.einsum("k,knd->nd", self.layer_logits.softmax(0), torch.stack(hops))
+            return node_tables(weighed, self.embedding, self.n_users)
         nodes = HopMean(self.adjacency(), self.embedding, self.layers, self._pool)
         return GraphEncoding(nodes, self.n_users, self.n_items)

@@ -1,0 +1,116 @@
+"""SGL: LightGCN, and two randomly thinned graphs on which every node should look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.graph.bipartite import Adjacency
+from graphrec.graph.hop_mean import HopMean
+from graphrec.graph.propagate import propagate
+from graphrec.losses.checks import above_zero
+from graphrec.models.base import Step
+from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.parts.checks import check_at_least, check_dropout
+from graphrec.models.parts.graph_encoding import Nodes
+from graphrec.models.parts.node_table import NodeTable, batch_contrast
+
+__all__ = ["SGL"]
+
+
+class SGL(LightGCN):
+    """Self-supervised graph learning (Wu et al., SIGIR 2021, eq. 5 to 12).
+
+    The two views of an epoch are LightGCN's propagation over graphs of which a share of the nodes or edges is left
+    out, and whose degrees are counted anew. InfoNCE compares them over the distinct users, and over the distinct
+    items, of a batch; the paper's sum runs over all users and items, and the official code offers both.
+
+    Parameters
+    ----------
+    train : Interactions
+    dim, layers, init_std
+        See :class:`~graphrec.models.graph.lightgcn.LightGCN`; at least one layer.
+    augmentation : {"edge", "node", "walk"}
+        What a view leaves out: edges (ED), nodes with all their edges (ND), or edges drawn for each layer anew (RW).
+    drop : float
+        ρ, the share left out. Each node or edge is drawn by itself; the official code draws an exact number.
+    temperature : float
+        τ.
+    weight : float
+        λ₁, the weight of the contrast.
+
+    Notes
+    -----
+    The views are drawn from torch's current generator in the first step of an epoch.
+    """
+
+    starting_options: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 5e-3, "l2": 1e-4}
+
+    def __init__(
+        self,
+        train: Interactions,
+        *,
+        dim: int = 64,
+        layers: int = 3,
+        init_std: float = 0.1,
+        augmentation: Literal["edge", "node", "walk"] = "edge",
+        drop: float = 0.1,
+        temperature: float = 0.2,
+        weight: float = 0.1,
+    ) -> None:
+        check_at_least("layers", layers, 1)
+        super().__init__(train, dim=dim, layers=layers, init_std=init_std)
+        if augmentation not in ("edge", "node", "walk"):
+            raise InputError(f"augmentation must be 'edge', 'node' or 'walk', got {augmentation!r}.")
+        check_at_least("weight", weight, 0)
+        self.augmentation, self.drop = augmentation, check_dropout("drop", drop)
+        self.temperature, self.weight = above_zero("temperature", temperature), weight
+        self._views: list[list[Adjacency]] = []
+
+    def train(self, mode: bool = True) -> SGL:
+        """As in torch; the next step draws its graphs anew."""
+        self._views = []
+        super().train(mode)
+        return self
+
+    def thinned(self) -> Adjacency:
+        """The graph without what is left out this time, normalised by the degrees that remain."""
+        whole = self.adjacency()
+        starts, columns = whole.pattern.on(whole.device)
+        half, n = len(columns) // 2, whole.n_nodes  # users' rows come first and hold each edge once
+        degree = starts.diff()
+        rows = torch.repeat_interleave(torch.arange(n, device=whole.device), degree, output_size=len(columns))
+        if self.augmentation == "node":
+            kept = torch.empty(n, device=whole.device).bernoulli_(1 - self.drop)
+            mask = kept[rows] * kept[columns]
+        else:
+            once = torch.empty(half, device=whole.device).bernoulli_(1 - self.drop)
+            mask = torch.cat([once, once[whole.pattern.reverse_on(whole.device)[half:]]])
+        scale = torch.zeros(n, device=whole.device).index_add_(0, rows, mask).clamp(min=1).rsqrt()
+        return whole.with_values(mask * scale[rows] * scale[columns], symmetric=True)
+
+    def view(self, adjacencies: list[Adjacency]) -> Nodes:
+        """The mean of all hops, over one graph or over one a hop."""
+        if len(adjacencies) == 1:
+            return HopMean(adjacencies[0], self.embedding, self.layers, self._pool)
+        hops: list[Tensor] = [self.embedding]
+        for adjacency in adjacencies:
+            hops.append(propagate(adjacency, hops[-1]))
+        return NodeTable(torch.stack(hops).mean(0), self.embedding)
+
+    def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
+        """The weighted contrast of the two views."""
+        if not self._views:
+            graphs = self.layers if self.augmentation == "walk" else 1
+            self._views = [[self.thinned() for _ in range(graphs)] for _ in range(2)]
+        first, second = (self.view(adjacencies) for adjacencies in self._views)
+        loss = batch_contrast(
+            step, self.n_users, self.n_items, lambda nodes: (first.rows(nodes)[0], second.rows(nodes)[0]), self.temperature
+        )
+        return {"contrast": self.weight * loss}

@@ -1,0 +1,104 @@
+"""Contrastive graph models and SimpleX against dense transcriptions of their papers' equations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+import graphrec as gr
+from graphrec.graph.bipartite import BipartiteGraph
+from graphrec.losses import info_nce
+from graphrec.models import SGL, SimpleX, Step
+from graphrec.sampling import PairBatch
+
+PRESETS = [
+    n
+    for n in gr.presets.preset_names()
+    if n.startswith(("sgl", "simgcl", "xsimgcl", "mf-", "lightgcn-sl", "lightgcn-bsl", "lightgcn-d"))
+]
+
+
+@pytest.fixture(scope="module")
+def inter():
+    g = np.random.default_rng(0)
+    pairs = np.unique(np.stack([g.integers(0, 12, 60), g.integers(0, 9, 60)]), axis=1)
+    return gr.Interactions.from_indices(*pairs, n_users=12, n_items=9)
+
+
+def loop_nce(a, b, tau):
+    a, b = (F.normalize(x, dim=1).double() for x in (a, b))
+    each = [
+        -math.log(math.exp(a[i] @ b[i] / tau) / sum(math.exp(a[i] @ b[j] / tau) for j in range(len(a)))) for i in range(len(a))
+    ]
+    return sum(each) / len(each)
+
+
+def step_of(model):
+    users, items = torch.tensor([3, 1, 3, 5]), torch.tensor([2, 0, 4, 2])
+    return Step(model.encode(), None, PairBatch(users, items), 1)
+
+
+def contrast(first, second, tau):
+    users, items = torch.tensor([1, 3, 5]), torch.tensor([0, 2, 4]) + 12
+    return sum(loop_nce(first[i].detach(), second[i].detach(), tau) for i in (users, items))
+
+
+def test_info_nce_is_the_loop_and_leaves_out_what_does_not_count():
+    a, b = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(1))
+    assert float(info_nce(a, b, 0.3)) == pytest.approx(loop_nce(a, b, 0.3), rel=1e-5)
+    some = torch.tensor([True, False, True, True, False])
+    assert float(info_nce(a, b, 0.3, some)) == pytest.approx(loop_nce(a[some], b[some], 0.3), rel=1e-5)
+
+
+@pytest.mark.parametrize("augmentation", ["edge", "node", "walk"])
+def test_sgl_is_the_papers_equations(inter, augmentation):
+    model = SGL(inter, dim=8, layers=2, augmentation=augmentation, drop=0.3, weight=0.5)
+    value = model.auxiliary(step_of(model))["contrast"]
+    whole, means = BipartiteGraph(inter).adjacency("sym").to_dense() > 0, []
+    for adjacencies in model._views:
+        e = [model.embedding]
+        for k in range(2):
+            dense = adjacencies[k % len(adjacencies)].to_dense()
+            kept = (dense != 0).float()
+            degree = kept.sum(1).clamp(min=1)
+            assert torch.allclose(dense, kept / torch.sqrt(degree[:, None] * degree))
+            assert torch.equal(kept, kept.T)
+            assert 0 < kept.sum() < whole.sum()
+            e.append(dense @ e[-1])
+        means.append(sum(e) / 3)
+    assert float(value) == pytest.approx(0.5 * contrast(*means, 0.2), rel=1e-4)
+    same = model._views
+    model.auxiliary(step_of(model))
+    assert model._views is same, "the graphs of an epoch stay"
+    assert model.train()._views == []
+
+
+def test_simplex_is_the_papers_equations(inter):
+    model = SimpleX(inter, dim=8, gate=0.3)
+    r = torch.tensor(inter.to_csr().toarray() > 0).float()
+    users, items = model.embedding[:12], model.embedding[12:]
+    mean = r @ items / r.sum(1, keepdim=True).clamp(min=1)
+    expected = F.normalize(0.3 * users + 0.7 * mean @ model.transform.weight.T, dim=1) @ F.normalize(items, dim=1).T
+    z = model.encode()
+    assert torch.allclose(z.users.full() @ z.items.full().T, expected, atol=1e-6)
+    assert torch.allclose(z.users.rows(torch.tensor([4, 1, 4])) @ z.items.full().T, expected[[4, 1, 4]], atol=1e-6)
+
+
+@pytest.mark.parametrize("augmentation", ["node", "walk"])
+def test_resuming_with_random_views_is_bit_equal(inter, augmentation, tmp_path):
+    def fit(epochs, **more):
+        rec = gr.Recommender("sgl", dim=8, augmentation=augmentation, drop=0.3)
+        return rec.fit(inter, epochs=epochs, batch_size=16, seed=2, progress=False, **more).model.embedding
+
+    whole = fit(4)
+    fit(2, checkpoint=tmp_path / "c")
+    assert torch.equal(whole, fit(4, checkpoint=tmp_path / "c", resume=True))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_presets_train(inter, name):
+    rec = gr.preset(name, dim=4)
+    rec.fit(inter, valid=None, epochs=1, progress=False, patience=None)
+    assert np.isfinite(rec.history["loss"].iloc[0])
