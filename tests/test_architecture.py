@@ -21,7 +21,7 @@ ROOMS = [
     {"recommender"},
     {"presets"},
     {"report", "serve"},
-    {"runs", "run_folder", "listings", "demo"},
+    {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 ]

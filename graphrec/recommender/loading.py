@@ -46,7 +46,7 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
     parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
     try:
         recommender = Recommender(saved.model if model is None else model, **saved.hyper, **saved.features, **parts)
-        recommender.fit_defaults = saved.fit_defaults
+        recommender.fit_defaults, recommender.titles = saved.fit_defaults, saved.titles
         # Where training starts need not be computed again.
         seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
         built = fitting.build(recommender._plan(), saved.built_from, seed, but)

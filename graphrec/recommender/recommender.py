@@ -14,6 +14,7 @@ import torch
 
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_k
@@ -51,7 +52,11 @@ class Recommender:
         A row per epoch: loss, learning rate, seconds and, where it was evaluated, validation metrics.
     best_epoch : int or None
         The epoch whose weights are kept; None when there was no validation part.
+    titles : Series or None
+        Names of items by their ids, saved with the recommender; those of the command line's ``--items``.
     """
+
+    titles: pd.Series[str] | None = None
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
@@ -236,6 +241,16 @@ class Recommender:
         """The epoch whose weights are kept; None when there was no validation part."""
         return None if self._state is None else self._state.best_epoch
 
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """How the command line read and split the table that the model was fitted on; empty where it did not."""
+        return {} if self._state is None else self._state.origin
+
+    @property
+    def n_without_history(self) -> int:
+        """How many users have no training interaction to recommend from, where the model needs one."""
+        return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
+
     # ---- questions ----------------------------------------------------------------------------
 
     def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
@@ -312,6 +327,40 @@ class Recommender:
                 "rank": column + 1,
             }
         )
+
+    def recommend_new(
+        self, histories: Sequence[Sequence[Any]], k: int = 10, candidates: Ids | None = None, exclude: Ids | None = None
+    ) -> pd.DataFrame:
+        """The items with the highest scores for people who were not there in training.
+
+        Parameters
+        ----------
+        histories : sequence of sequences
+            For each person the ids of the items they have met, which are left out.
+        k : int
+        candidates, exclude : sequence, optional
+            As in :meth:`recommend`.
+
+        Returns
+        -------
+        DataFrame
+            user_id (0, 1, … by the order of `histories`), item_id, score, rank (from 1).
+
+        Raises
+        ------
+        InputError
+            An unknown id, `k` outside 1 … n_items, or a model that cannot take in new people.
+        """
+        table = self.train
+        check_k([k], table.n_items)
+        known = [np.unique(table.item_index(list(one))) for one in histories]
+        starts = np.cumsum([0, *map(len, known)])
+        indices = np.concatenate([*known, np.zeros(0, np.int32)])
+        rows = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, starts), shape=(len(known), table.n_items))
+        best, scores = self.ranker.top_k_of(rows, k, self._choice(candidates, exclude))
+        row, column = np.nonzero(best >= 0)
+        found = {"user_id": row, "item_id": table.item_ids[best[row, column]], "score": scores[row, column], "rank": column + 1}
+        return pd.DataFrame(found)
 
     def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
         """The items to choose from, ascending; None for all."""
@@ -392,7 +441,9 @@ class Recommender:
                 "history": [dict(row) for row in state.history],
                 "best_epoch": state.best_epoch,
                 "stage": state.stage,
+                "origin": dict(state.origin),
             },
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,
+            titles=self.titles,
         )
