@@ -79,6 +79,11 @@ def _value(text: str) -> Any:
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter or a training option.")
 @click.option("--no-valid", is_flag=True, help="Put the validation pairs back into training (the papers' protocol).")
 @click.option("--refit", is_flag=True, help="Once the epochs are chosen on validation, train again on train + validation.")
+@click.option(
+    "--preset-data",
+    metavar="NAME",
+    help="Data set whose settings a preset takes, where its paper has several; --data itself if it is one of them.",
+)
 @_table_options
 @click.option(
     "--items", type=click.Path(path_type=Path), help="CSV or Parquet file with a title for each item (column --item)."
@@ -91,6 +96,7 @@ def train(
     pairs: tuple[str, ...],
     no_valid: bool,
     refit: bool,
+    preset_data: str | None,
     items: Path | None,
     title: str | None,
     **columns: Any,
@@ -107,7 +113,7 @@ def train(
         )
     if (items is None) != (title is None):
         raise InputError("--items names a file and --title its column of titles: one is of no use without the other.")
-    recommender, settings = named_recommender(model, settings_of(pairs))
+    recommender, settings = named_recommender(model, settings_of(pairs), data, preset_data)
     replaces = check_folder(out)
     table = TableOptions(**columns)
     origin: dict[str, Any] = {}
