@@ -145,6 +145,26 @@ def test_one_cold_customer_does_not_stop_the_export(tmp_path):
     assert "user c has no training interaction" in call(*ask, "--cold", "error", ok=False).stderr
 
 
+@pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
+def test_an_export_without_any_row_has_its_columns(shop, tmp_path, monkeypatch, name):
+    rec, only = gr.load(shop / "run"), tmp_path / "only.txt"
+    met = rec.train.item_ids[rec.train.items[0]]
+    who = np.flatnonzero(np.bincount(rec.train.users[rec.train.items == rec.train.items[0]], minlength=len(rec.train.user_ids)))
+    rec.fit(rec.train.select(np.flatnonzero(np.isin(rec.train.users, who))).compact()).save(tmp_path / "run")
+    only.write_text(f"{met}\n")
+    monkeypatch.setattr("graphrec.recommend_all._ROWS", 2)  # several blocks, all of them empty
+    call("recommend", tmp_path / "run", "--all", "-k", 1, "--candidates", only, "--out", tmp_path / name)
+    read = pd.read_csv(tmp_path / name) if name.endswith("csv") else pd.read_parquet(tmp_path / name)
+    assert len(read) == 0
+    assert [*read.columns] == ["user_id", "item_id", "score", "rank", "title"]
+
+
+def test_a_device_that_is_not_there_is_named(shop):
+    for words in (("recommend", shop / "run", "--user", "Müller, 03"), ("evaluate", shop / "run", "--data", shop / "p.csv")):
+        call(*words, "--device", "cpu")
+        assert "nonsense" in call(*words, "--device", "nonsense", ok=False).stderr
+
+
 def test_files_of_candidates_and_exclusions(shop, tmp_path):
     (tmp_path / "some.txt").write_bytes(b"\xef\xbb\xbf0001\r\n0002\r\n\r\nstrange\r\n")
     ask = ("recommend", shop / "run", "--all", "-k", 3, "--out", tmp_path / "r.parquet")
@@ -158,11 +178,21 @@ def test_someone_new_and_ids_with_commas(tmp_path):
     rows = [(u, i) for u in range(6) for i in ("a, b", "007", '7"', "c")[u % 2 :: 2]] + [(7, "c"), (7, "007"), (7, "a, b")]
     table = gr.Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
     gr.Recommender("ease").fit(table).save(tmp_path / "run")
-    out = call("recommend", tmp_path / "run", "--history", '"a, b",007', "-k", 2).stdout
-    assert "a, b" not in out
-    assert "c" in out
+    out = tmp_path / "new.csv"
+    call("recommend", tmp_path / "run", "--history", '"a, b",007', "--history", "c", "-k", 4, "--out", out)
+    new = pd.read_csv(out, dtype={"item_id": str})
+    assert set(new["item_id"][new["user_id"] == 0]) == {"c", '7"'}
+    assert set(new["item_id"][new["user_id"] == 1]) == {"a, b", "007", '7"'}
     assert "an id is missing" in call("recommend", tmp_path / "run", "--history", "007,", ok=False).stderr
-    assert "007x" in call("recommend", tmp_path / "run", "--history", "007x", ok=False).stderr
+    assert "007x" in call("recommend", tmp_path / "run", "--history", "007x", "-k", 2, ok=False).stderr
     assert "one of" in call("recommend", tmp_path / "run", ok=False).stderr
     assert "--all needs --out" in call("recommend", tmp_path / "run", "--all", ok=False).stderr
     assert ".csv or .parquet" in call("recommend", tmp_path / "run", "--all", "--out", tmp_path / "r.xls", ok=False).stderr
+
+
+def test_data_of_a_preset_is_chosen_or_refused(tmp_path):
+    train = ("train", "--data", "synthetic", "--out", tmp_path / "run", "--preset-data")
+    assert "is a model" in call(*train, "gowalla", "itempop", ok=False).stderr
+    assert "nonsense" in call(*train, "nonsense", "turbocf-2024", ok=False).stderr
+    call(*train, "amazon-book", "turbocf-2024")
+    assert gr.load(tmp_path / "run").hyper == gr.preset("turbocf-2024", data="amazon-book").hyper

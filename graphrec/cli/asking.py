@@ -38,6 +38,7 @@ __all__ = ["recommend", "similar"]
     type=click.Choice(["error", "skip", "popular"]),
     help="What to do about users without any training interaction: popular with --all, and error else, unless given.",
 )
+@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
 def recommend(
     run: Path,
     users: tuple[str, ...],
@@ -48,6 +49,7 @@ def recommend(
     candidates: Path | None,
     exclude: Path | None,
     cold: Any,
+    device: str,
 ) -> None:
     """Recommend items to users of the training data, to all of them, or to people never seen."""
     import graphrec as gr
@@ -61,7 +63,7 @@ def recommend(
         raise InputError("--cold is about users of the training data, not for --history.")
     if out is not None:
         check_file(out)
-    recommender = gr.load(run)
+    recommender = gr.load(run, device=device)
     how = {
         "candidates": _listed(recommender, "--candidates", candidates),
         "exclude": _listed(recommender, "--exclude", exclude),

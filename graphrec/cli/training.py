@@ -132,8 +132,9 @@ def train(
 @click.option("--data", required=True, help=_DATA)
 @click.option("-k", default=20, show_default=True, help="Length of the recommended list.")
 @click.option("--json", "as_json", is_flag=True, help="Print the means as one JSON object.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
 @_table_options
-def evaluate(run: Path, data: str, k: int, as_json: bool, **columns: Any) -> None:
+def evaluate(run: Path, data: str, k: int, as_json: bool, device: str, **columns: Any) -> None:
     """Rank the test part of a data set with a trained model; train and validation pairs are left out for every run.
 
     A table is read and split as it was for training, and must be the same one.
@@ -142,7 +143,7 @@ def evaluate(run: Path, data: str, k: int, as_json: bool, **columns: Any) -> Non
     from graphrec.own_table import TableOptions, is_table, refuse_options, split_again
     from graphrec.runs import named_split
 
-    recommender, table = gr.load(run), TableOptions(**columns)
+    recommender, table = gr.load(run, device=device), TableOptions(**columns)
     if is_table(data):
         split = split_again(data, table, recommender.origin, run)
     else:
