@@ -14,7 +14,6 @@ import torch
 
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
-from graphrec.deferred import sparse
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_k
@@ -327,40 +326,6 @@ class Recommender:
                 "rank": column + 1,
             }
         )
-
-    def recommend_new(
-        self, histories: Sequence[Sequence[Any]], k: int = 10, candidates: Ids | None = None, exclude: Ids | None = None
-    ) -> pd.DataFrame:
-        """The items with the highest scores for people who were not there in training.
-
-        Parameters
-        ----------
-        histories : sequence of sequences
-            For each person the ids of the items they have met, which are left out.
-        k : int
-        candidates, exclude : sequence, optional
-            As in :meth:`recommend`.
-
-        Returns
-        -------
-        DataFrame
-            user_id (0, 1, … by the order of `histories`), item_id, score, rank (from 1).
-
-        Raises
-        ------
-        InputError
-            An unknown id, `k` outside 1 … n_items, or a model that cannot take in new people.
-        """
-        table = self.train
-        check_k([k], table.n_items)
-        known = [np.unique(table.item_index(list(one))) for one in histories]
-        starts = np.cumsum([0, *map(len, known)])
-        indices = np.concatenate([*known, np.zeros(0, np.int32)])
-        rows = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, starts), shape=(len(known), table.n_items))
-        best, scores = self.ranker.top_k_of(rows, k, self._choice(candidates, exclude))
-        row, column = np.nonzero(best >= 0)
-        found = {"user_id": row, "item_id": table.item_ids[best[row, column]], "score": scores[row, column], "rank": column + 1}
-        return pd.DataFrame(found)
 
     def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
         """The items to choose from, ascending; None for all."""
