@@ -12,6 +12,7 @@ from graphrec.data import split
 from graphrec.data.datasets import load_dataset
 from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
 from graphrec.data.interactions import Interactions
+from graphrec.data.parquet import read_parquet
 from graphrec.data.split import Split
 from graphrec.evaluation.evaluate import evaluate, evaluate_ratings
 from graphrec.evaluation.protocol import Protocol
@@ -42,6 +43,7 @@ __all__ = [
     "read_csv",
     "read_lightgcn",
     "search",
+    "read_parquet",
     "split",
     "tune",
     "write_lightgcn",

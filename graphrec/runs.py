@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from graphrec.data.datasets import dataset_names, load_dataset
 from graphrec.data.formats import read_lightgcn
@@ -16,6 +19,7 @@ from graphrec.models import MODELS, Scorer
 from graphrec.presets import preset, preset_data, preset_names
 from graphrec.recommender import Recommender
 from graphrec.run_folder import write_figure, write_table
+from graphrec.titles import named_items
 from graphrec.training.callbacks import Callback, TrainingState
 from graphrec.training.options import FitOptions
 
@@ -31,16 +35,18 @@ def named_split(data: str) -> Split:
     """
     folder = Path(data)
     if not data.strip():
-        raise InputError("--data is empty; it takes the name of a data set or a folder with train.txt and test.txt.")
+        raise InputError(
+            "--data is empty; it takes the name of a data set, a folder with train.txt and test.txt, or a CSV or Parquet file."
+        )
     if folder.is_dir() and ((folder / "train.txt").is_file() or data not in dataset_names()):
         split = read_lightgcn(data)
     elif data in dataset_names():
         dataset = load_dataset(data)
         split = dataset.split or chronological(dataset.interactions, test=0.2, valid=0.1)
     elif folder.exists():
-        raise InputError(f"--data {data} is a file; it takes the name of a data set or a folder with train.txt and test.txt.")
+        raise InputError(f"--data {data} is neither a folder nor a file.")
     elif len(folder.parts) > 1:
-        raise InputError(f"--data {data} does not exist; it takes the name of a data set or a folder.")
+        raise InputError(f"--data {data} does not exist; it takes the name of a data set, a folder or a file.")
     else:
         raise unknown_name("data set", data, dataset_names())
     if split.valid is None:
@@ -92,8 +98,18 @@ class _Interrupt(Callback):
         self.came = self.came or state.interrupted
 
 
-def train_run(recommender: Recommender, split: Split, out: Path, refit: bool = False, **options: Any) -> None:
+def train_run(
+    recommender: Recommender,
+    split: Split,
+    out: Path,
+    refit: bool = False,
+    origin: Mapping[str, Any] | None = None,
+    titles: pd.Series[str] | None = None,
+    **options: Any,
+) -> None:
     """Fit, save, and lay ``history.csv`` and ``curves.png`` beside the model.
+
+    `origin` is written into the run: how its table was read and split; `titles` of items, by their ids as texts, too.
 
     Raises
     ------
@@ -106,6 +122,8 @@ def train_run(recommender: Recommender, split: Split, out: Path, refit: bool = F
     history = recommender.history
     if interrupt.came and not len(history):
         raise KeyboardInterrupt("nothing is saved: no epoch had ended")
+    recommender._state = replace(recommender._fitted, origin=dict(origin or {}))
+    recommender.titles = None if titles is None else named_items(recommender, titles)
     recommender.save(out)
     if len(history):
         from graphrec.report.plots import plot_history

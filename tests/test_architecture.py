@@ -22,8 +22,7 @@ ROOMS = [
     {"presets"},
     {"report", "serve"},
     {"search"},
-    {"runs", "run_folder", "listings", "demo"},
-    {"search_command"},
+    {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 ]

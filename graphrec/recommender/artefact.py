@@ -4,6 +4,7 @@
 ``model-HASH.safetensors``              the model's state
 ``interactions-HASH.safetensors``       what it was built from, validated on and has shown, with the caller's ids
 ``features.OPTION-HASH.safetensors``    features that the model was given as an option
+``titles-HASH.safetensors``             names of items, where they were given
 ``PART.….safetensors``                  the same of a recommender that it was given as an option
 
 A file's name holds a part of its checksum, so that a new version lies beside the old one until ``run.json``, which is
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -33,13 +35,15 @@ from graphrec.errors import InputError
 from graphrec.models.base import Scorer
 from graphrec.recommender.folder_lock import locked
 from graphrec.recommender.run_record import check_record
-from graphrec.recommender.tables import features_of, pack_features, pack_tables, tables_of
+from graphrec.recommender.tables import features_of, pack_features, pack_tables, pack_titles, tables_of, titles_of
 from graphrec.tensor_files import pack, read_tensors, replace_file
 
 __all__ = ["Artefact", "fill", "read", "write"]
 
 FORMAT = 2
-_OURS = re.compile(r"(.+\.)?(model|interactions|features\.[^-]+)-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part")
+_OURS = re.compile(
+    r"(.+\.)?(model|interactions|titles|features\.[^-]+)-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part"
+)
 _ABANDONED = 3600.0  # seconds
 
 
@@ -59,11 +63,14 @@ class Artefact:
     built_from, shown : Interactions
     valid : Interactions or None
     fitted : dict
-        The plain fields of :class:`graphrec.recommender.state.State`: selected, options, history, best_epoch, stage.
+        The plain fields of :class:`graphrec.recommender.state.State`: selected, options, history, best_epoch, stage,
+        origin.
     features : dict of str to Features
         Further arguments of the constructor, by the option's name.
     parts : dict of str to Artefact
         The same for recommenders, such as the base of a hybrid.
+    titles : Series or None
+        Names of items by their ids.
     """
 
     model: str
@@ -76,6 +83,7 @@ class Artefact:
     fitted: dict[str, Any]
     features: dict[str, Features] = field(default_factory=dict)
     parts: dict[str, Artefact] = field(default_factory=dict)
+    titles: pd.Series[str] | None = None
 
 
 def write(folder: Path, artefact: Artefact) -> None:
@@ -172,6 +180,8 @@ def _record(artefact: Artefact, prefix: str, bodies: dict[str, bytes]) -> dict[s
     add("interactions", *pack_tables(artefact.built_from, artefact.shown, artefact.valid))
     for option, features in artefact.features.items():
         add(f"features.{option}", *pack_features(features))
+    if artefact.titles is not None:
+        add("titles", *pack_titles(artefact.titles, artefact.built_from))
     return {
         "model": artefact.model,
         "hyper": artefact.hyper,
@@ -269,9 +279,11 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         built_from=built_from,
         shown=shown,
         valid=valid,
-        fitted={name: record[name] for name in ("selected", "options", "history", "best_epoch", "stage")},
+        fitted={name: record[name] for name in ("selected", "options", "history", "best_epoch", "stage")}
+        | {"origin": record.get("origin", {})},
         features={
             option: features_of(*tensors_of(f"features.{option}"), built_from, str(folder)) for option in record["features"]
         },
         parts={name: _artefact(part, folder) for name, part in record["parts"].items()},
+        titles=titles_of(*tensors_of("titles"), built_from, str(folder)) if "titles" in record["files"] else None,
     )

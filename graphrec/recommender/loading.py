@@ -51,7 +51,7 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         options = {**saved.hyper, **saved.features, **_together(parts)}
         kind = saved.model if model is None else model
         recommender = Blend(**options) if kind in ("blend", BlendModel) else Recommender(kind, **options)
-        recommender.fit_defaults = saved.fit_defaults
+        recommender.fit_defaults, recommender.titles = saved.fit_defaults, saved.titles
         # Where training starts need not be computed again.
         seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
         built = fitting.build(recommender._plan(), saved.built_from, seed, but)

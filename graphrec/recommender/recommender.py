@@ -53,7 +53,11 @@ class Recommender:
         The epoch whose weights are kept; None when there was no validation part.
     table : DataFrame or None
         Every candidate of the search that found it.
+    titles : Series or None
+        Names of items by their ids, saved with the recommender; those of the command line's ``--items``.
     """
+
+    titles: pd.Series[str] | None = None
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
@@ -238,6 +242,16 @@ class Recommender:
         """The epoch whose weights are kept; None when there was no validation part."""
         return None if self._state is None else self._state.best_epoch
 
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """How the command line read and split the table that the model was fitted on; empty where it did not."""
+        return {} if self._state is None else self._state.origin
+
+    @property
+    def n_without_history(self) -> int:
+        """How many users have no training interaction to recommend from, where the model needs one."""
+        return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
+
     # ---- questions ----------------------------------------------------------------------------
 
     def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
@@ -396,9 +410,11 @@ class Recommender:
                 "history": [dict(row) for row in state.history],
                 "best_epoch": state.best_epoch,
                 "stage": state.stage,
+                "origin": dict(state.origin),
             },
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,
+            titles=self.titles,
         )
 
 

@@ -52,7 +52,11 @@ def check_record(record: Mapping[str, Any], where: str) -> None:
             raise _damaged(where, "features")
         for piece in ("model", "interactions", *(f"features.{option}" for option in one["features"])):
             _check_file(piece, one["files"].get(piece), where)
-        if len(one["files"]) != 2 + len(set(one["features"])):
+        if not isinstance(one.get("origin", {}), dict):  # absent from runs of earlier versions
+            raise _damaged(where, "origin")
+        if "titles" in one["files"]:
+            _check_file("titles", one["files"]["titles"], where)
+        if len(one["files"]) != 2 + len(set(one["features"])) + ("titles" in one["files"]):
             raise _damaged(where, "files")
         pending += one["parts"].values()
 

@@ -42,6 +42,8 @@ class State:
         Within the latest stage.
     stage : int
         How many fits went before, for a warm start.
+    origin : mapping
+        How the table was read and split, as plain data, where the command line did it; empty otherwise.
     """
 
     model: Scorer
@@ -53,6 +55,7 @@ class State:
     history: Sequence[Mapping[str, Any]] = ()
     best_epoch: int | None = None
     stage: int = 0
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.__dict__["_lock"], self.__dict__["_ranker"] = threading.Lock(), None
@@ -85,5 +88,5 @@ class State:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update({"origin": {}, **state})
         self.__post_init__()

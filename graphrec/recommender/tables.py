@@ -17,7 +17,7 @@ from graphrec.data.parts import Split
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 
-__all__ = ["features_of", "joined", "pack_features", "pack_tables", "tables_of"]
+__all__ = ["features_of", "joined", "pack_features", "pack_tables", "pack_titles", "tables_of", "titles_of"]
 
 Packed = tuple[dict[str, Tensor], dict[str, Any]]
 _COLUMNS = {"users": torch.int32, "items": torch.int32, "ratings": torch.float32, "times": torch.int64}
@@ -134,6 +134,21 @@ def _table_of(part: str, tensors: dict[str, Tensor], ids: dict[str, npt.NDArray[
     if ratings is not None and not np.isfinite(ratings).all():
         raise _damaged(where, f"{part} has a rating that is no finite number")
     return Interactions(users, items, ids["user"], ids["item"], ratings, times)
+
+
+def pack_titles(titles: pd.Series[str], table: Interactions) -> Packed:
+    """Names of items in the order of a table's items; the empty text stands for none."""
+    names = titles.reindex(table.item_ids).fillna("")
+    return _ids("title", names.to_numpy(object)), {}
+
+
+def titles_of(tensors: dict[str, Tensor], meta: dict[str, Any], table: Interactions, where: str) -> pd.Series[str]:
+    """What :func:`pack_titles` packed, by the ids of the items that have a name."""
+    names = _ids_of("title", tensors, where)
+    if len(names) != table.n_items:
+        raise _damaged(where, "there is not one title for each item")
+    titles = pd.Series(names, index=pd.Index(table.item_ids), dtype=object)
+    return titles[titles != ""]
 
 
 def pack_features(features: Features) -> Packed:

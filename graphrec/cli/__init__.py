@@ -1,0 +1,24 @@
+"""The command ``graphrec``: what a person does without writing Python. One module for each kind of command."""
+
+from __future__ import annotations
+
+import click
+
+from graphrec._version import __version__
+from graphrec.cli.asking import recommend, similar
+from graphrec.cli.listings import datasets, demo, models, options, presets
+from graphrec.cli.searching import search
+from graphrec.cli.sentences import OneSentence
+from graphrec.cli.training import evaluate, train
+
+__all__ = ["main"]
+
+
+@click.group(cls=OneSentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def main() -> None:
+    """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
+
+
+for _command in (demo, datasets, models, presets, options, train, evaluate, recommend, similar, search):
+    main.add_command(_command)

@@ -1,0 +1,164 @@
+"""Commands that ask a run: ``recommend`` and ``similar``."""
+
+from __future__ import annotations
+
+import csv
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphrec.errors import InputError
+
+if TYPE_CHECKING:
+    from graphrec.recommender import Recommender
+
+__all__ = ["recommend", "similar"]
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--user", "users", multiple=True, help="A user's id; may be given several times.")
+@click.option("--all", "everybody", is_flag=True, help="Everybody of the training data, into the file --out.")
+@click.option(
+    "--history",
+    "histories",
+    multiple=True,
+    help="Somebody who was not there in training: their items, with commas between them; may be given several times. "
+    "An id that holds a comma stands in double quotes.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="A file for the answer: .csv or .parquet.")
+@click.option("-k", default=10, show_default=True, help="How many items.")
+@click.option("--candidates", type=click.Path(path_type=Path), help="File of items to choose from, an id a line.")
+@click.option("--exclude", type=click.Path(path_type=Path), help="File of items to leave out, an id a line.")
+@click.option(
+    "--cold",
+    type=click.Choice(["error", "skip", "popular"]),
+    help="What to do about users without any training interaction: popular with --all, and error else, unless given.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
+def recommend(
+    run: Path,
+    users: tuple[str, ...],
+    everybody: bool,
+    histories: tuple[str, ...],
+    out: Path | None,
+    k: int,
+    candidates: Path | None,
+    exclude: Path | None,
+    cold: Any,
+    device: str,
+) -> None:
+    """Recommend items to users of the training data, to all of them, or to people never seen."""
+    import graphrec as gr
+    from graphrec.recommend_all import blocks, check_file, write_frames
+
+    if (bool(users) + everybody + bool(histories)) != 1:
+        raise InputError("recommend takes one of --user, --all and --history.")
+    if everybody and out is None:
+        raise InputError("--all needs --out, a file for the recommendations: .csv or .parquet.")
+    if histories and cold is not None:
+        raise InputError("--cold is about users of the training data, not for --history.")
+    if out is not None:
+        check_file(out)
+    recommender = gr.load(run, device=device)
+    how = {
+        "candidates": _listed(recommender, "--candidates", candidates),
+        "exclude": _listed(recommender, "--exclude", exclude),
+    }
+    if everybody:
+        frames = blocks(recommender, k, cold=cold or "popular", **how)
+        if cold is None and (n := recommender.n_without_history):
+            warnings.warn(
+                f"{n:,} users have no training interaction and get what most people have, with the number of these as "
+                "score; --cold skip leaves them out.",
+                stacklevel=2,
+            )
+    elif users:
+        known = _ids("--user", users, recommender.train.user_ids)
+        frames = iter([recommender.recommend(known, k=k, cold=cold or "error", **how)])
+    else:
+        new = [_ids("--history", _fields(text), recommender.train.item_ids) for text in histories]
+        frames = iter([recommender.recommend_new(new, k=k, **how)])
+    named = (_with_titles(recommender, frame, "item_id") for frame in frames)
+    if out is None:
+        _print(next(named))
+    else:
+        click.echo(f"{write_frames(named, out):,} rows in {click.format_filename(out)}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--item", "items", required=True, multiple=True, help="An item's id; may be given several times.")
+@click.option("-k", default=10, show_default=True, help="How many items.")
+def similar(run: Path, items: tuple[str, ...], k: int) -> None:
+    """Find the items most similar to given ones."""
+    import graphrec as gr
+
+    recommender = gr.load(run)
+    found = recommender.similar_items(_ids("--item", items, recommender.train.item_ids), k=k)
+    _print(_with_titles(recommender, found, "similar_id"))
+
+
+def _with_titles(recommender: Recommender, frame: Any, column: str) -> Any:
+    if recommender.titles is None:
+        return frame
+    return frame.assign(title=recommender.titles.reindex(frame[column]).fillna("").to_numpy(object))
+
+
+def _fields(text: str) -> tuple[str, ...]:
+    """The ids of a history, as a line of CSV has them."""
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise InputError(f"--history {text!r} cannot be read: {error}.") from None
+    fields = tuple(field.strip() for field in (rows[0] if rows else ()))
+    if not all(fields) or not fields:
+        raise InputError(f"--history {text!r}: an id is missing; it takes ids with commas between them.")
+    return fields
+
+
+def _listed(recommender: Recommender, option: str, path: Path | None) -> Any:
+    """The items that a file lists and the run knows; a warning says how many others there are."""
+    if path is None:
+        return None
+    if not path.is_file():
+        raise InputError(f"{option} {path} is not a file.")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{option} {path} is not a text in UTF-8.") from None
+    texts = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    known = recommender.train.item_ids
+    ids = _ids(f"{option} {path}:", texts, known)
+    there = set(known.tolist())
+    found = [one for one in ids if one in there]
+    if len(found) < len(ids):
+        first = next(one for one in ids if one not in there)
+        if not found:
+            raise InputError(f"{option} {path}: the run knows none of its {len(ids):,} items, the first is {first}.")
+        warnings.warn(
+            f"{option} {path}: the run does not know {len(ids) - len(found):,} of its items, first {first}.", stacklevel=2
+        )
+    elif not ids and option == "--candidates":
+        raise InputError(f"{option} {path} lists no item.")
+    return found or None
+
+
+def _print(frame: Any) -> None:
+    if frame.empty:
+        click.echo("note: there is nothing to list.", err=True)
+    else:
+        click.echo(frame.to_string(index=False))
+
+
+def _ids(option: str, given: tuple[str, ...], known: Any) -> list[Any]:
+    """Ids from the command line in the type that the data has."""
+    if known.dtype.kind not in "iu":
+        return list(given)
+    odd = next((text for text in given if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip())), None)
+    if odd is not None:
+        raise InputError(f"{option} {odd!r}: the ids of this data are whole numbers.")
+    return [int(text) for text in given]

@@ -1,0 +1,202 @@
+"""A table of one's own on the command line: read, cut into parts, and cut in the same way again at evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data import split as splits
+from graphrec.data.columns import Missing
+from graphrec.data.formats import read_csv
+from graphrec.data.ids import digest
+from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.parquet import is_parquet, read_parquet
+from graphrec.data.split import Split
+from graphrec.errors import InputError
+
+__all__ = ["SPLITS", "TableOptions", "is_table", "refuse_options", "split_again", "split_table", "table_columns"]
+
+_TEST, _VALID = 0.2, 0.1
+SPLITS: dict[str, Callable[[Interactions, int], Split]] = {
+    "chronological": lambda table, seed: splits.chronological(table, test=_TEST, valid=_VALID),
+    "global-time": lambda table, seed: splits.global_time(table, test=_TEST, valid=_VALID),
+    "stratified": lambda table, seed: splits.stratified(table, test=_TEST, valid=_VALID, seed=seed),
+    "random": lambda table, seed: splits.random(table, test=_TEST, valid=_VALID, seed=seed),
+}
+"""Ways to split that ``--split`` names: 70 % / 10 % / 20 %."""
+_BY_TIME = ("chronological", "global-time")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the command line says of a table; None where it says nothing.
+
+    Attributes
+    ----------
+    user, item, rating, time : str or None
+        Names of columns.
+    duplicates, missing : str or None
+        As in :meth:`Interactions.from_frame`; ``"first"`` and ``"error"`` unless given.
+    min_rating : float or None
+        Pairs below it are left out, and the others count alike.
+    split : str or None
+        A key of :data:`SPLITS`: by time where there are times, else ``"stratified"``.
+    split_seed : int or None
+        Of the two that draw; 0 unless given.
+    """
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    time: str | None = None
+    duplicates: str | None = None
+    missing: str | None = None
+    min_rating: float | None = None
+    split: str | None = None
+    split_seed: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was said, by the option's name."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def is_table(data: str) -> bool:
+    """Whether ``--data`` is a file."""
+    return bool(data.strip()) and Path(data).is_file()
+
+
+def refuse_options(data: str, options: TableOptions) -> None:
+    """Refuse what is said of a table's columns where the data is no table."""
+    for name in options.given():
+        raise InputError(f"--{name.replace('_', '-')} is for a table, and --data {data} is not a CSV or Parquet file.")
+
+
+def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]]:
+    """The parts of a table, and the record from which :func:`split_again` makes them.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read or split, or an option is of no use.
+    """
+    if options.user is None or options.item is None:
+        raise InputError(f"--data {data} is a file: name its columns with --user and --item; it has {table_columns(data)}.")
+    if options.min_rating is not None and options.rating is None:
+        raise InputError("--min-rating needs --rating, the column that it is about.")
+    way = options.split or ("stratified" if options.time is None else "chronological")
+    if way in _BY_TIME and options.time is None:
+        raise InputError(f"--split {way} needs --time, the column that it goes by.")
+    if way in _BY_TIME and options.split_seed is not None:
+        raise InputError(f"--split-seed is for a split that draws, and --split {way} goes by time.")
+    full = dataclasses.replace(
+        options,
+        duplicates=options.duplicates or "first",
+        missing=options.missing or "error",
+        split=way,
+        split_seed=None if way in _BY_TIME else options.split_seed or 0,
+    )
+    table = _read(data, full)
+    split = SPLITS[way](table, full.split_seed or 0)
+    parts = f"{len(split.train):,} / {0 if split.valid is None else len(split.valid):,} / {len(_test(split)):,}"
+    how = "by time" if way in _BY_TIME else f"at random with seed {full.split_seed}"
+    warnings.warn(f"{data} is split {how} ({way}) into {parts} pairs to train on, validate on and test on.", stacklevel=2)
+    return split, {**full.given(), "fingerprint": _fingerprint(table)}
+
+
+def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run: Path) -> Split:
+    """The parts on which a run was trained and is to be tested.
+
+    Parameters
+    ----------
+    data : str
+    options : TableOptions
+        What is said now; the rest is as it was in training.
+    record : mapping
+        What :func:`split_table` gave; empty for a run that was not trained from a table.
+    run : Path
+        For messages.
+
+    Raises
+    ------
+    InputError
+        The run has no record, an option is another than in training, or the table is another.
+    """
+    names = {field.name for field in dataclasses.fields(TableOptions)}
+    if not record:
+        raise InputError(f"{run} was not trained from a table, so nothing says which part of {data} is its test part.")
+    then = TableOptions(**{name: value for name, value in record.items() if name in names})
+    given = options.given()
+    for name in ("duplicates", "missing", "min_rating", "split", "split_seed"):
+        if name in given and given[name] != getattr(then, name):
+            raise InputError(
+                f"--{name.replace('_', '-')} {given[name]}: {run} was trained with "
+                f"{getattr(then, name)}, and is tested in the same way."
+            )
+    full = dataclasses.replace(then, **given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said in training
+        table = _read(data, full)
+    if _fingerprint(table) != record.get("fingerprint"):
+        raise InputError(
+            f"{data} is not the table that {run} was trained on, as far as its rows, their order and columns "
+            f"{', '.join(repr(c) for c in (full.user, full.item, full.rating, full.time) if c)} go: its "
+            "test part would be another."
+        )
+    assert full.split is not None
+    return SPLITS[full.split](table, full.split_seed or 0)
+
+
+def _read(data: str, options: TableOptions) -> Interactions:
+    assert options.user is not None
+    assert options.item is not None
+    policy = cast(Duplicates, options.duplicates)
+    read = read_parquet if is_parquet(Path(data)) else read_csv
+    table = read(
+        data,
+        options.user,
+        options.item,
+        options.rating,
+        options.time,
+        duplicates="error" if policy == "error" else "keep",  # counted below
+        missing=cast(Missing, options.missing),
+    )
+    once = table.drop_duplicates(policy)
+    if len(once) < len(table):
+        warnings.warn(
+            f"{data}: {len(table) - len(once):,} of {len(table):,} rows repeat an earlier pair, which counts once "
+            f"(--duplicates {policy}).",
+            stacklevel=3,
+        )
+    return once if options.min_rating is None else once.binarize(options.min_rating).compact()
+
+
+def _fingerprint(table: Interactions) -> str:
+    """Of all that a split depends on: rows in their order, times, ids; and of the ratings, which are trained on."""
+    ratings = np.zeros(0, np.float32) if table.ratings is None else table.ratings
+    times: npt.NDArray[Any] = np.zeros(0, np.int64) if table.times is None else table.times
+    return digest(table.users, table.items, times, ratings.view(np.int32), table.user_ids, table.item_ids)
+
+
+def _test(split: Split) -> Interactions:
+    assert split.test is not None
+    return split.test
+
+
+def table_columns(data: str) -> str:
+    """The names of a file's columns, for a message."""
+    import pandas as pd
+
+    from graphrec.data.parquet import parquet_columns
+
+    try:
+        names = parquet_columns(data) if is_parquet(Path(data)) else list(pd.read_csv(data, nrows=0).columns)
+    except (OSError, ValueError):
+        return "no columns that can be read"
+    return ", ".join(str(name) for name in names[:20])

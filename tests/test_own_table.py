@@ -1,0 +1,198 @@
+"""A table of one's own on the command line: read, split, tested on the same part, asked, exported."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import graphrec as gr
+from graphrec.cli import main
+
+COLUMNS = ("--user", "customer", "--item", "sku")
+
+
+def call(*words, ok=True):
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert (done.exit_code == 0) == ok, (done.output, done.exception)
+    assert ok or (isinstance(done.exception, SystemExit) and "Error: " in done.stderr), done.exception
+    return done
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    g, rows = np.random.default_rng(0), []
+    for person in range(40):
+        for n, sku in enumerate(g.choice(30, 10, replace=False)):
+            rows.append((f"Müller, {person:02d}", f"{sku:04d}", f"2026-01-{g.integers(1, 29):02d}T10:00:00Z", n % 5 + 1))
+    table = pd.DataFrame(rows, columns=["customer", "sku", "at", "stars"])
+    table = pd.concat([table, table.iloc[:7]], ignore_index=True)
+    folder = tmp_path_factory.mktemp("shop")
+    table.to_csv(folder / "p.csv", index=False)
+    table.to_parquet(folder / "p.parquet")
+    table.to_parquet(folder / "disguised.csv")
+    names = [f"Thing, <{s}>" for s in range(29)]
+    pd.DataFrame({"sku": [f"{s:04d}" for s in range(29)], "name": names}).to_csv(folder / "items.csv", index=False)
+    titled = ("--items", folder / "items.csv", "--title", "name")
+    done = call("train", "itemknn", "--data", folder / "p.csv", *COLUMNS, "--time", "at", *titled, "--out", folder / "run")
+    assert "7 of 407 rows repeat" in done.stderr
+    assert "split by time (chronological) into 280 / 40 / 80" in done.stderr
+    assert "1 of 30 items have no title" in done.stderr
+    assert "note" not in done.stdout
+    return folder
+
+
+@pytest.mark.parametrize("file", ["p.csv", "p.parquet", "disguised.csv"])
+def test_evaluation_is_on_the_same_test_part(shop, file):
+    means = json.loads(call("evaluate", shop / "run", "--data", shop / file, *COLUMNS, "-k", 5, "--json").stdout)
+    table = gr.read_csv(shop / "p.csv", "customer", "sku", time="at", duplicates="first")
+    split = gr.split.chronological(table, test=0.2, valid=0.1)
+    rec = gr.Recommender("itemknn").fit(split.train, valid=split.valid)
+    assert means == dict(gr.evaluate(rec, split, k=5).mean)
+
+
+def test_another_table_or_split_is_refused(shop, tmp_path):
+    lines = (shop / "p.csv").read_text().splitlines()
+    (tmp_path / "p.csv").write_text("\n".join([*lines, "somebody,0001,2026-01-01T10:00:00Z,1"]))
+    ask = ("evaluate", shop / "run", "--data")
+    assert "is not the table that" in call(*ask, tmp_path / "p.csv", ok=False).stderr
+    assert "--split random" in call(*ask, shop / "p.csv", "--split", "random", ok=False).stderr
+    assert "--user is for a table" in call("train", "mf", "--data", "synthetic", "--user", "u", "--out", "x", ok=False).stderr
+    rec = gr.load(shop / "run")
+    rec.fit(rec.train).save(tmp_path / "anew")  # nothing says any more how its table was split
+    assert "was not trained from a table" in call("evaluate", tmp_path / "anew", "--data", shop / "p.csv", ok=False).stderr
+
+
+def test_without_times_the_split_is_drawn_with_a_stated_seed(shop, tmp_path):
+    train = ("train", "itempop", "--data", shop / "p.csv", *COLUMNS, "--out", tmp_path / "run")
+    assert "at random with seed 3" in call(*train, "--split-seed", 3, "--rating", "stars", "--min-rating", 4).stderr
+    call("evaluate", tmp_path / "run", "--data", shop / "p.csv")
+    rec = gr.load(tmp_path / "run")
+    assert rec.origin["split"] == "stratified"
+    assert rec.origin["split_seed"] == 3
+    assert rec.origin["min_rating"] == 4
+    assert len(rec.train) < 160
+
+
+@pytest.mark.parametrize(
+    ("rest", "named"),
+    [
+        ((), "it has customer, sku, at, stars"),
+        (("--user", "custumer", "--item", "sku"), "custumer"),
+        ((*COLUMNS, "--split", "global-time"), "needs --time"),
+        ((*COLUMNS, "--time", "at", "--split-seed", 1), "goes by time"),
+        ((*COLUMNS, "--min-rating", 3), "needs --rating"),
+        ((*COLUMNS, "--title", "name"), "--items names a file"),
+        ((*COLUMNS, "--items", "nothing.csv", "--title", "name"), "nothing.csv is not a file"),
+        ((*COLUMNS, "--duplicates", "error"), "in line 402"),
+    ],
+)
+def test_a_mistake_is_named(shop, tmp_path, rest, named):
+    done = call("train", "itempop", "--data", shop / "p.csv", *rest, "--out", tmp_path / "run", ok=False)
+    assert named in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_titles_are_saved_and_shown(shop, tmp_path):
+    rec = gr.load(shop / "run")
+    assert rec.titles["0003"] == "Thing, <3>"
+    assert "0029" not in rec.titles
+    rec.save(tmp_path / "run")
+    pd.testing.assert_series_equal(gr.load(tmp_path / "run").titles, rec.titles)
+    assert "Thing, <" in call("recommend", shop / "run", "--user", "Müller, 03").stdout
+    assert "Thing, <" in call("similar", shop / "run", "--item", "0003").stdout
+    shutil.copytree(tmp_path / "run", tmp_path / "damaged")
+    file = next((tmp_path / "damaged").glob("titles-*"))
+    file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(gr.errors.InputError, match="damaged"):
+        gr.load(tmp_path / "damaged")
+
+
+def test_everybody_in_blocks(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr("graphrec.recommend_all._ROWS", 35)  # seven users a block
+    for name in ("recs.csv", "recs.parquet"):
+        call("recommend", shop / "run", "--all", "--out", tmp_path / name, "-k", 5)
+    read = pd.read_parquet(tmp_path / "recs.parquet")
+    rec = gr.load(shop / "run")
+    want = rec.recommend(rec.train.user_ids, k=5)
+    pd.testing.assert_frame_equal(read.drop(columns="title"), want, check_dtype=False)
+    text = pd.read_csv(tmp_path / "recs.csv", dtype={"item_id": str}, keep_default_na=False)
+    pd.testing.assert_frame_equal(text, read, check_dtype=False, rtol=1e-5)
+    assert sorted(os.listdir(tmp_path)) == ["recs.csv", "recs.parquet"]
+
+
+def test_an_export_that_fails_leaves_what_was_there(shop, tmp_path, monkeypatch):
+    out = tmp_path / "recs.csv"
+    out.write_text("before")
+    monkeypatch.setattr(gr.Recommender, "recommend", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    assert "No space left" in call("recommend", shop / "run", "--all", "--out", out, ok=False).stderr
+    assert out.read_text() == "before"
+    assert os.listdir(tmp_path) == ["recs.csv"]
+
+
+def test_one_cold_customer_does_not_stop_the_export(tmp_path):
+    rows = [("a", 1), ("a", 2), ("b", 1), ("b", 3), ("c", 2)]
+    table = gr.Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
+    gr.Recommender("itemknn").fit(table.select(np.arange(4))).save(tmp_path / "run")
+    ask = ("recommend", tmp_path / "run", "--all", "-k", 2, "--out", tmp_path / "r.csv")
+    assert "1 users have no training interaction" in call(*ask).stderr
+    assert set(pd.read_csv(tmp_path / "r.csv")["user_id"]) == {"a", "b", "c"}
+    call(*ask, "--cold", "skip")
+    assert set(pd.read_csv(tmp_path / "r.csv")["user_id"]) == {"a", "b"}
+    assert "user c has no training interaction" in call(*ask, "--cold", "error", ok=False).stderr
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
+def test_an_export_without_any_row_has_its_columns(shop, tmp_path, monkeypatch, name):
+    rec, only = gr.load(shop / "run"), tmp_path / "only.txt"
+    met = rec.train.item_ids[rec.train.items[0]]
+    who = np.flatnonzero(np.bincount(rec.train.users[rec.train.items == rec.train.items[0]], minlength=len(rec.train.user_ids)))
+    rec.fit(rec.train.select(np.flatnonzero(np.isin(rec.train.users, who))).compact()).save(tmp_path / "run")
+    only.write_text(f"{met}\n")
+    monkeypatch.setattr("graphrec.recommend_all._ROWS", 2)  # several blocks, all of them empty
+    call("recommend", tmp_path / "run", "--all", "-k", 1, "--candidates", only, "--out", tmp_path / name)
+    read = pd.read_csv(tmp_path / name) if name.endswith("csv") else pd.read_parquet(tmp_path / name)
+    assert len(read) == 0
+    assert [*read.columns] == ["user_id", "item_id", "score", "rank", "title"]
+
+
+def test_a_device_that_is_not_there_is_named(shop):
+    for words in (("recommend", shop / "run", "--user", "Müller, 03"), ("evaluate", shop / "run", "--data", shop / "p.csv")):
+        call(*words, "--device", "cpu")
+        assert "nonsense" in call(*words, "--device", "nonsense", ok=False).stderr
+
+
+def test_files_of_candidates_and_exclusions(shop, tmp_path):
+    (tmp_path / "some.txt").write_bytes(b"\xef\xbb\xbf0001\r\n0002\r\n\r\nstrange\r\n")
+    ask = ("recommend", shop / "run", "--all", "-k", 3, "--out", tmp_path / "r.parquet")
+    assert "does not know 1 of its items, first strange" in call(*ask, "--candidates", tmp_path / "some.txt").stderr
+    assert set(pd.read_parquet(tmp_path / "r.parquet")["item_id"]) <= {"0001", "0002"}
+    call(*ask, "--exclude", tmp_path / "some.txt")
+    assert not set(pd.read_parquet(tmp_path / "r.parquet")["item_id"]) & {"0001", "0002"}
+
+
+def test_someone_new_and_ids_with_commas(tmp_path):
+    rows = [(u, i) for u in range(6) for i in ("a, b", "007", '7"', "c")[u % 2 :: 2]] + [(7, "c"), (7, "007"), (7, "a, b")]
+    table = gr.Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
+    gr.Recommender("ease").fit(table).save(tmp_path / "run")
+    out = tmp_path / "new.csv"
+    call("recommend", tmp_path / "run", "--history", '"a, b",007', "--history", "c", "-k", 4, "--out", out)
+    new = pd.read_csv(out, dtype={"item_id": str})
+    assert set(new["item_id"][new["user_id"] == 0]) == {"c", '7"'}
+    assert set(new["item_id"][new["user_id"] == 1]) == {"a, b", "007", '7"'}
+    assert "an id is missing" in call("recommend", tmp_path / "run", "--history", "007,", ok=False).stderr
+    assert "007x" in call("recommend", tmp_path / "run", "--history", "007x", "-k", 2, ok=False).stderr
+    assert "one of" in call("recommend", tmp_path / "run", ok=False).stderr
+    assert "--all needs --out" in call("recommend", tmp_path / "run", "--all", ok=False).stderr
+    assert ".csv or .parquet" in call("recommend", tmp_path / "run", "--all", "--out", tmp_path / "r.xls", ok=False).stderr
+
+
+def test_data_of_a_preset_is_chosen_or_refused(tmp_path):
+    train = ("train", "--data", "synthetic", "--out", tmp_path / "run", "--preset-data")
+    assert "is a model" in call(*train, "gowalla", "itempop", ok=False).stderr
+    assert "nonsense" in call(*train, "nonsense", "turbocf-2024", ok=False).stderr
+    call(*train, "amazon-book", "turbocf-2024")
+    assert gr.load(tmp_path / "run").hyper == gr.preset("turbocf-2024", data="amazon-book").hyper
