@@ -6,15 +6,18 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Rows, Table
 from graphrec.models.factors import Factors, RowTables
 from graphrec.models.parts.checks import check_dropout
+from graphrec.models.parts.fold_in import of_ratings, ridge, stepped
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import Likeness, cosines
+from graphrec.models.scoring import Likeness, People, cosines
 
 __all__ = ["MF"]
 
@@ -114,6 +117,29 @@ class MF(Model):
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
         """Dot products of all pairs, squashed into the rating range where there is one."""
         return self.squash(super().score_all(u, items))
+
+    def folding(self) -> People:
+        """A ridge solve against the items (:func:`~graphrec.models.parts.fold_in.ridge`); steps where a sigmoid is in between.
+
+        A bias of the user changes no order: it is the mean of the trained ones, and for ratings it is solved for along
+        with the factors.
+        """
+        if not self.dot_product:
+            return stepped(self)
+        if self.user_bias is None or self.item_bias is None:
+            return ridge(self.items, self.users)
+        implicit = ridge(self.items, self.users)
+        joined = torch.cat([self.users, self.user_bias], 1)
+        rated = ridge(F.pad(self.items, (0, 1), value=1.0), joined, self.item_bias.squeeze(1) + self.mean)
+        usual = self.user_bias.mean()
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            p = F.pad(implicit(histories), (0, 1), value=float(usual))
+            ratings = torch.as_tensor(of_ratings(histories), device=p.device)[:, None]
+            p = torch.where(ratings, rated(histories), p)
+            return F.pad(torch.cat([p[:, :-1], p[:, -1:] + self.mean], 1), (0, 1), value=1.0)
+
+        return people
 
     def likeness(self) -> Likeness:
         """Cosine of the factors alone: biases say how liked an item is, not what it is like."""

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
+from graphrec.graph.newcomers import Listeners
+from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
+from graphrec.models.parts.fold_in import linear_guess, ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import People
 
 __all__ = ["LightGCN"]
 
@@ -76,6 +83,7 @@ class LightGCN(Model):
         if popularity and similarity == "dot":
             raise InputError("popularity is a term beside cosines; it needs similarity='cosine'.")
         self.layers = layers
+        self.normalisation = normalisation
         self.similarity = similarity
         self.popularity = popularity
         self.ranks_as_it_trains = not popularity
@@ -96,6 +104,42 @@ class LightGCN(Model):
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
         z = self._propagated()
         return z if self.similarity == "dot" else CosineEncoding(z)
+
+    def folding(self) -> People:
+        """A new person listens to the given items: the mean of an ego row and of what the items' hops send.
+
+        With c = Σ_i a_i (e_i⁰ + … + e_i^{K−1}), a_i the weight of the edge, the row is (e⁰ + c) / (K+1), and where the adjacency
+        has self-loops a hop of the person's own row is added as for any node. e⁰, which nobody has trained, is the linear
+        function of c that fits the trained users best; without a hop it is a ridge solve against the items.
+        """
+        users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
+        if self.layers == 0:
+            found = ridge(items, users)
+            return lambda histories: self._finished(found(histories))
+        adjacency, hops = self.adjacency(), [self.embedding]
+        for _ in range(self.layers - 1):
+            hops.append(propagate(adjacency, hops[-1]))
+        sent = [hop[self.n_users :] for hop in hops]
+        total = torch.stack(sent).sum(0)
+        heard = propagate(adjacency, F.pad(total, (0, 0, self.n_users, 0)))[: self.n_users]
+        listeners, guess = Listeners(self.normalisation, adjacency, self.n_users), linear_guess(heard, users)
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            to_items, to_self = listeners.edges(histories)
+            rows = e = (to_items @ total) @ guess
+            for hop in sent:
+                e = to_items @ hop + to_self * e
+                rows = rows + e
+            return self._finished(rows / (self.layers + 1))
+
+        return people
+
+    def _finished(self, users: Tensor) -> Tensor:
+        """Rows of users as they are ranked."""
+        if self.similarity == "dot":
+            return users
+        z = Encoding(Table(users), Table(users))
+        return (CosineEncoding(z, self.log_degree, self.popularity) if self.popularity else CosineEncoding(z)).users.full()
 
     def encode_for_ranking(self) -> Encoding:
         """As :meth:`encode`, with the items' popularity where it has a weight."""
