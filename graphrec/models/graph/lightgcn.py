@@ -75,6 +75,7 @@ class LightGCN(Model):
         popularity: float = 0.0,
     ) -> None:
         super().__init__(train)
+        self._train = train
         if layers < 0:
             raise InputError(f"layers must be 0 or more, got {layers}.")
         for name, value, allowed in (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine"))):
@@ -114,7 +115,7 @@ class LightGCN(Model):
         """
         users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
         if self.layers == 0:
-            found = ridge(items, users)
+            found = ridge(items, users, self._train.to_csr("ones"))
             return lambda histories: self._finished(found(histories))
         adjacency, hops = self.adjacency(), [self.embedding]
         for _ in range(self.layers - 1):
