@@ -135,14 +135,21 @@ class Ranker:
         return self._best(_Lists(_Known(self._scoring, rows), rows, self._left_out, k, items), budget, blocks)
 
     def top_k_of(
-        self, histories: sparse.csr_matrix, k: int, items: npt.NDArray[np.integer] | None = None, budget: int = BUDGET
+        self,
+        histories: sparse.csr_matrix,
+        k: int,
+        items: npt.NDArray[np.integer] | None = None,
+        budget: int = BUDGET,
+        leave_out: bool = True,
     ) -> Lists:
         """As :meth:`top_k` for people who were not there in training.
 
         Parameters
         ----------
         histories : scipy.sparse.csr_matrix, shape (n, n_items)
-            What they have met, which is left out.
+            What they have met.
+        leave_out : bool
+            Whether that is left out of their lists.
 
         Raises
         ------
@@ -152,6 +159,8 @@ class Ranker:
         histories = histories.tocsr().sorted_indices()
         rows = np.arange(histories.shape[0])
         left_out = histories.indptr.astype(np.int64), histories.indices.astype(np.int32)
+        if not leave_out:
+            left_out = np.zeros_like(left_out[0]), left_out[1][:0]
         return self._best(_Lists(_New(self._scoring, histories), rows, left_out, k, items), budget)
 
     def _best(self, lists: _Lists, budget: int, blocks: Blocks | None = None) -> Lists:
@@ -303,6 +312,18 @@ class Ranker:
                 made.append(self._scoring.pairs(rows, torch.as_tensor(mine, device=device)).float())
             scores: FloatArray = torch.cat(made).cpu().numpy()
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), _Known(self._scoring, np.asarray(users, np.int64)))
+        return scores
+
+    def pairs_of(self, histories: sparse.csr_matrix, items: npt.NDArray[np.integer]) -> FloatArray:
+        """As :meth:`pairs` for people who were not there in training: histories (n, n_items) and items (n, k)."""
+        new = _New(self._scoring, histories.tocsr().sorted_indices())
+        made, device = [torch.empty(0, items.shape[1], device=self._scoring.device)], self._scoring.device
+        with torch.inference_mode():
+            for lo in range(0, len(items), _SIGNALS_AT_ONCE):
+                mine = torch.as_tensor(np.asarray(items[lo : lo + _SIGNALS_AT_ONCE], np.int64), device=device)
+                made.append(self._scoring.pairs(new.rows(lo, lo + len(mine)), mine).float())
+            scores: FloatArray = torch.cat(made).cpu().numpy()
+        self._require_finite(np.logical_not(np.isfinite(scores).all(1)), new)
         return scores
 
     def similar(self, items: npt.NDArray[np.integer], k: int) -> Lists:
