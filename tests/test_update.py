@@ -11,7 +11,12 @@ import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.models import MODELS
 
-HYPER = {"lightgcn": {"dim": 8}, "ngcf": {"dim": 8, "layers": [8]}, "mf": {"dim": 8, "bias": True}, "embeddingnet": {"hidden": [16, 8]}}
+HYPER = {
+    "lightgcn": {"dim": 8},
+    "ngcf": {"dim": 8, "layers": [8]},
+    "mf": {"dim": 8, "bias": True},
+    "embeddingnet": {"hidden": [16, 8]},
+}
 FIT = {"epochs": 2, "batch_size": 64, "progress": False}
 
 
@@ -72,7 +77,10 @@ def test_only_known_only_new_and_nothing_new(name, old):
     rec = fitted(name, old)
     state = rec._state
     assert rec.update(old.select(np.arange(10)))._state is state
-    user, item = int(old.user_ids[0]), next(i for i in old.item_ids if not old.has_keys(np.array([old.item_index([int(i)])[0]])).any())
+    user, item = (
+        int(old.user_ids[0]),
+        next(i for i in old.item_ids if not old.has_keys(np.array([old.item_index([int(i)])[0]])).any()),
+    )
     rec.update(table(pd.DataFrame({"user_id": [user], "item_id": [int(item)], "rating": [5.0], "time": [99999]})))
     assert rec.train.shares_ids_with(old)
     assert len(rec.train) == len(old) + 1

@@ -88,9 +88,7 @@ def _named(histories: object) -> tuple[npt.NDArray[Any], list[Any]]:
     if isinstance(histories, Mapping):
         return pd.Index(list(histories), tupleize_cols=False).to_numpy(), list(histories.values())
     if isinstance(histories, str | bytes | Interactions | pd.DataFrame) or not isinstance(histories, Iterable):
-        raise InputError(
-            f"histories are lists of item ids, one list a person, or a mapping of names to them, not {type(histories).__name__}."
-        )
+        raise InputError(f"histories are lists of item ids, one list a person or by name, not {type(histories).__name__}.")
     lists = list(histories)
     return np.arange(len(lists)), lists
 

@@ -74,7 +74,9 @@ def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> d
     for name in ("loss", "negatives", "credit"):  # what was an object is written down by its name only
         of_their_own = isinstance(before.get(name), dict) or ":" in str(before.get(name))
         if of_their_own and name not in given:
-            raise InputError(f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again.")
+            raise InputError(
+                f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again."
+            )
     return {**before, "epochs": EPOCHS}
 
 
@@ -83,9 +85,13 @@ def _check_parts(plan: fitting.Plan, hyper: Mapping[str, Any]) -> None:
         if name in plan.kind.starting_options:
             continue
         if isinstance(value, Features):
-            raise InputError(f"update cannot extend {plan.name}: its {name} have no row for new ids; fit it anew with new features.")
+            raise InputError(
+                f"update cannot extend {plan.name}: its {name} have no row for new ids; fit it anew with new features."
+            )
         if isinstance(value, Scorer) or hasattr(value, "ranker"):
-            raise InputError(f"update cannot extend {plan.name}: it stands on another model; update that one and fit anew with {name}=it.")
+            raise InputError(
+                f"update cannot extend {plan.name}: it stands on another model; update that one and fit anew with {name}=it."
+            )
 
 
 def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None:

@@ -117,7 +117,7 @@ class LightGCN(Model):
         if self.layers == 0:
             found = ridge(items, users, self._train.to_csr("ones"))
             return lambda histories: self._finished(found(histories))
-        adjacency, hops = self.adjacency(), [self.embedding]
+        adjacency, hops = self.adjacency(), [self.embedding.detach()]
         for _ in range(self.layers - 1):
             hops.append(propagate(adjacency, hops[-1]))
         sent = [hop[self.n_users :] for hop in hops]

@@ -115,7 +115,6 @@ class NGCF(Model):
         adjacency = self._adjacency.stored_as(self.hop_storage) if self.training else self._adjacency
         return GraphEncoding(_Layers(self, self.graph_dropout(adjacency)), self.n_users, self.n_items)
 
-
     def folding(self) -> People:
         """One inductive pass: a new person listens to the given items' layers, and is transformed as any node.
 

@@ -29,8 +29,8 @@ _AT_ONCE = 256  # people; a system of d × d numbers for each
 def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: float = 0.2, penalty: float = 0.3) -> People:
     """Rows p of people with histories of ones, for scores p · q_i, by least squares against fixed items.
 
-    p minimises Σ_{i met} (1 − p·q_i)² + w Σ_{all i} (p·q_i)² + λ‖p‖², the user's step of alternating least squares (Hu, Koren and
-    Volinsky, ICDM 2008). Another loss leaves rows of another scale, with popularity elsewhere in them: so trained users are
+    p minimises Σ_{i met} (1 − p·q_i)² + w Σ_{all i} (p·q_i)² + λ‖p‖², the user's step of alternating least squares (Hu, Koren
+    and Volinsky, ICDM 2008). Another loss leaves rows of another scale, with popularity elsewhere in them: so trained users are
     solved for, too, and the affine map from their solutions, brought to length 1, to their trained rows is applied to the new
     ones. (On the people of the module's docstring the map is worth a third of the ndcg@20 of an MF that was trained by BPR.)
 
@@ -107,7 +107,8 @@ def linear_guess(known: Tensor, wanted: Tensor, penalty: float = 0.01) -> Tensor
     """
     gram = known.T @ known
     ridged = gram + (penalty * gram.trace() / max(len(gram), 1) + 1e-12) * torch.eye(len(gram), device=known.device)
-    return torch.linalg.solve(ridged, known.T @ wanted)
+    found: Tensor = torch.linalg.solve(ridged, known.T @ wanted)
+    return found
 
 
 def stepped(model: Model, steps: int = 100, rate: float = 0.05, negatives: float = 4.0, sample: int = 1000) -> People:
