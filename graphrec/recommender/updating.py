@@ -24,8 +24,7 @@ from graphrec.training.choose import choose, refuse_for_solved
 __all__ = ["EPOCHS", "update"]
 
 EPOCHS = 5
-"""Epochs of an update. On MovieLens-100K cut by time at 70, 80 and 90 % (``python -m benchmarks update`` says more) the first
-four fifths of an update's gain are made in them."""
+"""Epochs of an update: a convention, not a measured optimum; ``python -m benchmarks update`` shows what it gives."""
 # Not taken over from the latest fit: how long it was, and what looked at its validation part.
 _OF_THAT_FIT = frozenset({"epochs", "schedule", "eval_every", "metric", "patience", "min_delta"})
 

@@ -109,7 +109,7 @@ class LightGCN(Model):
     def folding(self) -> People:
         """A new person listens to the given items: the mean of an ego row and of what the items' hops send.
 
-        With c = Σ_i a_i (e_i⁰ + … + e_i^{K−1}), a_i the weight of the edge, the row is (e⁰ + c) / (K+1), and where the adjacency
+        With c = Σ_i a_i (e_i⁰ + … + e_i^{K−1}), a_i the weight of the edge, the row is (e⁰ + c) / (K+1); where the adjacency
         has self-loops a hop of the person's own row is added as for any node. e⁰, which nobody has trained, is the linear
         function of c that fits the trained users best; without a hop it is a ridge solve against the items.
         """
