@@ -20,10 +20,10 @@ __all__ = ["grown"]
 def grown(earlier: Model, model: Model, old: Interactions, table: Interactions) -> None:
     """Fill a model over a wider id space from a fitted one, which stays as it is.
 
-    A tensor of the state that has a row (or a column) for each user, item or node keeps those of the old ones. A new user's
-    rows follow from the mean encoded row of the old items that the user has met, and from their number, as they do for old users by
-    least squares; a new item's follow likewise from its old users. Whoever has met nothing old starts at the mean of the old
-    rows. Everything else is copied.
+    A tensor of the state that has a row (or a column) for each user, item or node keeps those of the old ones. A new
+    user's rows follow from the mean encoded row of the old items that the user has met, and from their number, as they
+    do for old users by least squares; a new item's follow likewise from its old users. Whoever has met nothing old
+    starts at the mean of the old rows. Everything else is copied.
 
     Parameters
     ----------

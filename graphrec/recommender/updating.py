@@ -72,7 +72,9 @@ def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> d
     before = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
     for name in ("loss", "negatives", "credit"):  # what was an object is written down by its name only
         of_their_own = isinstance(before.get(name), dict) or ":" in str(before.get(name))
-        if of_their_own and name not in given:
+        if of_their_own and name in given:
+            del before[name]
+        elif of_their_own:
             raise InputError(
                 f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again."
             )
