@@ -3,7 +3,22 @@
 import importlib
 import sys
 
-NAMES = ("speed", "quality", "scale", "hops", "floor", "peers", "hybrid_splits", "mutants", "faults", "fold_in", "update")
+NAMES = (
+    "speed",
+    "quality",
+    "scale",
+    "hops",
+    "floor",
+    "peers",
+    "hybrid_splits",
+    "mutants",
+    "faults",
+    "gpu",
+    "precision",
+    "published",
+    "fold_in",
+    "update",
+)
 
 
 def main() -> None:
