@@ -20,6 +20,8 @@ ROWS = {"embeddingnet": {"hidden": [16, 8]}}
 def fitted(name, table, **hyper):
     kind = MODELS[name]
     options = {"epochs": 3, "batch_size": 64, "progress": False} if kind.needs_training else {}
+    if name == "ials":  # solves whole sides
+        del options["batch_size"]
     return gr.Recommender(name, **{**HYPER.get(name, {}), **ROWS.get(name, {}), **hyper}).fit(table, seed=0, **options)
 
 

@@ -43,7 +43,8 @@ def more(rows):
 
 
 def fitted(name, old, **options):
-    return gr.Recommender(name, **HYPER.get(name, {})).fit(old, **(FIT if MODELS[name].needs_training else {}), **options)
+    fit = {option: value for option, value in FIT.items() if name != "ials" or option != "batch_size"}  # it has no batches
+    return gr.Recommender(name, **HYPER.get(name, {})).fit(old, **(fit if MODELS[name].needs_training else {}), **options)
 
 
 @pytest.mark.filterwarnings("ignore:the table has ratings")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from graphrec.models.encoding import Rows
 __all__ = ["DotProduct", "Likeness", "MadeOnce", "People", "Scoring", "TableScoring", "as_evaluated", "cosines"]
 
 Likeness = Callable[[Tensor], Tensor]
-People = Callable[[sparse.csr_matrix], Tensor]
+People: TypeAlias = "Callable[[sparse.csr_matrix], Tensor]"
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 Question = TypeVar("Question")
 

@@ -20,6 +20,7 @@ from graphrec.recommender.growth import grown
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.fingerprint import as_json
 
 __all__ = ["EPOCHS", "update"]
 
@@ -70,9 +71,12 @@ def update(
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the latest fit that hold for an update, too."""
     before = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
+    own = plan.kind.defaults_for(state.built_from)
     for name in ("loss", "negatives", "credit"):  # what was an object is written down by its name only
         of_their_own = isinstance(before.get(name), dict) or ":" in str(before.get(name))
-        if of_their_own and name in given:
+        if of_their_own and name in own and as_json(own[name]) == before[name]:
+            before[name] = own[name]
+        elif of_their_own and name in given:
             del before[name]
         elif of_their_own:
             raise InputError(
