@@ -15,6 +15,7 @@ from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
+from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.factors import Factors, RowTables
 from graphrec.models.parts.fold_in import stepped
@@ -93,6 +94,14 @@ class Scorer(nn.Module):
     def likeness(self) -> Likeness:
         """The function from item indices (b,) to their similarities to all items (b, n_items)."""
         raise InputError(f"{type(self).__name__} has no notion of similar items.")
+
+    def explaining(self) -> Explaining | None:
+        """The function from a user and an item to what their score is a sum of; None where it is no such sum.
+
+        Ranking then explains by leaving out one interaction at a time, where the model can :meth:`fold_in`. What takes time
+        is done here, once: the function is kept for as long as the parameters are these.
+        """
+        return None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scorer:
         """Move what torch moves, and the adjacencies that are plain attributes: they are no part of a model's state."""

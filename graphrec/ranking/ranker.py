@@ -14,8 +14,10 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Scorer
-from graphrec.models.scoring import Scoring
+from graphrec.models.contributions import Contributions, Explaining
+from graphrec.models.scoring import Scoring, as_evaluated
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
+from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
 from graphrec.threads import run_alone
 
@@ -66,6 +68,8 @@ class Ranker:
         self._everything = np.arange(self.n_items)
         with torch.no_grad():
             self._scoring = model.scoring()
+        self._model = as_evaluated(model)
+        self._explaining: list[Explaining | None] = []  # made when it is first needed, and shared by copies
         self._watched = [t for t in (*model.parameters(), *model.buffers()) if not t.is_inference()]
         self._versions = self._now()
         self._set_seen(seen)
@@ -348,6 +352,35 @@ class Ranker:
         if bad.any():
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
+
+    def explain(self, table: Interactions, user: int, item: int) -> Contributions:
+        """What the score of a user with an item is made of.
+
+        Parameters
+        ----------
+        table : Interactions
+            What the model was built from.
+        user, item : int
+            Indices.
+
+        Returns
+        -------
+        Contributions
+            They add up to the score, up to rounding.
+
+        Raises
+        ------
+        InputError
+            The score is no sum over the user's items and the model cannot take in people.
+        """
+        with torch.no_grad():
+            if not self._explaining:  # two threads may both make it: they make the same
+                self._explaining.append(self._model.explaining())
+            explaining = self._explaining[0]
+            if explaining is not None:
+                return explaining(user, item)
+        score = float(self.pairs(np.array([user]), np.array([[item]]))[0, 0])
+        return leaving_one_out(self._scoring, table.to_csr()[user], item, score, type(self._model).__name__)
 
     def _require_finite(self, bad: npt.NDArray[Any], people: _Known | _New) -> None:
         """Scores that are NaN or infinite have no order, and no figure follows from them."""

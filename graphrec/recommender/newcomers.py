@@ -15,7 +15,7 @@ from graphrec.errors import InputError
 from graphrec.losses import RATING_ERRORS
 from graphrec.recommender.state import State
 
-__all__ = ["Histories", "recommend", "score"]
+__all__ = ["Histories", "counts_ratings", "recommend", "score"]
 
 Histories: TypeAlias = Sequence[Sequence[Any]] | Mapping[Any, Sequence[Any]]
 """Lists of item ids, one a person; or by name."""
@@ -93,12 +93,17 @@ def _named(histories: object) -> tuple[npt.NDArray[Any], list[Any]]:
     return np.arange(len(lists)), lists
 
 
+def counts_ratings(state: State) -> bool:
+    """Whether ratings make a difference to a fitted model, by what it is or by its loss."""
+    return state.model.reads_ratings or state.options.get("loss") in RATING_ERRORS
+
+
 def _value_of_liking(state: State, table: Interactions) -> float:
     """What an item in a history counts: 1, or where the model is one of ratings, the mean rating among those of liked items.
 
     A history says that its items were chosen and not how many stars they got: they are taken for liked, which is to be rated
     no worse than the average.
     """
-    if table.ratings is None or not (state.model.reads_ratings or state.options.get("loss") in RATING_ERRORS):
+    if table.ratings is None or not counts_ratings(state):
         return 1.0
     return float(table.ratings[table.ratings >= table.ratings.mean(dtype=np.float64)].mean(dtype=np.float64))

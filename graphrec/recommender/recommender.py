@@ -20,7 +20,7 @@ from graphrec.evaluation.full_ranking import check_k
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.ranking.ranker import Ranker
-from graphrec.recommender import artefact, fitting, newcomers, updating
+from graphrec.recommender import artefact, explaining, fitting, newcomers, updating
 from graphrec.recommender.newcomers import Histories
 from graphrec.recommender.state import State
 from graphrec.training.choose import choose, refuse_for_solved
@@ -289,6 +289,7 @@ class Recommender:
         candidates: Ids | None = None,
         exclude: Ids | None = None,
         cold: Cold = "error",
+        explain: int = 0,
     ) -> pd.DataFrame:
         """The items with the highest scores.
 
@@ -305,6 +306,9 @@ class Recommender:
         cold : {"error", "skip", "popular"}
             What to do about users without any training interaction, where the model needs one: refuse, leave them out,
             or give them the items with the most users, whose number is then the score.
+        explain : int
+            Add columns reason_1, reason_2, … with this many of the user's own items, those that raise the score most (see
+            :meth:`explain`); missing where fewer do.
 
         Returns
         -------
@@ -319,6 +323,8 @@ class Recommender:
         FloatingPointError
             A score is not a finite number.
         """
+        if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
+            raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
         if cold not in ("error", "skip", "popular"):
             raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
         table = self.train
@@ -340,12 +346,18 @@ class Recommender:
             popular = self._fitted.popularity.leaving_out(ranker.seen)
             best[without], scores[without] = popular.top_k(index[without], k, items)
         row, column = np.nonzero(best >= 0)
+        reasons = {}
+        if explain:
+            pairs = [(int(u), int(i)) for u, i in zip(index[row], best[row, column], strict=True)]
+            unknown = frozenset(int(u) for u in index[without])
+            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), unknown)
         return pd.DataFrame(
             {
                 "user_id": table.user_ids[index[row]],
                 "item_id": table.item_ids[best[row, column]],
                 "score": scores[row, column],
                 "rank": column + 1,
+                **reasons,
             }
         )
 
@@ -393,6 +405,36 @@ class Recommender:
     def score_new(self, histories: Histories, items: Ids) -> npt.NDArray[np.float32]:
         """Scores of paired new people and items, shape (n,): the first history with the first item, and so on."""
         return newcomers.score(self._fitted, self.name, histories, items)
+
+    def explain(self, user: Any, item: Any) -> pd.DataFrame:
+        """What the score of a user with an item is made of.
+
+        For linear models the parts are exact: item filters and neighbour models have one for each of the user's items;
+        LightGCN (He et al., SIGIR 2020) has two, since each of its paths leaves the user through one own item first ("your
+        item", the path of one step; "through other people", all longer ones), and one for the user's own embedding; with
+        cosines, one for the item's popularity. For other models that can take in people anew, a part is what the score
+        loses without one interaction, and "remainder" is what these leave over.
+
+        Parameters
+        ----------
+        user, item : scalar
+            Ids as in the training table. The item may be one that the user has met.
+
+        Returns
+        -------
+        DataFrame
+            Largest contribution first. item_id: the user's own item, missing where a row is not about one; contribution:
+            float64, they add up to :meth:`score` beyond rounding; kind: in words; n_paths: how many other people have met
+            both that item and the one explained.
+
+        Raises
+        ------
+        InputError
+            An unknown id, or a model that gives no reasons.
+        """
+        table = self.train
+        rows, columns = table.user_index([user]), table.item_index([item])
+        return explaining.explanation(self.ranker, explaining.as_read(self._fitted), int(rows[0]), int(columns[0]))
 
     def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
         """The items to choose from, ascending; None for all."""

@@ -17,10 +17,12 @@ from graphrec.graph.hop_mean import HopMean
 from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
+from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
 from graphrec.models.parts.fold_in import linear_guess, ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
+from graphrec.models.parts.graph_reasons import HopMeanReasons
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import People
@@ -145,6 +147,14 @@ class LightGCN(Model):
     def encode_for_ranking(self) -> Encoding:
         """As :meth:`encode`, with the items' popularity where it has a weight."""
         return CosineEncoding(self._propagated(), self.log_degree, self.popularity) if self.popularity else self.encode()
+
+    def explaining(self) -> Explaining | None:
+        """Parts by the item through which a path leaves the user; without a hop there are no paths."""
+        if self.layers == 0:
+            return None
+        more = self.popularity * self.log_degree[:, 0] if self.popularity else None
+        ego, cosine = self.embedding.detach(), self.similarity == "cosine"
+        return HopMeanReasons(self.adjacency(), ego, self.layers, self.n_users, cosine, more)
 
     def _propagated(self) -> Encoding:
         if self.layers == 0:
