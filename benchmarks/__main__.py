@@ -16,6 +16,8 @@ NAMES = (
     "gpu",
     "precision",
     "published",
+    "fold_in",
+    "update",
 )
 
 

@@ -42,16 +42,6 @@ def test_lightgcnpp_has_its_own_powers_and_weights(interactions):
     assert torch.allclose(tables(model.encode()), 0.2 * model.embedding + 0.8 * (hops[0] + hops[1]) / 2, atol=1e-5)
 
 
-def test_learnable_layer_weights_start_at_the_mean_and_learn(interactions):
-    torch.manual_seed(0)
-    model = gr.models.LightGCN(interactions, dim=6, layers=2, layer_weights="learnable")
-    mean = gr.models.LightGCN(interactions, dim=6, layers=2)
-    mean.embedding.data.copy_(model.embedding.data)
-    assert torch.allclose(tables(model.encode()), tables(mean.encode()), atol=1e-6)
-    tables(model.encode()).square().sum().backward()
-    assert model.layer_logits.grad.abs().max() > 0
-
-
 def test_dgcf_routes_edges(interactions):
     model = gr.models.DGCF(interactions, dim=8, intents=2, iterations=2)
     a = (dense(interactions) > 0).float()

@@ -15,9 +15,11 @@ from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
+from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.factors import Factors, RowTables
-from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring, as_evaluated, cosines
+from graphrec.models.parts.fold_in import stepped
+from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
 from graphrec.sampling import PairBatch, UserBatch
 
 __all__ = ["Model", "Scorer", "Solved", "Step", "encoding_of"]
@@ -93,6 +95,14 @@ class Scorer(nn.Module):
         """The function from item indices (b,) to their similarities to all items (b, n_items)."""
         raise InputError(f"{type(self).__name__} has no notion of similar items.")
 
+    def explaining(self) -> Explaining | None:
+        """The function from a user and an item to what their score is a sum of; None where it is no such sum.
+
+        Ranking then explains by leaving out one interaction at a time, where the model can :meth:`fold_in`. What takes time
+        is done here, once: the function is kept for as long as the parameters are these.
+        """
+        return None
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scorer:
         """Move what torch moves, and the adjacencies that are plain attributes: they are no part of a model's state."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -166,6 +176,7 @@ class Model(Scorer, DotProduct):
     sparse_gradients: bool = False
     reads_precision: ClassVar[bool] = False
     hop_storage: torch.dtype | None = None
+    _people: People | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -255,7 +266,45 @@ class Model(Scorer, DotProduct):
         with torch.no_grad():
             z = encoding_of(model, model.encode_for_ranking())
             users = z.users if self.users_from_histories else Table(z.users.full().detach())
+            model._people = MadeOnce(model.folding)  # of the view, which no training can change
             return TableScoring(model, users, z.items.full().detach(), model.likeness, model.fold_in)
+
+    def folding(self) -> People:
+        """What :meth:`fold_in` does, with all that does not depend on the histories made ready.
+
+        Returns
+        -------
+        callable
+            From histories (b, n_items) to rows (b, d). It is asked without gradients and must change nothing. Unless a model
+            knows better, each row is found by gradient steps with everything else fixed
+            (:func:`graphrec.models.parts.fold_in.stepped`).
+        """
+        return stepped(self)
+
+    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
+        """Rows of people who were not there in training; the model stays as it is.
+
+        Parameters
+        ----------
+        histories : scipy.sparse.csr_matrix, shape (b, n_items)
+            Their interactions, with the values that the training data would have: ones, or ratings.
+
+        Returns
+        -------
+        Tensor, shape (b, d)
+            To be ranked like the rows of known users.
+
+        Raises
+        ------
+        InputError
+            Another number of columns, or the model cannot take in new people.
+        """
+        if histories.shape[1] != self.n_items:
+            raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
+        # Not under inference mode: what is kept for later histories may stand in a gradient.
+        with torch.inference_mode(False), torch.no_grad():
+            people = self._people or as_evaluated(self).folding()
+            return people(sparse.csr_matrix(histories))
 
     def likeness(self) -> Likeness:
         """Cosine of the items' rows unless a model knows better."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,12 @@ from torch.nn import functional as F
 from graphrec.deferred import sparse
 from graphrec.models.encoding import Rows
 
-__all__ = ["DotProduct", "Likeness", "MadeOnce", "Scoring", "TableScoring", "as_evaluated", "cosines"]
+__all__ = ["DotProduct", "Likeness", "MadeOnce", "People", "Scoring", "TableScoring", "as_evaluated", "cosines"]
 
 Likeness = Callable[[Tensor], Tensor]
+People: TypeAlias = "Callable[[sparse.csr_matrix], Tensor]"
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+Question = TypeVar("Question")
 
 
 class Scoring(Protocol):
@@ -152,18 +154,17 @@ class TableScoring:
         return self._scorer.score(rows[:, None], F.embedding(items, self._items)).float()
 
 
-class MadeOnce:
+class MadeOnce(Generic[Question]):
     """A function that is made when it is first called; many rankings never ask for it."""
 
-    def __init__(self, make: Callable[[], Likeness]) -> None:
-        self._make, self._made = make, None
+    def __init__(self, make: Callable[[], Callable[[Question], Tensor]]) -> None:
+        self._make = make
+        self._made: Callable[[Question], Tensor] | None = None
 
-    _made: Likeness | None
-
-    def __call__(self, index: Tensor) -> Tensor:
+    def __call__(self, question: Question) -> Tensor:
         if self._made is None:  # two threads may both make it: they make the same
             self._made = self._make()
-        return self._made(index)
+        return self._made(question)
 
 
 def cosines(rows: Tensor) -> Likeness:

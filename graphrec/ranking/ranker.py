@@ -14,8 +14,10 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Scorer
-from graphrec.models.scoring import Scoring
+from graphrec.models.contributions import Contributions, Explaining
+from graphrec.models.scoring import Scoring, as_evaluated
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
+from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
 from graphrec.threads import run_alone
 
@@ -66,6 +68,8 @@ class Ranker:
         self._everything = np.arange(self.n_items)
         with torch.no_grad():
             self._scoring = model.scoring()
+        self._model = as_evaluated(model)
+        self._explaining: list[Explaining | None] = []  # made when it is first needed, and shared by copies
         self._watched = [t for t in (*model.parameters(), *model.buffers()) if not t.is_inference()]
         self._versions = self._now()
         self._set_seen(seen)
@@ -135,14 +139,21 @@ class Ranker:
         return self._best(_Lists(_Known(self._scoring, rows), rows, self._left_out, k, items), budget, blocks)
 
     def top_k_of(
-        self, histories: sparse.csr_matrix, k: int, items: npt.NDArray[np.integer] | None = None, budget: int = BUDGET
+        self,
+        histories: sparse.csr_matrix,
+        k: int,
+        items: npt.NDArray[np.integer] | None = None,
+        budget: int = BUDGET,
+        leave_out: bool = True,
     ) -> Lists:
         """As :meth:`top_k` for people who were not there in training.
 
         Parameters
         ----------
         histories : scipy.sparse.csr_matrix, shape (n, n_items)
-            What they have met, which is left out.
+            What they have met.
+        leave_out : bool
+            Whether that is left out of their lists.
 
         Raises
         ------
@@ -152,6 +163,8 @@ class Ranker:
         histories = histories.tocsr().sorted_indices()
         rows = np.arange(histories.shape[0])
         left_out = histories.indptr.astype(np.int64), histories.indices.astype(np.int32)
+        if not leave_out:
+            left_out = np.zeros_like(left_out[0]), left_out[1][:0]
         return self._best(_Lists(_New(self._scoring, histories), rows, left_out, k, items), budget)
 
     def _best(self, lists: _Lists, budget: int, blocks: Blocks | None = None) -> Lists:
@@ -305,6 +318,18 @@ class Ranker:
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), _Known(self._scoring, np.asarray(users, np.int64)))
         return scores
 
+    def pairs_of(self, histories: sparse.csr_matrix, items: npt.NDArray[np.integer]) -> FloatArray:
+        """As :meth:`pairs` for people who were not there in training: histories (n, n_items) and items (n, k)."""
+        new = _New(self._scoring, histories.tocsr().sorted_indices())
+        made, device = [torch.empty(0, items.shape[1], device=self._scoring.device)], self._scoring.device
+        with torch.inference_mode():
+            for lo in range(0, len(items), _SIGNALS_AT_ONCE):
+                mine = torch.as_tensor(np.asarray(items[lo : lo + _SIGNALS_AT_ONCE], np.int64), device=device)
+                made.append(self._scoring.pairs(new.rows(lo, lo + len(mine)), mine).float())
+            scores: FloatArray = torch.cat(made).cpu().numpy()
+        self._require_finite(np.logical_not(np.isfinite(scores).all(1)), new)
+        return scores
+
     def similar(self, items: npt.NDArray[np.integer], k: int) -> Lists:
         """The k items most like each of some items, without itself: indices and similarities (n, k).
 
@@ -327,6 +352,35 @@ class Ranker:
         if bad.any():
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
+
+    def explain(self, table: Interactions, user: int, item: int) -> Contributions:
+        """What the score of a user with an item is made of.
+
+        Parameters
+        ----------
+        table : Interactions
+            What the model was built from.
+        user, item : int
+            Indices.
+
+        Returns
+        -------
+        Contributions
+            They add up to the score, up to rounding.
+
+        Raises
+        ------
+        InputError
+            The score is no sum over the user's items and the model cannot take in people.
+        """
+        with torch.no_grad():
+            if not self._explaining:  # two threads may both make it: they make the same
+                self._explaining.append(self._model.explaining())
+            explaining = self._explaining[0]
+            if explaining is not None:
+                return explaining(user, item)
+        score = float(self.pairs(np.array([user]), np.array([[item]]))[0, 0])
+        return leaving_one_out(self._scoring, table.to_csr()[user], item, score, type(self._model).__name__)
 
     def _require_finite(self, bad: npt.NDArray[Any], people: _Known | _New) -> None:
         """Scores that are NaN or infinite have no order, and no figure follows from them."""

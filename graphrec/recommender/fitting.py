@@ -23,7 +23,7 @@ from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 
-__all__ = ["Plan", "build", "check_tables", "solve", "train"]
+__all__ = ["Plan", "build", "check_tables", "run", "solve", "train"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def train(
         model = copy.deepcopy(earlier.model)
         stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
         shown = joined(earlier.shown, table)
-    ended = _run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage)
+    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected = valid is not None and ended.best_epoch is not None
     if valid is not None:
@@ -142,14 +142,14 @@ def train(
         both = joined(table, valid)
         again = build(plan, both, options.seed)
         stop = StopAfter(ended.best_epoch or options.epochs)
-        if _run(plan, again, options, both, None, [*callbacks, stop], None, False, 0).interrupted:
+        if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0).interrupted:
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=3)
         else:
             model, built_from = again, both
     return State(model.eval(), built_from, shown, valid, selected, options.to_dict(), tuple(history), ended.best_epoch, stage)
 
 
-def _run(
+def run(
     plan: Plan,
     model: Scorer,
     options: FitOptions,
@@ -160,6 +160,7 @@ def _run(
     resume: bool,
     stage: int,
 ) -> TrainingState:
+    """Train a model as it stands, on a table that shares its id space."""
     assert isinstance(model, Model)
     evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
     trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)

@@ -20,7 +20,8 @@ from graphrec.evaluation.full_ranking import check_k
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.ranking.ranker import Ranker
-from graphrec.recommender import artefact, fitting
+from graphrec.recommender import artefact, explaining, fitting, newcomers, updating
+from graphrec.recommender.newcomers import Histories
 from graphrec.recommender.state import State
 from graphrec.training.choose import choose, refuse_for_solved
 
@@ -153,6 +154,41 @@ class Recommender:
         )
         return self
 
+    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Recommender:
+        """Take in what has happened since: new pairs of known people and things, and new people and things.
+
+        The id space grows: new ids follow the old ones, whose indices stay. A solved model is solved again. A trained one
+        keeps its weights; new rows start where trained rows of such partners lie (least squares); then it is trained for some
+        epochs on old and new pairs, by the options of the latest fit. A pair that was there already counts once, with what
+        `more` says of it (by time where there are times), unless the table keeps repeated events. Validation pairs stay out of
+        training and out of recommendations. Everything changes at the end, or nothing does.
+
+        Parameters
+        ----------
+        more : Interactions
+            In an id space of its own, with ids of the same type. If it holds no pair or rating that is new, nothing is done.
+        callbacks : sequence
+            As of :meth:`fit`.
+        **options
+            Options of :meth:`fit` that shall be others than in the latest fit. `epochs` is 5 unless given here; schedules and
+            whatever looks at validation are not taken over.
+
+        Returns
+        -------
+        Recommender
+            This object.
+
+        Raises
+        ------
+        InputError
+            `more` is no table, has ids of another type or no ratings where the model needs them; an option is unknown or
+            means nothing; the model stands on another recommender or on features, which do not know the new ids.
+        FloatingPointError
+            The loss became NaN or infinite.
+        """
+        self._state = updating.update(self._fitted, self._plan(), more, self.hyper, callbacks, options)
+        return self
+
     def to(self, device: str | torch.device) -> Recommender:
         """Move the fitted model to a device; its answers come from there, and are the same beyond rounding.
 
@@ -269,6 +305,7 @@ class Recommender:
         candidates: Ids | None = None,
         exclude: Ids | None = None,
         cold: Cold = "error",
+        explain: int = 0,
     ) -> pd.DataFrame:
         """The items with the highest scores.
 
@@ -285,6 +322,9 @@ class Recommender:
         cold : {"error", "skip", "popular"}
             What to do about users without any training interaction, where the model needs one: refuse, leave them out,
             or give them the items with the most users, whose number is then the score.
+        explain : int
+            Add columns reason_1, reason_2, … with this many of the user's own items, those that raise the score most (see
+            :meth:`explain`); missing where fewer do.
 
         Returns
         -------
@@ -299,6 +339,8 @@ class Recommender:
         FloatingPointError
             A score is not a finite number.
         """
+        if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
+            raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
         if cold not in ("error", "skip", "popular"):
             raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
         table = self.train
@@ -320,14 +362,95 @@ class Recommender:
             popular = self._fitted.popularity.leaving_out(ranker.seen)
             best[without], scores[without] = popular.top_k(index[without], k, items)
         row, column = np.nonzero(best >= 0)
+        reasons = {}
+        if explain:
+            pairs = [(int(u), int(i)) for u, i in zip(index[row], best[row, column], strict=True)]
+            unknown = frozenset(int(u) for u in index[without])
+            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), unknown)
         return pd.DataFrame(
             {
                 "user_id": table.user_ids[index[row]],
                 "item_id": table.item_ids[best[row, column]],
                 "score": scores[row, column],
                 "rank": column + 1,
+                **reasons,
             }
         )
+
+    def recommend_new(
+        self,
+        histories: Histories,
+        k: int = 10,
+        filter_seen: bool = True,
+        candidates: Ids | None = None,
+        exclude: Ids | None = None,
+    ) -> pd.DataFrame:
+        """The items with the highest scores for people who were not there in training, from what they have met.
+
+        The model folds them in (:meth:`graphrec.models.base.Scorer.fold_in`) and stays as it is.
+
+        Parameters
+        ----------
+        histories : sequence of sequences, or mapping of names to sequences
+            Item ids of each person, as in the training table; a repeated one counts once. Where the model is one of ratings
+            they are taken for liked: each has the mean of the training ratings that are no worse than the average.
+        k : int
+            Items per person; a person with fewer left gets fewer.
+        filter_seen : bool
+            Leave out the person's own history.
+        candidates, exclude : sequence, optional
+            Items to choose from, and items to leave out, for everyone.
+
+        Returns
+        -------
+        DataFrame
+            user_id (the position of the history from 0, or its name), item_id, score, rank (from 1).
+
+        Raises
+        ------
+        InputError
+            An unknown item, a history that is no list, an empty one where the model needs one, `k` outside 1 … n_items, or
+            a model that cannot take in new people.
+        FloatingPointError
+            A score is not a finite number.
+        """
+        state = self._fitted
+        check_k([k], state.built_from.n_items)
+        return newcomers.recommend(state, self.name, histories, k, filter_seen, self._choice(candidates, exclude))
+
+    def score_new(self, histories: Histories, items: Ids) -> npt.NDArray[np.float32]:
+        """Scores of paired new people and items, shape (n,): the first history with the first item, and so on."""
+        return newcomers.score(self._fitted, self.name, histories, items)
+
+    def explain(self, user: Any, item: Any) -> pd.DataFrame:
+        """What the score of a user with an item is made of.
+
+        For linear models the parts are exact: item filters and neighbour models have one for each of the user's items;
+        LightGCN (He et al., SIGIR 2020) has two, since each of its paths leaves the user through one own item first ("your
+        item", the path of one step; "through other people", all longer ones), and one for the user's own embedding; with
+        cosines, one for the item's popularity. For other models that can take in people anew, a part is what the score
+        loses without one interaction, and "remainder" is what these leave over.
+
+        Parameters
+        ----------
+        user, item : scalar
+            Ids as in the training table. The item may be one that the user has met.
+
+        Returns
+        -------
+        DataFrame
+            Largest contribution first. item_id: the user's own item, missing where a row is not about one; contribution:
+            float64, they add up to :meth:`score` beyond rounding; kind: in words; n_paths: how many other people have met
+            both that item and the one explained.
+
+        Raises
+        ------
+        InputError
+            An unknown id, or a model that gives no reasons.
+        """
+        table = self.train
+        rows, columns = table.user_index([user]), table.item_index([item])
+        return explaining.explanation(self.ranker, explaining.as_read(self._fitted), int(rows[0]), int(columns[0]))
 
     def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
         """The items to choose from, ascending; None for all."""

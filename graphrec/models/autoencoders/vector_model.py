@@ -12,7 +12,7 @@ from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.parts.sparse_rows import SparseRows
-from graphrec.models.scoring import Likeness, cosines
+from graphrec.models.scoring import Likeness, People, cosines
 
 __all__ = ["VectorModel", "VectorRows"]
 
@@ -80,18 +80,8 @@ class VectorModel(Model):
         rows, output = VectorRows(self, remember=self.training), Table(self.output)
         return Encoding(rows, output) if self.users_from_histories else Encoding(output, rows)
 
-    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
-        """Rows of users who were not there in training.
-
-        Parameters
-        ----------
-        histories : scipy.sparse.csr_matrix, shape (b, n_items)
-            Their interactions, with the ratings that the training data would have.
-
-        Returns
-        -------
-        Tensor, shape (b, d)
-            To be ranked like the rows of known users.
+    def folding(self) -> People:
+        """The row of a new person is the code of the history, with the ratings that the training data would have.
 
         Raises
         ------
@@ -100,10 +90,12 @@ class VectorModel(Model):
         """
         if not self.users_from_histories:
             raise InputError(f"this {type(self).__name__} reads vectors of items, so it cannot take in new users.")
-        if histories.shape[1] != self.n_items:
-            raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
-        new = SparseRows(self.input_of(sparse.csr_matrix(histories))).to(self.first.device)
-        return _with_one(self.hidden(new.matmul(self.first, None, self.input_dropout) + self.first_bias)[0])
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            new = SparseRows(self.input_of(histories)).to(self.first.device)
+            return _with_one(self.hidden(new.matmul(self.first, None, self.input_dropout) + self.first_bias)[0])
+
+        return people
 
     def likeness(self) -> Likeness:
         """Cosine of the items' rows without their bias, shape (b, n_items)."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Solved
+from graphrec.models.contributions import Explaining, together
 from graphrec.models.encoding import Table
 from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring
 
@@ -51,6 +52,10 @@ class ItemPop(Solved):
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of users who were not there in training, shape (b, 1): nobody is different."""
         return self.counts.new_ones(histories.shape[0], 1)
+
+    def explaining(self) -> Explaining:
+        """The count is all there is."""
+        return lambda user, item: together((-1, float(self.counts[item, 0]), "popularity"))
 
     def likeness(self) -> Likeness:
         """Minus the difference of the logarithms of the counts, shape (b, n_items): alike is equally popular."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
+from graphrec.errors import InputError
 from graphrec.models.base import Solved
+from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Table
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring, cosines
@@ -59,6 +63,19 @@ class Random(Solved):
     def scoring(self) -> Scoring:
         """The two tables."""
         return TableScoring(DotProduct(), Table(self.users), self.items, self.likeness, self.fold_in)
+
+    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
+        """Rows of new people, shape (b, dim): drawn anew from `seed` and what they have met, and from nothing else."""
+        rows = [self.users.new_zeros(0, self.users.shape[1]).cpu()]
+        for row in range(histories.shape[0]):
+            met = histories.indices[histories.indptr[row] : histories.indptr[row + 1]]
+            own = int(np.random.SeedSequence([self.seed, 1, *sorted(met.tolist())]).generate_state(1, np.uint64)[0] >> 1)
+            rows.append(torch.randn(1, self.users.shape[1], generator=torch.Generator().manual_seed(own)))
+        return torch.cat(rows).to(self.users.device)
+
+    def explaining(self) -> Explaining:
+        """Refused: nothing is a reason for what is drawn."""
+        raise InputError("Random gives no reasons: its scores are drawn and have nothing to do with what a user has met.")
 
     def likeness(self) -> Likeness:
         """Cosine of the items' vectors, shape (b, n_items)."""

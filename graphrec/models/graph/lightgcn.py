@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
+from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
+from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
+from graphrec.models.parts.fold_in import linear_guess, ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_reasons import HopMeanReasons
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import People
 
 __all__ = ["LightGCN"]
 
@@ -47,13 +53,11 @@ class LightGCN(Model):
     popularity : float
         For cosines: weight of an item's log degree in the ranking score, not in training; see
         :class:`~graphrec.models.cosine.CosineEncoding`.
-    layer_weights : {"mean", "learnable"}
-        How the K + 1 layers are summed (eq. 4): each with 1/(K+1), or with the softmax of trained logits that start equal.
 
     Attributes
     ----------
     embedding : Parameter of float32, shape (n_users + n_items, dim)
-        Ego embeddings, users first. The state does not depend on `layers`, unless their weights are learnt.
+        Ego embeddings, users first. The state does not depend on `layers`.
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ("init",)
@@ -71,28 +75,24 @@ class LightGCN(Model):
         init_std: float = 0.1,
         similarity: Literal["dot", "cosine"] = "dot",
         popularity: float = 0.0,
-        layer_weights: Literal["mean", "learnable"] = "mean",
     ) -> None:
         super().__init__(train)
+        self._train = train
         if layers < 0:
             raise InputError(f"layers must be 0 or more, got {layers}.")
-        for name, value, allowed in (
-            ("init", init, ("normal", "svd")),
-            ("similarity", similarity, ("dot", "cosine")),
-            ("layer_weights", layer_weights, ("mean", "learnable")),
-        ):
+        for name, value, allowed in (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine"))):
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
         if popularity and similarity == "dot":
             raise InputError("popularity is a term beside cosines; it needs similarity='cosine'.")
         self.layers = layers
+        self.normalisation = normalisation
         self.similarity = similarity
         self.popularity = popularity
         self.ranks_as_it_trains = not popularity
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         if init == "svd":
             self.embedding.data.copy_(singular_vectors(train, dim, init_std))
-        self.layer_logits = nn.Parameter(torch.zeros(layers + 1)) if layer_weights == "learnable" else None
         self.register_buffer("log_degree", log_degree(train), persistent=False)
         self.log_degree: Tensor
         self._adjacency = BipartiteGraph(train).adjacency(normalisation)
@@ -108,18 +108,56 @@ class LightGCN(Model):
         z = self._propagated()
         return z if self.similarity == "dot" else CosineEncoding(z)
 
+    def folding(self) -> People:
+        """A new person listens to the given items: the mean of an ego row and of what the items' hops send.
+
+        With c = Σ_i a_i (e_i⁰ + … + e_i^{K−1}), a_i the weight of the edge, the row is (e⁰ + c) / (K+1); where the adjacency
+        has self-loops a hop of the person's own row is added as for any node. e⁰, which nobody has trained, is the linear
+        function of c that fits the trained users best; without a hop it is a ridge solve against the items.
+        """
+        users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
+        if self.layers == 0:
+            found = ridge(items, users, self._train.to_csr("ones"))
+            return lambda histories: self._finished(found(histories))
+        adjacency, hops = self.adjacency(), [self.embedding.detach()]
+        for _ in range(self.layers - 1):
+            hops.append(propagate(adjacency, hops[-1]))
+        sent = [hop[self.n_users :] for hop in hops]
+        total = torch.stack(sent).sum(0)
+        heard = propagate(adjacency, F.pad(total, (0, 0, self.n_users, 0)))[: self.n_users]
+        listeners, guess = Listeners(self.normalisation, adjacency, self.n_users), linear_guess(heard, users)
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            to_items, to_self = listeners.edges(histories)
+            rows = e = (to_items @ total) @ guess
+            for hop in sent:
+                e = to_items @ hop + to_self * e
+                rows = rows + e
+            return self._finished(rows / (self.layers + 1))
+
+        return people
+
+    def _finished(self, users: Tensor) -> Tensor:
+        """Rows of users as they are ranked."""
+        if self.similarity == "dot":
+            return users
+        z = Encoding(Table(users), Table(users))
+        return (CosineEncoding(z, self.log_degree, self.popularity) if self.popularity else CosineEncoding(z)).users.full()
+
     def encode_for_ranking(self) -> Encoding:
         """As :meth:`encode`, with the items' popularity where it has a weight."""
         return CosineEncoding(self._propagated(), self.log_degree, self.popularity) if self.popularity else self.encode()
 
+    def explaining(self) -> Explaining | None:
+        """Parts by the item through which a path leaves the user; without a hop there are no paths."""
+        if self.layers == 0:
+            return None
+        more = self.popularity * self.log_degree[:, 0] if self.popularity else None
+        ego, cosine = self.embedding.detach(), self.similarity == "cosine"
+        return HopMeanReasons(self.adjacency(), ego, self.layers, self.n_users, cosine, more)
+
     def _propagated(self) -> Encoding:
         if self.layers == 0:
             return Encoding(Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :]))
-        if self.layer_logits is not None:
-            hops: list[Tensor] = [self.embedding]
-            for _ in range(self.layers):
-                hops.append(propagate(self.adjacency(), hops[-1]))
-            weighed = torch.einsum("k,knd->nd", self.layer_logits.softmax(0), torch.stack(hops))
-            return node_tables(weighed, self.embedding, self.n_users)
         nodes = HopMean(self.adjacency(), self.embedding, self.layers, self._pool)
         return GraphEncoding(nodes, self.n_users, self.n_items)

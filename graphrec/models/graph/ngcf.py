@@ -11,17 +11,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.dropout import GraphDropout
+from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate, propagate_rows
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_dropout, check_widths
+from graphrec.models.parts.fold_in import linear_guess
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import People
 
 __all__ = ["NGCF"]
 
@@ -95,7 +99,8 @@ class NGCF(Model):
         chosen = _FORMS[form]
         self.l2_on = chosen["l2_on"] if l2_on is None else l2_on
         self.normalise_layers = chosen["normalise_layers"] if normalise_layers is None else normalise_layers
-        self._adjacency = BipartiteGraph(train).adjacency(chosen["normalisation"] if normalisation is None else normalisation)
+        self.normalisation = chosen["normalisation"] if normalisation is None else normalisation
+        self._adjacency = BipartiteGraph(train).adjacency(self.normalisation)
         # Xavier's rule for each table by itself, as the official code has it.
         tables = [embedding(n, dim, init="xavier").data for n in (self.n_users, self.n_items)]
         self.embedding = nn.Parameter(torch.cat(tables))
@@ -110,6 +115,29 @@ class NGCF(Model):
         adjacency = self._adjacency.stored_as(self.hop_storage) if self.training else self._adjacency
         return GraphEncoding(_Layers(self, self.graph_dropout(adjacency)), self.n_users, self.n_items)
 
+    def folding(self) -> People:
+        """One inductive pass: a new person listens to the given items' layers, and is transformed as any node.
+
+        The ego row, which nobody has trained, is the linear function of what is heard from the items' ego rows that fits the
+        trained users best.
+        """
+        adjacency = self._adjacency.to(self.embedding.device)
+        passed = _Layers(self, adjacency)
+        sent = [layer[self.n_users :] for layer in passed.layers]
+        heard = propagate(adjacency, F.pad(torch.cat(sent, 1), (0, 0, self.n_users, 0)))[: self.n_users]
+        listeners = Listeners(self.normalisation, adjacency, self.n_users)
+        guess = linear_guess(heard, self.embedding[: self.n_users])
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            to_items, to_self = listeners.edges(histories)
+            messages = [to_items @ layer for layer in sent]
+            layers = [torch.cat(messages, 1) @ guess]
+            for message, transform in zip(messages, self.transforms, strict=True):
+                layers.append(transform(layers[-1], message + to_self * layers[-1]))
+            return passed.join(layers)
+
+        return people
+
 
 class _Layers:
     """The nodes of one forward pass. Dropout is drawn once per node and look-up, not per repeated row."""
@@ -121,7 +149,8 @@ class _Layers:
             e = self.layers[-1]
             self.layers.append(model.message_dropout(transform(e, propagate(adjacency, e))))
 
-    def _join(self, layers: list[Tensor]) -> Tensor:
+    def join(self, layers: list[Tensor]) -> Tensor:
+        """All layers of some nodes side by side, (b, width)."""
         if self.model.normalise_layers:
             layers = [layers[0], *(F.normalize(e, dim=1) for e in layers[1:])]
         return torch.cat(layers, dim=1)
@@ -132,11 +161,11 @@ class _Layers:
         model, e = self.model, self.layers[-1]
         before = [F.embedding(index.distinct, layer) for layer in self.layers]
         last = model.transforms[-1](before[-1], propagate_rows(self.adjacency, e, index.distinct))
-        rows = F.embedding(index.position, self._join([*before, model.message_dropout(last)]))
+        rows = F.embedding(index.position, self.join([*before, model.message_dropout(last)]))
         return rows, rows[:, : model.embedding.shape[1]]
 
     def full(self) -> Tensor:
         """Joined layers of all nodes."""
         model, e = self.model, self.layers[-1]
         last = model.message_dropout(model.transforms[-1](e, propagate(self.adjacency, e)))
-        return self._join([*self.layers, last])
+        return self.join([*self.layers, last])

@@ -21,7 +21,7 @@ from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.joined import Joined
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.sparse_rows import SparseRows
-from graphrec.models.scoring import Likeness
+from graphrec.models.scoring import Likeness, People
 
 __all__ = ["Hybrid", "MetadataRows"]
 
@@ -183,6 +183,18 @@ class Hybrid(Model):
         if self.residual:
             value = value + self.base.score_all(u[:, : self._base_widths[0]], items[:, : self._base_widths[1]])
         return value
+
+    def folding(self) -> People:
+        """The base model's fold-in.
+
+        Raises
+        ------
+        InputError
+            The hybrid reads features of users, and nothing is known of a new person's; or the base model takes in nobody new.
+        """
+        if self.user_metadata is not None:
+            raise InputError("this Hybrid reads features of users, so it cannot take in new people from their items alone.")
+        return self.base.folding()
 
     def likeness(self) -> Likeness:
         """Similarity by the base model, shape (b, n_items)."""

@@ -97,6 +97,9 @@ class UserKNN(ItemFilter):
             some.copy_(self.flipped.times(self._nearest(some * self.weights)).T)
         return signals
 
+    def explaining(self) -> None:
+        """No sum over items: who is near depends on all of them. One interaction at a time is left out instead."""
+
     def _nearest(self, x: Tensor) -> Tensor:
         """s_uv^q of the neighbours v of people given by their weighted items (b, n_items), else 0: (n_users, b)."""
         likeness = self.histories.times(x.T)

@@ -14,6 +14,7 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.buffers import BufferPool
 from graphrec.models.base import Solved
+from graphrec.models.contributions import Contributions, Explaining, together
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.scoring import Likeness, MadeOnce, Scoring, as_evaluated
 
@@ -21,6 +22,7 @@ __all__ = ["ItemFilter"]
 
 # Not an attribute of the model: a lock cannot be copied, and models are.
 _borrowing = threading.Lock()
+_ALONE_AT_ONCE = 64  # signals, of n_items numbers each
 
 
 class ItemFilter(Solved):
@@ -58,6 +60,26 @@ class ItemFilter(Solved):
         Tensor of float32, shape (b, n_items)
         """
         raise NotImplementedError(f"{type(self).__name__} must define filter()")
+
+    def said(self, items: Tensor, item: int) -> Tensor:
+        """What each of some items (b,) says for one item, shape (b,): entries of a column of B."""
+        ones, index = np.ones(_ALONE_AT_ONCE, np.float32), items.cpu().numpy()
+        columns = [torch.zeros(0, device=items.device)]
+        for lo in range(0, len(index), _ALONE_AT_ONCE):
+            some = index[lo : lo + _ALONE_AT_ONCE]
+            alone = sparse.csr_matrix((ones[: len(some)], some, np.arange(len(some) + 1)), shape=(len(some), self.n_items))
+            columns.append(self.fold_in(alone)[:, item])
+        return torch.cat(columns)
+
+    def explaining(self) -> Explaining | None:
+        """One part for each of the user's items: the filter is linear."""
+        starts, histories = self.histories.indptr.tolist(), self.histories.indices
+
+        def explain(user: int, item: int) -> Contributions:
+            mine = histories[starts[user] : starts[user + 1]].long()
+            return together((mine.cpu().numpy(), self.said(mine, item).double().cpu().numpy(), "your item"))
+
+        return explain
 
     def scoring(self) -> Scoring:
         """Signals of users, computed when they are asked for."""

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.base import Solved
 from graphrec.models.encoding import Table
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.fold_in import of_ratings
 from graphrec.models.scoring import DotProduct, Likeness, Scoring, TableScoring
 
 __all__ = ["Bias"]
@@ -83,6 +85,18 @@ class Bias(Solved):
         users = torch.cat([self.user_bias + self.mean, torch.ones_like(self.user_bias)], 1)
         items = torch.cat([torch.ones_like(self.item_bias), self.item_bias], 1)
         return TableScoring(DotProduct(), Table(users), items, self.likeness, self.fold_in)
+
+    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
+        """Rows [b_u + μ, 1] of new people, shape (b, 2), with the damped mean of what is left of their ratings for b_u.
+
+        Whoever has ones alone has given no ratings: b_u is then 0.
+        """
+        owner = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
+        left = histories.data - float(self.mean) - self.item_bias.cpu().numpy()[histories.indices, 0]
+        bias = _damped_means(left.astype(np.float64), owner, histories.shape[0], self.user_damping)
+        bias = np.where(of_ratings(histories), bias, 0.0)
+        users = torch.as_tensor(bias.astype(np.float32), device=self.mean.device)[:, None] + self.mean
+        return torch.cat([users, torch.ones_like(users)], 1)
 
     def likeness(self) -> Likeness:
         """Minus the difference of the biases, shape (b, n_items): alike is equally liked."""

@@ -1,0 +1,83 @@
+"""Reasons as a user of the library reads them: with the caller's own ids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from graphrec.data.interactions import Interactions
+from graphrec.models.contributions import Contributions
+from graphrec.ranking.explaining import people_between
+from graphrec.ranking.ranker import Ranker
+from graphrec.recommender.newcomers import counts_ratings
+from graphrec.recommender.state import State
+
+__all__ = ["as_read", "explanation", "strongest"]
+
+
+def as_read(state: State) -> Interactions:
+    """The training table as the model sees it: without ratings where it reads none, for histories are then ones."""
+    return state.built_from if counts_ratings(state) else replace(state.built_from, ratings=None)
+
+
+def explanation(ranker: Ranker, table: Interactions, user: int, item: int) -> pd.DataFrame:
+    """The parts of a score as a table; see :meth:`graphrec.Recommender.explain`."""
+    parts = ranker.explain(table, user, item)
+    order = np.argsort(-parts.values, kind="stable")
+    items, paths = people_between(table, user, item)
+    count = np.zeros(table.n_items + 1, np.int64)  # one more: nothing goes through -1
+    count[items] = paths
+    return pd.DataFrame(
+        {
+            "item_id": _ids(table, parts.items[order]),
+            "contribution": parts.values[order],
+            "kind": np.array(parts.kinds, object)[order],
+            "n_paths": count[parts.items[order]],
+        }
+    )
+
+
+def strongest(
+    ranker: Ranker, table: Interactions, pairs: list[tuple[int, int]], n: int, without: frozenset[int]
+) -> dict[str, Any]:
+    """Columns reason_1 … reason_n: the user's own items that raise each pair's score most, over all their paths.
+
+    Parameters
+    ----------
+    ranker : Ranker
+    table : Interactions
+    pairs : list of (int, int)
+        Indices of users and items.
+    n : int
+    without : frozenset of int
+        Users of whom nothing is known, who have no reasons.
+    """
+    best = np.full((len(pairs), n), -1, np.int64)
+    for row, (user, item) in enumerate(pairs):
+        if user not in without:
+            items, totals = _by_item(ranker.explain(table, user, item))
+            order = np.argsort(-totals, kind="stable")
+            order = order[totals[order] > 0][:n]
+            best[row, : len(order)] = items[order]
+    return {f"reason_{place + 1}": _ids(table, best[:, place]) for place in range(n)}
+
+
+def _by_item(parts: Contributions) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    about = parts.items >= 0
+    items, place = np.unique(parts.items[about], return_inverse=True)
+    return items, np.bincount(place, weights=parts.values[about], minlength=len(items)).astype(np.float64)
+
+
+def _ids(table: Interactions, items: npt.NDArray[np.int64]) -> Any:
+    """Ids of items, missing where there is none: nullable integers, or objects with None."""
+    none = items < 0
+    ids = table.item_ids[np.where(none, 0, items)]
+    if np.issubdtype(ids.dtype, np.integer):
+        return pd.arrays.IntegerArray(ids.astype(np.int64), none)
+    texts = ids.astype(object)
+    texts[none] = None
+    return pd.Series(texts, dtype=object).array

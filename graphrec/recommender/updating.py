@@ -1,0 +1,157 @@
+"""Tomorrow's interactions: an id space that grows, rows for the new ids, and a few epochs on old and new pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.features import Features
+from graphrec.data.ids import find
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.losses import RATING_ERRORS
+from graphrec.models.base import Model, Scorer, Solved
+from graphrec.recommender import fitting
+from graphrec.recommender.growth import grown
+from graphrec.recommender.state import State
+from graphrec.recommender.tables import joined
+from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.fingerprint import as_json
+
+__all__ = ["EPOCHS", "update"]
+
+EPOCHS = 5
+"""Epochs of an update: a convention, not a measured optimum; ``python -m benchmarks update`` shows what it gives."""
+# Not taken over from the latest fit: how long it was, and what looked at its validation part.
+_OF_THAT_FIT = frozenset({"epochs", "schedule", "eval_every", "metric", "patience", "min_delta"})
+
+
+def update(
+    state: State,
+    plan: fitting.Plan,
+    more: Interactions,
+    hyper: Mapping[str, Any],
+    callbacks: Sequence[object],
+    options: Mapping[str, Any],
+) -> State:
+    """The state after an update; the old one stays as it is. See :meth:`graphrec.Recommender.update`."""
+    if not isinstance(more, Interactions):
+        raise InputError(f"update takes Interactions, not {type(more).__name__}; Interactions.from_frame reads a DataFrame.")
+    _check_parts(plan, hyper)
+    if issubclass(plan.kind, Solved):
+        refuse_for_solved(plan.name, plan.kind.reads, options, {"callbacks": callbacks})
+    old = state.built_from
+    _check_ratings(state, plan, more)
+    table, wider = _extended(old, more)
+    if issubclass(plan.kind, Solved):
+        if _says_nothing_new(old, table):
+            return state
+        device = options.get("device", str(_device_of(state.model)))
+        solved = fitting.solve(plan, table, None, False, device)
+        return replace(solved, shown=joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
+    chosen = choose(_taken_over(state, plan, options), options, table)
+    if _says_nothing_new(old, table):
+        return state
+    assert isinstance(state.model, Model)
+    but = plan.kind.starting_options
+    model = fitting.build(plan, table, chosen.seed, but)
+    assert isinstance(model, Model)
+    grown(state.model, model, old, table)
+    stage, rows = state.stage + 1, [dict(row) for row in state.history]
+    ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
+    history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
+    shown = joined(wider(state.shown), wider.of(more))
+    return State(model.eval(), table, shown, None, False, chosen.to_dict(), tuple(history), None, stage)
+
+
+def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the latest fit that hold for an update, too."""
+    before = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
+    own = plan.kind.defaults_for(state.built_from)
+    for name in ("loss", "negatives", "credit"):  # what was an object is written down by its name only
+        of_their_own = isinstance(before.get(name), dict) or ":" in str(before.get(name))
+        if of_their_own and name in own and as_json(own[name]) == before[name]:
+            before[name] = own[name]
+        elif of_their_own and name in given:
+            del before[name]
+        elif of_their_own:
+            raise InputError(
+                f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again."
+            )
+    return {**before, "epochs": EPOCHS}
+
+
+def _check_parts(plan: fitting.Plan, hyper: Mapping[str, Any]) -> None:
+    for name, value in hyper.items():
+        if name in plan.kind.starting_options:
+            continue
+        if isinstance(value, Features):
+            raise InputError(
+                f"update cannot extend {plan.name}: its {name} have no row for new ids; fit it anew with new features."
+            )
+        if isinstance(value, Scorer) or hasattr(value, "ranker"):
+            raise InputError(
+                f"update cannot extend {plan.name}: it stands on another model; update that one and fit anew with {name}=it."
+            )
+
+
+def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None:
+    needed = plan.kind.reads_ratings or state.options.get("loss") in RATING_ERRORS
+    if needed and state.built_from.ratings is not None and more.ratings is None:
+        raise InputError(f"this {plan.name} was fitted on ratings, and the table for update has none.")
+
+
+class _Wider:
+    """The id spaces of a table with the ids that another brings; the old indices keep their meaning.
+
+    Ids of `more` without a row are left out: nothing is known of them.
+    """
+
+    def __init__(self, old: Interactions, more: Interactions) -> None:
+        self.user_ids, self._users = _appended(old.user_ids, old._user_lookup, more.user_ids, more.users, "user")
+        self.item_ids, self._items = _appended(old.item_ids, old._item_lookup, more.item_ids, more.items, "item")
+
+    def __call__(self, table: Interactions) -> Interactions:
+        """A table of the old id spaces in the wider ones."""
+        return replace(table, user_ids=self.user_ids, item_ids=self.item_ids)
+
+    def of(self, more: Interactions) -> Interactions:
+        """The other table in the wider id spaces."""
+        users, items = self._users[more.users], self._items[more.items]
+        return replace(more, users=users, items=items, user_ids=self.user_ids, item_ids=self.item_ids)
+
+
+def _appended(
+    old: npt.NDArray[Any], lookup: Any, more: npt.NDArray[Any], rows: npt.NDArray[np.int32], kind: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    """Old and new ids, and where each of `more`'s ids is among them; −1 for those without a row."""
+    used = np.unique(rows)
+    place = np.full(len(more), -1, np.int64)
+    place[used] = find(lookup, more[used], kind)
+    fresh = used[place[used] < 0]
+    place[fresh] = len(old) + np.arange(len(fresh))
+    return (np.concatenate([old, more[fresh]]) if len(fresh) else old), place.astype(np.int32)
+
+
+def _extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wider]:
+    """Old and new rows in one table; repeated pairs once, unless the old table repeats pairs itself."""
+    wider = _Wider(old, more)
+    table = joined(wider(old), wider.of(more))
+    return (table.drop_duplicates("last") if len(old.distinct_keys) == len(old) else table), wider
+
+
+def _says_nothing_new(old: Interactions, table: Interactions) -> bool:
+    """Whether a table has the pairs and ratings of an old one and no other."""
+    if table.fingerprint != old.fingerprint or len(table) != len(old):
+        return False
+    if old.ratings is None or table.ratings is None:
+        return True
+    return bool((old.to_csr().data == table.to_csr().data).all())
+
+
+def _device_of(model: Scorer) -> Any:
+    return next((t.device for t in (*model.parameters(), *model.buffers())), "cpu")
