@@ -349,6 +349,32 @@ class Recommender:
             }
         )
 
+    def recommend_new(self, histories: Sequence[Sequence[Any]], k: int = 10, candidates: Ids | None = None) -> pd.DataFrame:
+        """The items with the highest scores for people given by what they have met: user_id (their place), item_id, score, rank."""
+        from graphrec.deferred import sparse
+
+        table, items = self.train, self._choice(candidates, None)
+        met = [np.unique(table.item_index(list(history))) for history in histories]
+        bounds = np.concatenate([[0], np.cumsum([len(one) for one in met])]).astype(np.int64)
+        columns = np.concatenate([np.zeros(0, np.int64), *met])
+        rows = sparse.csr_matrix((np.ones(len(columns), np.float32), columns, bounds), shape=(len(met), table.n_items))
+        best, scores = self.ranker.top_k_of(rows, k, items)
+        row, column = np.nonzero(best >= 0)
+        found = {"user_id": row, "item_id": table.item_ids[best[row, column]], "score": scores[row, column], "rank": column + 1}
+        return pd.DataFrame(found)
+
+    def explain(self, user: Any, item: Any) -> pd.DataFrame:
+        """What each item of the user adds to a score: item_id, contribution, kind; for item filters."""
+        from graphrec.models.parts.item_filter import ItemFilter
+
+        table, row = self.train, int(self.train.user_index(user)[0])
+        column = int(table.item_index(item)[0])
+        if not isinstance(self.model, ItemFilter):
+            raise InputError(f"{self.name} cannot tell why.")
+        mine = table.structure[1][slice(*table.structure[0][row : row + 2].tolist())]
+        parts = self.model.likeness()(torch.from_numpy(mine.astype(np.int64)))[:, column].numpy()
+        return pd.DataFrame({"item_id": table.item_ids[mine], "contribution": parts, "kind": "own item"})
+
     # ---- on disk ------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
