@@ -16,6 +16,8 @@ import click
 
 from graphrec._version import __version__
 from graphrec.errors import InputError
+from graphrec.report.command import report
+from graphrec.serve.command import serve
 
 __all__ = ["main"]
 
@@ -242,6 +244,11 @@ def _ids(option: str, given: tuple[str, ...], known: Any) -> list[Any]:
     if odd is not None:
         raise InputError(f"{option} {odd!r}: the ids of this data are whole numbers.")
     return [int(text) for text in given]
+
+
+# Commands that live beside what they command.
+main.add_command(report)
+main.add_command(serve)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_k
+from graphrec.evaluation.report import Report
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.ranking.ranker import Ranker
@@ -374,6 +376,54 @@ class Recommender:
         mine = table.structure[1][slice(*table.structure[0][row : row + 2].tolist())]
         parts = self.model.likeness()(torch.from_numpy(mine.astype(np.int64)))[:, column].numpy()
         return pd.DataFrame({"item_id": table.item_ids[mine], "contribution": parts, "kind": "own item"})
+
+    # ---- for people to look at ------------------------------------------------------------------
+
+    def report(
+        self,
+        user: Any,
+        path: str | Path = "page.html",
+        items: pd.DataFrame | None = None,
+        *,
+        k: int = 10,
+        evaluation: Report | None = None,
+        title: str | None = None,
+        image: str | None = None,
+    ) -> Path:
+        """Write one self-contained HTML page: data, model, settings, curves, metrics, and one person's list with reasons.
+
+        Nothing in it is loaded from anywhere; pictures of items are links.
+
+        Parameters
+        ----------
+        user : id
+        path : path
+            The file, written in one move.
+        items : DataFrame, optional
+            A row per item: a column of ids, one of titles, perhaps one of addresses of pictures (http or https).
+        k : int
+            Length of the list.
+        evaluation : Report, optional
+            Of :func:`graphrec.evaluate`: means with intervals, and means by length of history.
+        title, image : str, optional
+            Columns of `items`; unless given, those with "title" or "name", and "poster", "image" or the like, in their name.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        InputError
+            An unknown id or column, no column of `items` with item ids, or Jinja2 is not there.
+        OSError
+            The file cannot be written.
+        """
+        # By name: pages stand on recommenders, which know nothing of them until they are asked for one.
+        page = importlib.import_module("graphrec.report.page")
+        written: Path = page.write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
+        return written
 
     # ---- on disk ------------------------------------------------------------------------------
 

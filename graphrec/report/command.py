@@ -1,0 +1,53 @@
+"""The command ``graphrec report``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphrec.errors import InputError
+
+__all__ = ["report", "typed_id"]
+
+
+def typed_id(text: str, known: Any, kind: str) -> Any:
+    """An id from a command line or an address in the type that the data has.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, and the ids are.
+    """
+    if known.dtype.kind not in "iu":
+        return text
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip(), re.ASCII):
+        raise InputError(f"{kind} {text[:100]!r}: the {kind} ids of this data are whole numbers.")
+    return int(text)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--user", help="A user's id; the first of the training data unless given.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("page.html"), show_default=True, help="The page.")
+@click.option("--items", type=click.Path(path_type=Path), help="CSV or Parquet: a row per item, with ids and titles.")
+@click.option("--title", help="Column of titles in --items.")
+@click.option("--image", help="Column of addresses of pictures in --items.")
+@click.option("-k", default=10, show_default=True, help="How many items.")
+def report(
+    run: Path, user: str | None, out: Path, items: Path | None, title: str | None, image: str | None, k: int
+) -> None:
+    """Write one HTML page about a trained model and one person."""
+    import graphrec as gr
+    from graphrec.report.names import read_items
+
+    recommender = gr.load(run)
+    ids = recommender.train.user_ids
+    if not len(ids):
+        raise InputError(f"{run} was trained on nobody.")
+    who = ids[0] if user is None else typed_id(user, ids, "user")
+    table = None if items is None else read_items(items)
+    recommender.report(who, out, table, k=k, title=title, image=image)
+    click.echo(f"written to {click.format_filename(out)}")
