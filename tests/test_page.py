@@ -1,0 +1,31 @@
+"""The report page: one file, nothing loaded, nothing believed."""
+
+import pandas as pd
+import pytest
+
+import graphrec as gr
+from graphrec.report.names import names_of
+
+HOSTILE = "<script>alert(1)</script> & co"
+
+
+@pytest.fixture
+def rec(checkerboard):
+    return gr.Recommender("ease").fit(gr.Interactions.from_frame(checkerboard, user="user_id", item="item_id"))
+
+
+def test_the_page_is_escaped_and_alone(rec, tmp_path):
+    items = pd.DataFrame({"sku": rec.train.item_ids, "name": HOSTILE, "image": 'https://a.example/"x'})
+    text = rec.report("u0", tmp_path / "page.html", items).read_text()
+    assert "<script" not in text and "&lt;script&gt;alert(1)" in text
+    assert "src=" not in text and 'href="https://a.example/&#34;x"' in text
+    assert "because of" in text and [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_columns_that_are_not_there_are_refused(rec, tmp_path):
+    items = pd.DataFrame({"sku": rec.train.item_ids, "name": "x"})
+    with pytest.raises(gr.InputError, match="naem"):
+        rec.report("u0", tmp_path / "page.html", items, title="naem")
+    with pytest.raises(gr.InputError, match="item id"):
+        names_of(rec, pd.DataFrame({"name": ["a"]}))
+    assert not list(tmp_path.iterdir())
