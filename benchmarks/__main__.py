@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("speed", "quality", "scale", "hops", "floor", "peers", "hybrid_splits", "mutants", "faults")
+NAMES = ("speed", "quality", "scale", "hops", "floor", "peers", "hybrid_splits", "mutants", "faults", "gpu", "precision", "published")
 
 
 def main() -> None:

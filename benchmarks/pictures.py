@@ -30,6 +30,30 @@ def bars(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def side_by_side(table: pd.DataFrame) -> Figure:
+    """Median times of all sides of every measurement, on a logarithmic axis."""
+    figure = new_figure(WIDTH, 0.8 + 0.24 * len(table))
+    axes = figure.subplots()
+    colours = dict(zip(table["what"].unique(), COLOURS * len(table), strict=False))
+    axes.barh(range(len(table)), table["median_ms"], color=[colours[what] for what in table["what"]])
+    axes.set_yticks(range(len(table)), table["what"] + ", " + table["side"], fontsize=7)
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    tidy(axes, x="milliseconds", grid="x")
+    return figure
+
+
+def figures_by_side(table: pd.DataFrame) -> Figure:
+    """NDCG@20 and its spread over seeds, a panel for each case."""
+    cases = list(table.groupby("case", sort=False))
+    figure = new_figure(WIDTH, 2.6)
+    for axes, (case, rows) in zip(figure.subplots(1, len(cases), squeeze=False)[0], cases, strict=True):
+        axes.errorbar(rows["stored in"], rows["ndcg@20"], yerr=rows["± ndcg"], fmt="o", color=COLOURS[0])
+        axes.set_title(case, fontsize=9)
+        tidy(axes, y="NDCG@20", grid="y")
+    return figure
+
+
 def time_to_quality(table: pd.DataFrame) -> Figure:
     """Seconds from text files to the figures, against Recall@20."""
     figure = new_figure(WIDTH, 3.2)

@@ -167,7 +167,14 @@ def _value(text: str) -> Any:
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter or a training option.")
 @click.option("--no-valid", is_flag=True, help="Put the validation pairs back into training (the papers' protocol).")
 @click.option("--refit", is_flag=True, help="Once the epochs are chosen on validation, train again on train + validation.")
-def train(model: str, data: str, out: Path, pairs: tuple[str, ...], no_valid: bool, refit: bool) -> None:
+@click.option(
+    "--preset-data",
+    metavar="NAME",
+    help="Data set whose settings a preset takes, where its paper has several; --data itself if it is one of them.",
+)
+def train(
+    model: str, data: str, out: Path, pairs: tuple[str, ...], no_valid: bool, refit: bool, preset_data: str | None
+) -> None:
     """Train MODEL (a model's or a preset's name) and save it in a folder."""
     from graphrec.run_folder import check_folder
     from graphrec.runs import named_recommender, named_split, train_run
@@ -176,7 +183,7 @@ def train(model: str, data: str, out: Path, pairs: tuple[str, ...], no_valid: bo
         raise InputError(
             "--refit trains again once the epochs are chosen on validation, and --no-valid leaves none: choose one."
         )
-    recommender, settings = named_recommender(model, _settings(pairs))
+    recommender, settings = named_recommender(model, _settings(pairs), data, preset_data)
     replaces = check_folder(out)
     split = named_split(data)
     train_run(recommender, split.without_valid() if no_valid else split, out, refit=refit, **settings)

@@ -11,12 +11,13 @@ from typing import Any
 
 from graphrec.data.datasets import dataset_info
 from graphrec.models import MODELS, Scorer, Solved
-from graphrec.presets import preset_names, read_preset
+from graphrec.presets import preset_names, published_figures, read_preset
 from graphrec.runs import of_name
 from graphrec.training.options import FitOptions
 
 __all__ = ["dataset_table", "model_table", "option_tables", "preset_table"]
 
+_PUBLISHED = ("recall@20", "ndcg@20")  # what all papers on these data sets print
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*) : ")  # of a section of numpydoc
 
 
@@ -30,9 +31,18 @@ def model_table() -> str:
 
 
 def preset_table() -> str:
-    """A line a preset: name, model, what it is."""
-    tables = {name: read_preset(name) for name in preset_names()}
-    return _aligned(("name", "model", "what"), [(name, t["model"]["name"], t["about"]) for name, t in tables.items()])
+    """A line for each preset and data set that it has settings or figures for: name, model, published figures, source."""
+    rows = []
+    for name in preset_names():
+        tables, figures = read_preset(name), published_figures(name)
+        for data in figures or [""]:
+            told = [_figure(figures.get(data, {}).get(metric)) for metric in _PUBLISHED]
+            rows.append((name, tables["model"]["name"], data, *told, tables.get("source", ""), tables["about"]))
+    return _aligned(("name", "model", "data", *_PUBLISHED, "source", "what"), rows)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def dataset_table() -> str:

@@ -13,7 +13,7 @@ from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
 from graphrec.errors import InputError, unknown_name
 from graphrec.models import MODELS, Scorer
-from graphrec.presets import preset, preset_names
+from graphrec.presets import preset, preset_data, preset_names
 from graphrec.recommender import Recommender
 from graphrec.run_folder import write_figure, write_table
 from graphrec.training.callbacks import Callback, TrainingState
@@ -58,8 +58,14 @@ def of_name(name: str) -> tuple[type[Scorer], Mapping[str, Any], Mapping[str, An
     return recommender.kind, recommender.hyper, recommender.fit_defaults
 
 
-def named_recommender(name: str, settings: Mapping[str, Any]) -> tuple[Recommender, dict[str, Any]]:
-    """A model or preset by name, with the settings that are its own; the others are options of ``fit``."""
+def named_recommender(
+    name: str, settings: Mapping[str, Any], data: str | None = None, preset_for: str | None = None
+) -> tuple[Recommender, dict[str, Any]]:
+    """A model or preset by name, with the settings that are its own; the others are options of ``fit``.
+
+    A preset has the settings that its paper names for the data set `preset_for`; unless that is given, for `data` where it
+    has some under this name.
+    """
     kind, _, _ = of_name(name)
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
     for key in settings:
@@ -67,7 +73,13 @@ def named_recommender(name: str, settings: Mapping[str, Any]) -> tuple[Recommend
             raise unknown_name("setting", key, [*own, *FitOptions.names()])
     hyper = {key: value for key, value in settings.items() if key in own}
     options = {key: value for key, value in settings.items() if key not in own}
-    return (Recommender(name, **hyper) if name in MODELS else preset(name, **hyper)), options
+    if name in MODELS:
+        if preset_for is not None:
+            raise InputError(f"--preset-data chooses among the settings of a preset, and {name!r} is a model.")
+        return Recommender(name, **hyper), options
+    if preset_for is None and data in preset_data(name):
+        preset_for = data
+    return preset(name, data=preset_for, **hyper), options
 
 
 class _Interrupt(Callback):

@@ -16,6 +16,8 @@ HYPER = {
 FIT = {"epochs": 3, "seed": 3, "progress": False}
 TRAINED = sorted(name for name, kind in MODELS.items() if kind.needs_training)
 
+WITHOUT_RATE = {"ials"}  # each step goes to the least of its objective
+
 
 def recommender(name):
     return gr.Recommender(name, **HYPER.get(name, {}))
@@ -108,7 +110,8 @@ def test_similar_items_leave_out_the_item_itself(fitted, name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_training_lowers_the_loss(implicit, device, name):
-    history = fit(name, implicit, device, epochs=25, lr=5e-3, saturated="skip").history
+    rate = {} if name in WITHOUT_RATE else {"lr": 5e-3}
+    history = fit(name, implicit, device, epochs=25, saturated="skip", **rate).history
     assert history["loss"].iloc[-3:].mean() < history["loss"].iloc[:2].mean()
 
 

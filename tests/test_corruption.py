@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 from graphrec.data import bounded
+from graphrec.data.archives import open_archive
 from graphrec.data.formats import read_csv, read_lightgcn
 from graphrec.data.movielens import read_movielens
 from graphrec.errors import InputError
@@ -170,3 +171,15 @@ def test_room_grows_with_the_packed_size_up_to_a_limit():
     assert bounded.room_for(1) == bounded.SMALL_BYTES
     assert bounded.room_for(10 << 20) == bounded.MOST_RATIO * (10 << 20)
     assert bounded.room_for(1 << 40) == bounded.MOST_BYTES
+
+
+def test_a_file_that_is_shorter_than_its_directory_says_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("u.item", b"")  # stored, and its checksum is that of nothing
+    body = bytearray(path.read_bytes())
+    place = body.index(b"PK\x01\x02") + 24  # the unpacked size in the directory
+    body[place : place + 4] = (500).to_bytes(4, "little")
+    path.write_bytes(body)
+    with pytest.raises(InputError, match=r"u\.item in .* is damaged: it ends 500 bytes before the 500"):
+        open_archive(path).read("u.item")

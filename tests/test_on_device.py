@@ -157,7 +157,7 @@ def test_a_back_end_that_cannot_says_why(split):
 def test_another_back_end_is_chosen_where_it_wins_clearly(split, monkeypatch, seconds, want):
     adjacency = gr.BipartiteGraph(split.train).adjacency()
     x = torch.zeros(120, 2)
-    monkeypatch.setattr(products, "_candidates", lambda adjacency, x: list(seconds))
+    monkeypatch.setattr(products, "candidates", lambda adjacency, x: list(seconds))
     monkeypatch.setattr(products, "_seconds", lambda name, adjacency, x: seconds[name])
     assert products._fastest(adjacency, x) == want
 

@@ -162,7 +162,7 @@ class ZipArchive(Archive):
             )
         # Python's own reader stops at the stated size as well, but only after it has unpacked what there is
         by_pieces = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        bounded = Bounded(self._zip.open(entry), entry.file_size, where, STEP if by_pieces else SMALL_STEP)
+        bounded = Bounded(self._zip.open(entry), entry.file_size, where, STEP if by_pieces else SMALL_STEP, exact=True)
         return io.BufferedReader(bounded, STEP)
 
 

@@ -1,4 +1,4 @@
-"""Streams that end where they should: a small file that unpacks into more than the machine holds is refused."""
+"""Streams that end where they should: what unpacks into more than the machine holds is refused, and what ends early, too."""
 
 from __future__ import annotations
 
@@ -73,10 +73,13 @@ class Bounded(io.RawIOBase):
         For messages.
     step : int
         The most bytes asked of the source at a time.
+    exact : bool
+        Whether fewer bytes are an error, too.
     """
 
-    def __init__(self, source: IO[bytes], most: int, name: str, step: int = STEP) -> None:
+    def __init__(self, source: IO[bytes], most: int, name: str, step: int = STEP, exact: bool = False) -> None:
         self._source, self._left, self._most, self._name, self._step = source, most, most, name, step
+        self._exact = exact
 
     def readable(self) -> bool:
         return True
@@ -89,6 +92,10 @@ class Bounded(io.RawIOBase):
             raise InputError(
                 f"{self._name} unpacks to more than the {self._most:,} bytes that its size allows; "
                 "if it is what it should be, unpack it first."
+            )
+        if self._exact and self._left and len(view) and not piece:
+            raise InputError(
+                f"{self._name} is damaged: it ends {self._left:,} bytes before the {self._most:,} that it should have."
             )
         view[: len(piece)] = piece
         return len(piece)

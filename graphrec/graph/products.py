@@ -26,6 +26,7 @@ from graphrec.threads import balanced_bounds, run_ranges, thread_count
 __all__ = [
     "BACKENDS",
     "bounds_of_rows",
+    "candidates",
     "hop_into",
     "hop_rows_into",
     "hops_on_kernels",
@@ -177,12 +178,12 @@ def _automatic(adjacency: Adjacency, x: Tensor) -> str:
 
 def _fastest(adjacency: Adjacency, x: Tensor, usual: str = "torch-csr") -> str:
     """The usual back end, or one that beats it clearly on this very product."""
-    seconds = {name: _seconds(name, adjacency, x) for name in _candidates(adjacency, x)}
+    seconds = {name: _seconds(name, adjacency, x) for name in candidates(adjacency, x)}
     best = min(seconds, key=seconds.__getitem__)
     return best if seconds[best] * _ADVANTAGE < seconds[usual] else usual
 
 
-def _candidates(adjacency: Adjacency, x: Tensor) -> list[str]:
+def candidates(adjacency: Adjacency, x: Tensor) -> list[str]:
     """Back ends that can make this product within a quarter of the free memory: two tables of a row per edge, for one."""
     able = [name for name in BACKENDS if _cannot(name, adjacency, x) is None]
     need, free = 2 * len(adjacency.pattern.indices) * x.shape[1] * x.element_size(), free_memory(x.device)

@@ -1,4 +1,9 @@
-"""Published recipes: a model, its hyper-parameters and how it was trained, one TOML file each."""
+"""Published recipes: a model, its hyper-parameters and how it was trained, one TOML file each.
+
+A file has ``about`` and ``source`` (texts), the tables ``model`` (the model's name and hyper-parameters) and, for trained
+models, ``fit`` (options); then for each data set with a published figure or with settings of its own a table ``data.NAME``
+with ``model`` and ``fit``, which are laid over the others, and ``published``, the paper's figures by metric.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,10 @@ import tomllib
 from importlib import resources
 from typing import Any
 
-from graphrec.errors import unknown_name
+from graphrec.errors import InputError, unknown_name
 from graphrec.recommender import Recommender
 
-__all__ = ["preset", "preset_names", "read_preset"]
+__all__ = ["preset", "preset_data", "preset_names", "published_figures", "read_preset"]
 
 
 def preset_names() -> list[str]:
@@ -18,20 +23,58 @@ def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
-def read_preset(name: str) -> dict[str, Any]:
-    """The tables of a preset's file: ``about`` (text), ``model`` (name and hyper-parameters), ``fit`` (options)."""
+def read_preset(name: str, data: str | None = None) -> dict[str, Any]:
+    """The tables of a preset's file, those of one data set laid over the common ones.
+
+    Parameters
+    ----------
+    name : str
+    data : str, optional
+        A name of :func:`preset_data`.
+
+    Returns
+    -------
+    dict
+        ``about``, ``source`` (texts), ``model`` (name and hyper-parameters), ``fit`` (options) and ``data`` (as in the file).
+
+    Raises
+    ------
+    InputError
+        There is no such preset, or nothing of its own for the data set.
+    """
     if name not in preset_names():
         raise unknown_name("preset", name, preset_names())
-    return tomllib.loads((resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads((resources.files(__name__) / f"{name}.toml").read_text(encoding="utf-8"))
+    of_data = tables.setdefault("data", {})
+    if data is not None:
+        if data not in of_data:
+            there = f"it has them for {' and '.join(of_data)}" if of_data else "its settings are the same for all"
+            raise InputError(f"preset {name!r} has no settings for the data set {data!r}; {there}.")
+        for table in ("model", "fit"):
+            tables[table] = {**tables.get(table, {}), **of_data[data].get(table, {})}
+    return tables
 
 
-def preset(name: str, **hyper: Any) -> Recommender:
+def preset_data(name: str) -> list[str]:
+    """Names of the data sets for which a preset has settings or published figures of their own; often none."""
+    return list(read_preset(name)["data"])
+
+
+def published_figures(name: str) -> dict[str, dict[str, float]]:
+    """The figures that a preset's source prints, by data set and metric (``"recall@20"``)."""
+    return {data: dict(tables.get("published", {})) for data, tables in read_preset(name)["data"].items()}
+
+
+def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
     """A recommender with a paper's model and training settings.
 
     Parameters
     ----------
     name : str
         Such as ``"lightgcn-2020"``; :func:`preset_names` lists them.
+    data : str, optional
+        The data set whose settings are taken, where a paper's differ: ``"gowalla"``, ``"yelp2018"``, ``"amazon-book"``.
+        Those of Gowalla unless given.
     **hyper
         Hyper-parameters of the model that differ from the recipe.
 
@@ -39,8 +82,13 @@ def preset(name: str, **hyper: Any) -> Recommender:
     -------
     Recommender
         Options that ``fit`` is not given come from the recipe.
+
+    Raises
+    ------
+    InputError
+        There is no such preset, or nothing of its own for the data set; the sentence says for which there is.
     """
-    tables = read_preset(name)
+    tables = read_preset(name, data)
     model = dict(tables["model"])
     recommender = Recommender(model.pop("name"), **{**model, **hyper})
     recommender.fit_defaults = tables.get("fit", {})

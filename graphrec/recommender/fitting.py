@@ -124,7 +124,7 @@ def train(
     earlier : State, optional
         What a warm start goes on from; it is left as it is.
     """
-    if not kind_of(options.loss).reads_ratings:
+    if not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
         _say_unread_ratings(plan, table)
     if earlier is None:
         model = build(plan, table, options.seed)

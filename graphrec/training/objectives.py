@@ -25,6 +25,7 @@ from graphrec.training.unread import name_of, refuse_unread
 __all__ = ["Objective", "kind_of", "objective"]
 
 Batch = PairBatch | UserBatch
+_OF_THE_OPTIMISER = ("lr", "optimizer", "weight_decay", "parameter_groups", "schedule", "precision")
 _SAMPLED = frozenset().union(*READS.values())
 
 
@@ -49,7 +50,11 @@ class Objective(Protocol):
         ...
 
     def __call__(self, model: Model, batch: Any) -> Tensor | Mapping[str, Tensor]:
-        """The scalar to be minimised, or several by name: their sum is, and each but ``"loss"`` has a column in the history."""
+        """The scalar to be minimised, or several by name: their sum is, and each but ``"loss"`` has a column in the history.
+
+        An objective with a true attribute ``takes_steps`` moves the model's parameters here by itself, say to where the
+        scalar is least; it is called without gradients, no optimiser takes a step, and the scalar is what it has reached.
+        """
         ...
 
 
@@ -91,12 +96,15 @@ class _Objective:
         How many tensors the loss is given.
     by_rows : bool
         Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
+    takes_steps : bool
+        Whether it moves the parameters by itself, without an optimiser.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
     reads_ratings: ClassVar[bool] = False
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
+    takes_steps: bool = False
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         self.options = options
@@ -353,6 +361,15 @@ class Own(_Objective):
 
     reads_ratings = True  # it sees the table, and may
 
+    def __init__(self, options: FitOptions, loss: Any) -> None:
+        super().__init__(options, loss)
+        self.takes_steps = bool(getattr(loss, "takes_steps", False))
+        for name in _OF_THE_OPTIMISER if self.takes_steps else ():
+            if name in (options.given or ()) and getattr(options, name):
+                raise InputError(
+                    f"{name} is about steps along a gradient, and {name_of(loss)} takes its steps by itself; leave it out."
+                )
+
     def _check_arguments(self) -> None:
         if not callable(self.loss):
             name = type(self.loss).__name__
@@ -370,7 +387,8 @@ class Own(_Objective):
         if self._fresh:
             who = f"the objective {name_of(self.loss)}"
             check_terms(terms, who, COLUMNS - {"loss", "l2"})
-            check_gradient(terms, who)
+            if not self.takes_steps:
+                check_gradient(terms, who)
             self._fresh = False
         return terms
 

@@ -157,6 +157,8 @@ class Trainer:
         state, epoch, rate = self.state, self.state.epoch + 1, self.optimizers.learning_rate
         started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate)
         take = self._step if self.compiled is None else self._compiled_step
+        if self.objective.takes_steps:
+            take = self._own_step
         with closing(fed(sampler, self.device)) as batches:
             for batch in batches:
                 take(batch, watch)
@@ -168,7 +170,8 @@ class Trainer:
             raise InputError(f"the sampler gave no batch in epoch {epoch}; each iteration over it must be a new epoch.")
         means = watch.close(parameter_norms(self.model))
         state.loss = watch.latest
-        return {"epoch": epoch, **means, "lr": rate, "seconds": time.perf_counter() - started}
+        rates = {} if self.objective.takes_steps else {"lr": rate}
+        return {"epoch": epoch, **means, **rates, "seconds": time.perf_counter() - started}
 
     def _step(self, batch: Any, watch: LossWatch) -> None:
         """Take a step; on the CPU not one whose loss is no finite number."""
@@ -186,6 +189,12 @@ class Trainer:
         loss, penalty = self.compiled(batch)
         self.optimizers.step_ended()
         watch.count({"loss": loss + penalty, "l2": penalty} if self.options.l2 else {"loss": loss})
+
+    def _own_step(self, batch: Any, watch: LossWatch) -> None:
+        """As :meth:`_step`, for objectives that move the parameters by themselves."""
+        with torch.no_grad():
+            terms = self.objective.terms(self.model, batch, watch.epoch)
+            watch.add(total(terms), terms)
 
     def _look_at_validation(self, valid: Interactions) -> None:
         """Measure, write it into the epoch's row, and keep the weights if they are the best so far."""

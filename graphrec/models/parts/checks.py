@@ -13,13 +13,19 @@ import numpy as np
 
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["check_at_least", "check_dropout", "check_range", "check_widths", "checked_options"]
+__all__ = ["check_at_least", "check_dropout", "check_one_of", "check_range", "check_widths", "checked_options"]
 
 
 def check_at_least(name: str, value: float, low: float) -> None:
     """Raise :class:`InputError` unless ``value >= low``; not-a-number is refused too."""
     if not (_is_number(value) and value >= low):
         raise InputError(f"{name} must be at least {low:g}, got {value!r}.")
+
+
+def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise :class:`InputError` with the nearest of the known values unless `value` is one of them."""
+    if value not in known:
+        raise unknown_name(name, value, known)
 
 
 def check_dropout(name: str, value: float) -> float:

@@ -76,11 +76,15 @@ class ItemFilter(Solved):
         Tensor of float32, shape (b, n_items)
             Their signals.
         """
+        return self.filter(self.pattern(histories), None)
+
+    def pattern(self, histories: sparse.csr_matrix) -> SparseRows:
+        """Ones where there is an entry, checked, where the model is."""
         if histories.shape[1] != self.n_items:
             raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
-        pattern = sparse.csr_matrix(histories, dtype=np.float32, copy=True)
-        pattern.data[:] = 1.0
-        return self.filter(SparseRows(pattern).to(self.histories.indptr.device), None)
+        ones = sparse.csr_matrix(histories, dtype=np.float32, copy=True)
+        ones.data[:] = 1.0
+        return SparseRows(ones).to(self.histories.indptr.device)
 
     def likeness(self) -> Likeness:
         """Rows of B, shape (b, n_items): how a person would be served who has met that one item.
@@ -96,8 +100,7 @@ class ItemFilter(Solved):
 
     def matrix(self) -> sparse.csr_matrix:
         """The training data as scipy.sparse.csr_matrix of float32 ones, shape (n_users, n_items)."""
-        arrays = (self.histories.values, self.histories.indices.int(), self.histories.indptr.int())
-        return sparse.csr_matrix(tuple(array.cpu().numpy() for array in arrays), shape=self.histories.shape)
+        return self.histories.host()
 
     def degrees(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Numbers of items of each user (n_users,) and of users of each item (n_items,); 1 where there is none.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.deferred import sparse
+from graphrec.threads import balanced_bounds, run_ranges, thread_count
 
 __all__ = ["SparseRows"]
 
@@ -38,6 +41,11 @@ class SparseRows(nn.Module):
         self.indices: Tensor
         self.values: Tensor
 
+    def host(self) -> sparse.csr_matrix:
+        """The matrix as scipy.sparse.csr_matrix of float32, shape (n, m)."""
+        arrays = (self.values, self.indices.int(), self.indptr.int())
+        return sparse.csr_matrix(tuple(array.cpu().numpy() for array in arrays), shape=self.shape)
+
     def matmul(self, weight: Tensor, index: Tensor | None = None, dropout: nn.Dropout | None = None) -> Tensor:
         """Rows of the matrix times a weight.
 
@@ -57,6 +65,33 @@ class SparseRows(nn.Module):
         if dropout is not None:
             values = dropout(values)
         return F.embedding_bag(columns, weight, offsets, mode="sum", per_sample_weights=values, include_last_offset=True)
+
+    def times(self, columns: Tensor) -> Tensor:
+        """The matrix times dense columns, one for each person or factor.
+
+        Parameters
+        ----------
+        columns : Tensor of float32, shape (m, b)
+
+        Returns
+        -------
+        Tensor of float32, shape (n, b)
+            Without a gradient.
+        """
+        if columns.is_cpu:
+            from graphrec.graph import kernels
+
+            out = torch.empty(self.shape[0], columns.shape[1])
+            arrays = self.indptr.numpy(), self.indices.numpy(), self.values.numpy()
+            source, target = columns.contiguous().numpy(), out.numpy()
+            bounds = balanced_bounds(arrays[0], 4 * thread_count())
+            run_ranges(lambda lo, hi: kernels.hop(lo, hi, *arrays, source, target), bounds)
+            return out
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+            matrix = torch.sparse_csr_tensor(self.indptr, self.indices, self.values, size=self.shape, check_invariants=False)
+            product: Tensor = matrix @ columns
+        return product
 
     def dense(self, index: Tensor | None = None) -> Tensor:
         """The matrix, or some of its rows, in full: (n, m) or (b, m)."""

@@ -1,0 +1,53 @@
+"""Presets: every file is complete and builds, the settings of a data set are laid over the common ones, figures are told."""
+
+import pytest
+from click.testing import CliRunner
+
+import graphrec as gr
+from graphrec.cli import main
+from graphrec.presets import preset_data, preset_names, published_figures, read_preset
+from graphrec.runs import named_recommender
+from graphrec.training.options import FitOptions
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_complete_and_its_options_are_known(name):
+    tables = read_preset(name)
+    assert tables["about"]
+    assert tables["source"]
+    for data in [None, *preset_data(name)]:
+        rec = gr.preset(name, data=data)
+        assert rec.fit_defaults.keys() <= set(FitOptions.names())
+        assert rec.kind.needs_training or not rec.fit_defaults
+    for figures in published_figures(name).values():
+        assert all(0 < value < 1 for value in figures.values())
+
+
+def test_settings_of_a_data_set_are_laid_over_the_common_ones():
+    common, amazon = (gr.preset("chebycf-2025", data=data).hyper for data in (None, "amazon-book"))
+    assert common == gr.preset("chebycf-2025", data="gowalla").hyper
+    assert amazon == {**common, "phi": 10.0, "beta": 0.0}
+    assert gr.preset("chebycf-2025", data="amazon-book", rank=9).hyper["rank"] == 9
+    assert published_figures("chebycf-2025")["gowalla"] == {"recall@20": 0.1941, "ndcg@20": 0.1616}
+
+
+def test_an_unknown_data_set_is_told_what_there_is():
+    with pytest.raises(gr.errors.InputError, match="'ml-100k'; it has them for gowalla and amazon-book"):
+        gr.preset("chebycf-2025", data="ml-100k")
+    with pytest.raises(gr.errors.InputError, match="the same for all"):
+        gr.preset("lightgcn-fast", data="gowalla")
+
+
+def test_the_command_line_takes_the_settings_of_its_data_set():
+    phi = {data: named_recommender("chebycf-2025", {}, data)[0].hyper["phi"] for data in ("amazon-book", "ml-100k", "folder")}
+    assert phi == {"amazon-book": 10.0, "ml-100k": 1.5, "folder": 1.5}
+    assert named_recommender("chebycf-2025", {}, "folder", "amazon-book")[0].hyper["phi"] == 10.0
+    with pytest.raises(gr.errors.InputError, match="'mf' is a model"):
+        named_recommender("mf", {}, "folder", "gowalla")
+
+
+def test_the_listing_has_figures_and_sources():
+    out = CliRunner().invoke(main, ["presets"]).output
+    line = next(line for line in out.splitlines() if line.startswith("bspm-2023") and "yelp2018" in line)
+    assert line.split()[3:5] == ["0.0720", "0.0593"]
+    assert "SIGIR 2023" in line

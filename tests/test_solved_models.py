@@ -1,0 +1,261 @@
+"""ChebyCF, BSPM, P3α, PureSVD, UserKNN, iALS and EASE's low rank against dense transcriptions of their formulas."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+import graphrec as gr
+from graphrec.errors import InputError
+from graphrec.models import BSPM, EASE, IALS, ChebyCF, P3alpha, PureSVD, RP3beta, UserKNN
+
+FILTERS = {
+    "chebycf": lambda t: ChebyCF(t, rank=6),
+    "bspm": lambda t: BSPM(t, rank=6),
+    "p3alpha": P3alpha,
+    "puresvd": lambda t: PureSVD(t, rank=6, item_power=0.3),
+    "ease-rank": lambda t: EASE(t, l2=3.0, rank=6),
+    "userknn": lambda t: UserKNN(t, neighbours=5),
+}
+LINEAR = [name for name in FILTERS if name != "userknn"]
+
+
+@pytest.fixture(scope="module")
+def inter():
+    """70 users and 25 items, among them a user and an item without a row."""
+    g = np.random.default_rng(3)
+    seen = g.random((70, 25)) < 0.2 * np.linspace(0.3, 2.0, 25)
+    seen[17], seen[:, 11] = False, False
+    return gr.Interactions.from_indices(*np.nonzero(seen), n_users=70, n_items=25)
+
+
+def dense(inter):
+    r = inter.to_csr("ones").toarray().astype(np.float64)
+    return r, np.maximum(r.sum(1), 1), np.maximum(r.sum(0), 1)
+
+
+def scores(model, solve=True):
+    if solve:
+        model.solve()
+    ready = model.scoring()
+    return ready.scores(ready.users(torch.arange(model.n_users)), slice(None)).detach().numpy().copy()
+
+
+def graph(inter):
+    r, du, di = dense(inter)
+    normal = r / np.sqrt(du)[:, None] / np.sqrt(di)
+    return r, di, normal.T @ normal, np.linalg.svd(normal)[2].T
+
+
+def series_of_the_recipe(laplacian, phi, degree):
+    """Σ c_k T_k(L̃), with the two grids written out term by term."""
+    x = [round(np.cos((degree - j) * np.pi / degree), 3) for j in range(degree + 1)]
+    h = [round(0.5 + 0.5 * (-v) ** phi if v < 0 else 0.5 - 0.5 * v**phi, 3) for v in x]
+    t = [np.cos((degree + 1.5 - i) * np.pi / (degree + 1)) for i in range(1, degree + 2)]
+    chebyshev = [np.eye(len(laplacian)), laplacian]
+    for _ in range(2, degree + 1):
+        chebyshev.append(2 * laplacian @ chebyshev[-1] - chebyshev[-2])
+    total = np.zeros_like(laplacian)
+    for k in range(degree + 1):
+        c = 2 / (degree + 1) * sum(h[i] * np.cos(k * np.arccos(t[i])) for i in range(degree + 1))
+        total += (c / 2 if k == 0 else c) * chebyshev[k]
+    return total
+
+
+@pytest.mark.parametrize(
+    ("phi", "degree", "beta", "rank"), [(1.5, 8, 0.4, 6), (10.0, 8, 0.0, 25), (2.0, 3, 0.7, 0), (1.5, 1, 0.0, 4)]
+)
+def test_chebycf_is_its_recipe(inter, phi, degree, beta, rank):
+    r, di, p, v = graph(inter)
+    low = series_of_the_recipe(np.eye(25) - 2 * p, phi, degree) + 0.2 * v[:, :rank] @ v[:, :rank].T
+    want = r @ np.diag(di**-beta) @ low @ np.diag(di**beta)
+    got = scores(ChebyCF(inter, phi=phi, degree=degree, beta=beta, rank=rank))
+    assert np.allclose(got, want, atol=2e-5)
+
+
+def test_exact_interpolation_meets_the_plateau_at_its_nodes(inter):
+    model = ChebyCF(inter, degree=9, phi=3.0, interpolation="exact")
+    nodes = np.cos((np.arange(10) + 0.5) * np.pi / 10)
+    assert np.allclose(np.polynomial.chebyshev.chebval(nodes, model._series()), 0.5 - 0.5 * np.sign(nodes) * abs(nodes) ** 3)
+
+
+def test_a_lower_degree_below_the_cut_changes_nothing(inter, monkeypatch):
+    from graphrec.models.filters import chebycf
+
+    model = ChebyCF(inter, rank=20)
+    fewer = scores(model)
+    assert len(model.series) < 7
+    monkeypatch.setattr(chebycf, "as_good_below", lambda polynomial, cut: polynomial)
+    plain = ChebyCF(inter, rank=20)
+    assert np.allclose(fewer, scores(plain), atol=1e-5)
+    assert len(plain.series) >= 7
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"ideal": 0.3, "solver": "euler", "time": 1.2, "final": "mean"},
+        {"ideal": 0.0, "time": 2.2, "steps": 2},
+        {"time": 0.0},
+    ],
+)
+def test_bspm_is_its_equation_step_by_step(inter, how):
+    r, di, p, v = graph(inter)
+    o = {"ideal": 0.2, "solver": "rk4", "time": 2.5, "steps": 1, "final": "sharpened", **how}
+    blurred = r @ p
+    y = blurred + o["ideal"] * r @ np.diag(di**-0.5) @ v[:, :6] @ v[:, :6].T @ np.diag(di**0.5)
+    h = o["time"] / o["steps"]
+    for _ in range(o["steps"]):
+        k1 = -y @ p
+        if o["solver"] == "euler":
+            y = y + h * k1
+            continue
+        k2 = -(y + h / 2 * k1) @ p
+        k3 = -(y + h / 2 * k2) @ p
+        y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + -(y + h * k3) @ p)
+    want = (y + blurred) / 2 if o["final"] == "mean" else y
+    assert np.allclose(scores(BSPM(inter, rank=6, **how)), want, atol=2e-5)
+
+
+def test_p3alpha_is_rp3beta_without_beta(inter):
+    assert (scores(P3alpha(inter, alpha=0.9)) == scores(RP3beta(inter, alpha=0.9, beta=0.0))).all()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_puresvd_is_a_projection(inter, power):
+    r, _, di = dense(inter)
+    v = np.linalg.svd(r / di**power)[2][:6].T
+    model = PureSVD(inter, rank=6, item_power=power)
+    assert np.allclose(scores(model), r / di**power @ v @ v.T * di**power, atol=1e-4)
+    assert np.allclose(model.filter(model.histories, None).numpy(), scores(model), atol=1e-5)
+
+
+@pytest.mark.parametrize("how", [{}, {"weighting": "none", "power": 1.0, "shrink": 0.0}, {"weighting": "degree", "power": 0.5}])
+def test_userknn_is_its_loops(inter, how):
+    r, _, di = dense(inter)
+    o = {"weighting": "idf", "power": 2.0, "shrink": 5.0, **how}
+    w = {"none": np.ones(25), "idf": np.log(70 / di) ** 2, "degree": 1 / di}[o["weighting"]]
+    w = w / ((r @ w).sum() / r.sum())
+    want = np.zeros_like(r)
+    for u in range(70):
+        s = np.array([(r[u] * r[v]) @ w / max(np.sqrt((r[u] @ w) * (r[v] @ w)) + o["shrink"], 1e-12) for v in range(70)])
+        least = np.sort(s)[-5]
+        for v in range(70):
+            if s[v] >= least * (1 - 1e-6) and s[v] > 0:
+                want[u] += s[v] ** o["power"] * r[v]
+    assert np.allclose(scores(UserKNN(inter, neighbours=5, **how)), want, atol=1e-4)
+
+
+def test_ease_of_full_rank_is_ease_and_inverts_in_place(inter, monkeypatch):
+    from graphrec.models.filters import ease
+
+    monkeypatch.setattr(ease, "_ROWS", 4)  # several squares, the last one smaller
+    want = scores(EASE(inter, l2=3.0))
+    r, _, _ = dense(inter)
+    p = np.linalg.inv(r.T @ r + 3 * np.eye(25))
+    b = -p / np.diag(p)
+    np.fill_diagonal(b, 0)
+    assert np.allclose(want, r @ b, atol=1e-5)
+    assert np.allclose(scores(EASE(inter, l2=3.0, rank=25, budget=1)), want, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_new_person_is_served_like_a_known_one_with_the_same_items(inter, name):
+    model = FILTERS[name](inter)
+    want = scores(model)[[5, 30]]
+    ready = model.scoring()
+    new = ready.people(inter.to_csr("ones")[[5, 30]] * 4.0)
+    assert np.allclose(ready.scores(new, slice(None)).numpy(), want, atol=1e-5)
+    with pytest.raises(InputError, match="column for each of 25 items, got 24"):
+        model.fold_in(sparse.csr_matrix((1, 24)))
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_what_single_items_say_adds_up(inter, name):
+    model = FILTERS[name](inter)
+    want = scores(model)[8]
+    mine = torch.tensor(inter.to_csr("ones")[8].indices, dtype=torch.int64)
+    assert np.allclose(model.likeness()(mine).sum(0).numpy(), want, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_saved_state_is_the_model_and_an_unsolved_one_says_so(inter, name):
+    model, again = FILTERS[name](inter), FILTERS[name](inter)
+    with pytest.raises(InputError, match="call solve"):
+        scores(again, solve=False)
+    want = scores(model)
+    again.load_state_dict({key: value.clone() for key, value in model.state_dict().items()})
+    assert (scores(again, solve=False) == want).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda t: ChebyCF(t, interpolation="exakt"), "did you mean 'exact'"),
+        (lambda t: ChebyCF(t, degree=0), "degree must be at least 1"),
+        (lambda t: BSPM(t, solver="rk45"), "did you mean 'rk4'"),
+        (lambda t: BSPM(t, final="first"), "unknown final 'first'"),
+        (lambda t: BSPM(t, steps=0), "steps must be at least 1"),
+        (lambda t: PureSVD(t, rank=0), "rank must be at least 1"),
+        (lambda t: UserKNN(t, weighting="tfidf"), "unknown weighting 'tfidf'"),
+        (lambda t: EASE(t, budget=1), "give a rank"),
+        (lambda t: IALS(t, unobserved=0), "unobserved must be above 0"),
+        (lambda t: IALS(t, block=0), "block must be at least 1"),
+    ],
+)
+def test_impossible_options_are_named(inter, make, words):
+    with pytest.raises(InputError, match=words):
+        make(inter)
+
+
+# ---- iALS ---------------------------------------------------------------------------------------------------
+
+
+def fitted(inter, epochs=3, **hyper):
+    return gr.Recommender("ials", **{"dim": 4, "l2": 0.05, **hyper}).fit(inter, epochs=epochs, seed=1, progress=False)
+
+
+def test_an_epoch_of_ials_solves_each_row_for_the_other_side(inter):
+    r, _, _ = dense(inter)
+    rec = fitted(inter, unobserved=0.2, frequency=0.5)
+    p, q = (rec.model.state_dict()[name].numpy().astype(np.float64) for name in ("users", "items"))
+    for u in np.flatnonzero(r.sum(1)):
+        penalty = 0.05 * (r[u].sum() + 0.2 * 25) ** 0.5
+        mine = q[r[u] > 0]
+        want = np.linalg.solve(mine.T @ mine + 0.2 * q.T @ q + penalty * np.eye(4), mine.sum(0))
+        assert np.allclose(p[u], want, atol=1e-4)
+    assert not p[17].any()
+    of = [0.05 * (r.sum(1 - side) + 0.2 * r.shape[1 - side]) ** 0.5 for side in (0, 1)]
+    s = p @ q.T
+    left = ((1 - s) ** 2 * r).sum() + 0.2 * (s**2).sum()
+    penalty = of[0] @ (p**2).sum(1) + of[1] @ (q**2).sum(1)
+    row = rec.history.iloc[-1]
+    assert row["l2"] == pytest.approx(penalty / r.sum(), rel=1e-4)
+    assert row["loss"] == pytest.approx((left + penalty) / r.sum(), rel=1e-4)
+    assert "lr" not in rec.history
+
+
+@pytest.mark.parametrize("block", [None, 3, 1])
+def test_ials_goes_down_and_blocks_go_to_the_same_place(inter, block):
+    history = fitted(inter, epochs=60, block=block).history["loss"]
+    assert (history.diff().dropna() < 1e-6).all()
+    assert history.iloc[-1] == pytest.approx(fitted(inter, epochs=60).history["loss"].iloc[-1], rel=0.03)
+
+
+def test_ials_serves_new_people_as_known_ones(inter):
+    model = fitted(inter).model
+    assert torch.allclose(model.fold_in(inter.to_csr("ones")[[5, 17, 30]]), model.users.detach()[[5, 17, 30]], atol=1e-4)
+
+
+@pytest.mark.parametrize("option", [{"lr": 0.1}, {"optimizer": "sgd"}, {"schedule": "cosine"}, {"batch_size": 9}])
+def test_ials_refuses_what_its_steps_do_not_read(inter, option):
+    with pytest.raises(InputError, match=next(iter(option))):
+        gr.Recommender("ials").fit(inter, **option)
+
+
+def test_ials_can_be_stopped_by_validation(inter):
+    split = gr.split.random(inter, test=0.1, valid=0.2, seed=1)
+    rec = gr.Recommender("ials", dim=8).fit(split.train, valid=split.valid, patience=1, epochs=200, progress=False)
+    assert len(rec.history) < 200
+    assert rec.best_epoch == rec.history["ndcg@20"].idxmax() + 1
