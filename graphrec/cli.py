@@ -16,7 +16,7 @@ import click
 
 from graphrec._version import __version__
 from graphrec.errors import InputError
-from graphrec.report.command import report
+from graphrec.report_command import report
 from graphrec.serve.command import serve
 
 __all__ = ["main"]

@@ -18,10 +18,11 @@ ROOMS = [
     {"ranking"},
     {"evaluation"},
     {"training"},
+    {"report"},  # of numbers and tables; a recommender has a page made of itself
     {"recommender"},
     {"presets"},
-    {"report", "serve"},
-    {"runs", "run_folder", "listings", "demo"},
+    {"serve"},
+    {"runs", "run_folder", "listings", "demo", "report_command"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -420,10 +419,9 @@ class Recommender:
         OSError
             The file cannot be written.
         """
-        # By name: pages stand on recommenders, which know nothing of them until they are asked for one.
-        page = importlib.import_module("graphrec.report.page")
-        written: Path = page.write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
-        return written
+        from graphrec.report.page import write_page
+
+        return write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
 
     # ---- on disk ------------------------------------------------------------------------------
 

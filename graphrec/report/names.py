@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["Names", "names_of", "read_items"]
+__all__ = ["Names", "names_of", "read_items", "typed_id"]
 
 _ID_COLUMNS = ("item_id", "item", "itemid", "movie_id", "movieid", "sku", "id")
 _TITLES = ("title", "name", "label")
@@ -40,7 +41,11 @@ class Names:
 
 
 def names_of(
-    recommender: Any, items: pd.DataFrame | None = None, title: str | None = None, image: str | None = None, item: str | None = None
+    recommender: Any,
+    items: pd.DataFrame | None = None,
+    title: str | None = None,
+    image: str | None = None,
+    item: str | None = None,
 ) -> Names:
     """Titles and pictures of a recommender's items.
 
@@ -101,6 +106,21 @@ def read_items(path: Path) -> pd.DataFrame:
         raise InputError(f"--items {path} does not exist.") from None
     except (ValueError, ImportError, OSError) as error:
         raise InputError(f"--items {path} is no table of items: {' '.join(str(error).split())[:200]}.") from None
+
+
+def typed_id(text: str, known: Any, kind: str) -> Any:
+    """An id from a command line or an address in the type that the data has.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, and the ids are.
+    """
+    if known.dtype.kind not in "iu":
+        return text
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip(), re.ASCII):
+        raise InputError(f"{kind} {text[:100]!r}: the {kind} ids of this data are whole numbers.")
+    return int(text)
 
 
 def _like(items: pd.DataFrame, words: Sequence[str]) -> str | None:

@@ -37,14 +37,14 @@ def write_page(
 
     The page loads nothing from anywhere: curves are drawn in it, and pictures of items are links.
     """
-    engine = _engine()
+    template = _template()
     train, names = recommender.train, names_of(recommender, items, title, image)
     row = int(train.user_index(user)[0])
     if evaluation is not None and not isinstance(evaluation, Report):
         raise InputError(f"evaluation must be a report of graphrec.evaluate, got {type(evaluation).__name__}.")
     best = recommender.recommend(user, k=k, cold="popular")
     places = train.item_index(best["item_id"].tolist()).tolist() if len(best) else []
-    text = engine.get_template("page.html").render(
+    text = template.render(
         model=recommender.name,
         user=train.user_ids[row],
         data={
@@ -74,22 +74,13 @@ def write_page(
     return path
 
 
-def _engine() -> Any:
+def _template() -> Any:
     try:
-        from jinja2 import BaseLoader, Environment, TemplateNotFound
+        from jinja2 import Environment
     except ImportError:
         raise InputError("the page needs Jinja2: pip install 'graphrec[report]'.") from None
-
-    class Packaged(BaseLoader):
-        """Templates of the package, wherever it lies."""
-
-        def get_source(self, environment: Any, template: str) -> Any:
-            file = resources.files("graphrec.report").joinpath("templates", template)
-            if not file.is_file():
-                raise TemplateNotFound(template)
-            return file.read_text("utf-8"), None, None
-
-    return Environment(loader=Packaged(), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    text = resources.files("graphrec.report").joinpath("templates", "page.html").read_text("utf-8")
+    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
 
 
 def _curves(history: pd.DataFrame) -> Any:

@@ -13,8 +13,7 @@ import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender.loading import load
 from graphrec.recommender.recommender import Recommender
-from graphrec.report.command import typed_id
-from graphrec.report.names import Names, names_of
+from graphrec.report.names import Names, names_of, typed_id
 
 __all__ = ["MAX_HISTORY", "MAX_K", "Answers", "load_answers"]
 
@@ -205,9 +204,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def load_answers(
-    run: Path, version: str, items: pd.DataFrame | None, title: str | None, image: str | None
-) -> Answers:
+def load_answers(run: Path, version: str, items: pd.DataFrame | None, title: str | None, image: str | None) -> Answers:
     """Read a run and make it ready: the first question costs what every other does."""
     recommender = load(run)
     return Answers(recommender, names_of(recommender, items, title, image), version)

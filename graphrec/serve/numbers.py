@@ -9,7 +9,19 @@ from graphrec.serve.live import Live
 __all__ = ["Numbers"]
 
 # A path that is none of these is counted as "other": labels must not grow with what strangers ask.
-_ROUTES = ("/", "/docs", "/explain", "/health", "/history", "/items", "/metrics", "/openapi.json", "/recommend", "/similar", "/users")
+_ROUTES = (
+    "/",
+    "/docs",
+    "/explain",
+    "/health",
+    "/history",
+    "/items",
+    "/metrics",
+    "/openapi.json",
+    "/recommend",
+    "/similar",
+    "/users",
+)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 

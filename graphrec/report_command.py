@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import click
 
 from graphrec.errors import InputError
 
-__all__ = ["report", "typed_id"]
-
-
-def typed_id(text: str, known: Any, kind: str) -> Any:
-    """An id from a command line or an address in the type that the data has.
-
-    Raises
-    ------
-    InputError
-        It is no whole number, and the ids are.
-    """
-    if known.dtype.kind not in "iu":
-        return text
-    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip(), re.ASCII):
-        raise InputError(f"{kind} {text[:100]!r}: the {kind} ids of this data are whole numbers.")
-    return int(text)
+__all__ = ["report"]
 
 
 @click.command()
@@ -36,12 +19,10 @@ def typed_id(text: str, known: Any, kind: str) -> Any:
 @click.option("--title", help="Column of titles in --items.")
 @click.option("--image", help="Column of addresses of pictures in --items.")
 @click.option("-k", default=10, show_default=True, help="How many items.")
-def report(
-    run: Path, user: str | None, out: Path, items: Path | None, title: str | None, image: str | None, k: int
-) -> None:
+def report(run: Path, user: str | None, out: Path, items: Path | None, title: str | None, image: str | None, k: int) -> None:
     """Write one HTML page about a trained model and one person."""
     import graphrec as gr
-    from graphrec.report.names import read_items
+    from graphrec.report.names import read_items, typed_id
 
     recommender = gr.load(run)
     ids = recommender.train.user_ids
