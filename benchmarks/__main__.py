@@ -3,7 +3,20 @@
 import importlib
 import sys
 
-NAMES = ("speed", "quality", "scale", "hops", "floor", "peers", "hybrid_splits", "mutants", "faults", "gpu", "precision", "published")
+NAMES = (
+    "speed",
+    "quality",
+    "scale",
+    "hops",
+    "floor",
+    "peers",
+    "hybrid_splits",
+    "mutants",
+    "faults",
+    "gpu",
+    "precision",
+    "published",
+)
 
 
 def main() -> None:
