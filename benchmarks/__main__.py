@@ -16,6 +16,7 @@ NAMES = (
     "gpu",
     "precision",
     "published",
+    "serve",
 )
 
 

@@ -1,5 +1,7 @@
 """The report page: one file, nothing loaded, nothing believed."""
 
+import sys
+
 import pandas as pd
 import pytest
 
@@ -32,4 +34,11 @@ def test_columns_that_are_not_there_are_refused(rec, tmp_path):
         rec.report("u0", tmp_path / "page.html", items, title="naem")
     with pytest.raises(InputError, match="item id"):
         names_of(rec, pd.DataFrame({"name": ["a"]}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_jinja_there_is_a_sentence_and_no_file(rec, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(InputError, match=r"pip install 'graphrec\[report\]'"):
+        rec.report("u0", tmp_path / "page.html")
     assert not list(tmp_path.iterdir())

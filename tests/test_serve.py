@@ -1,6 +1,8 @@
 """The service: its routes, its refusals, and a run that is replaced under it."""
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -8,8 +10,10 @@ import pytest
 import graphrec as gr
 
 pytest.importorskip("fastapi")
+from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
+from graphrec.cli import main
 from graphrec.serve.answers import MAX_K, load_answers
 from graphrec.serve.application import application
 from graphrec.serve.guard import MAX_BODY
@@ -138,3 +142,14 @@ def test_a_new_run_is_taken_up_and_a_damaged_one_is_not(client, live, run, check
     gr.Recommender("itempop").fit(before.recommender.train).save(run)
     assert live.look()
     assert client.get("/health").json()["model"] == "itempop"
+
+
+def test_the_command_line_needs_no_service_until_it_is_asked_for(monkeypatch, tmp_path):
+    program = "import sys, graphrec.cli; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    optional = ["fastapi", "starlette", "uvicorn", "pydantic", "prometheus_client", "jinja2"]
+    done = subprocess.run([sys.executable, "-c", program, *optional], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    answer = CliRunner().invoke(main, ["serve", str(tmp_path)])
+    assert answer.exit_code == 1
+    assert "pip install 'graphrec[serve]'" in answer.output
