@@ -18,6 +18,7 @@ NAMES = (
     "published",
     "fold_in",
     "update",
+    "serve",
 )
 
 

@@ -18,9 +18,10 @@ ROOMS = [
     {"ranking"},
     {"evaluation"},
     {"training"},
+    {"report"},  # of numbers and tables; a recommender has a page made of itself
     {"recommender"},
     {"presets"},
-    {"report", "serve"},
+    {"serve"},
     {"search"},
     {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},
     {"cli"},

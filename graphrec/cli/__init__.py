@@ -7,8 +7,10 @@ import click
 from graphrec._version import __version__
 from graphrec.cli.asking import recommend, similar
 from graphrec.cli.listings import datasets, demo, models, options, presets
+from graphrec.cli.reporting import report
 from graphrec.cli.searching import search
 from graphrec.cli.sentences import OneSentence
+from graphrec.cli.serving import serve
 from graphrec.cli.training import evaluate, train
 
 __all__ = ["main"]
@@ -20,5 +22,5 @@ def main() -> None:
     """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
 
 
-for _command in (demo, datasets, models, presets, options, train, evaluate, recommend, similar, search):
+for _command in (demo, datasets, models, presets, options, train, evaluate, recommend, similar, search, report, serve):
     main.add_command(_command)

@@ -17,6 +17,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_k
+from graphrec.evaluation.report import Report
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.ranking.ranker import Ranker
@@ -487,6 +488,79 @@ class Recommender:
                 "rank": column + 1,
             }
         )
+
+    def recommend_new(self, histories: Sequence[Sequence[Any]], k: int = 10, candidates: Ids | None = None) -> pd.DataFrame:
+        """The items with the highest scores for people given by what they have met: user_id (their place), item_id, score, rank."""
+        from graphrec.deferred import sparse
+
+        table, items = self.train, self._choice(candidates, None)
+        met = [np.unique(table.item_index(list(history))) for history in histories]
+        bounds = np.concatenate([[0], np.cumsum([len(one) for one in met])]).astype(np.int64)
+        columns = np.concatenate([np.zeros(0, np.int64), *met])
+        rows = sparse.csr_matrix((np.ones(len(columns), np.float32), columns, bounds), shape=(len(met), table.n_items))
+        best, scores = self.ranker.top_k_of(rows, k, items)
+        row, column = np.nonzero(best >= 0)
+        found = {"user_id": row, "item_id": table.item_ids[best[row, column]], "score": scores[row, column], "rank": column + 1}
+        return pd.DataFrame(found)
+
+    def explain(self, user: Any, item: Any) -> pd.DataFrame:
+        """What each item of the user adds to a score: item_id, contribution, kind; for item filters."""
+        from graphrec.models.parts.item_filter import ItemFilter
+
+        table, row = self.train, int(self.train.user_index(user)[0])
+        column = int(table.item_index(item)[0])
+        if not isinstance(self.model, ItemFilter):
+            raise InputError(f"{self.name} cannot tell why.")
+        mine = table.structure[1][slice(*table.structure[0][row : row + 2].tolist())]
+        parts = self.model.likeness()(torch.from_numpy(mine.astype(np.int64)))[:, column].numpy()
+        return pd.DataFrame({"item_id": table.item_ids[mine], "contribution": parts, "kind": "own item"})
+
+    # ---- for people to look at ------------------------------------------------------------------
+
+    def report(
+        self,
+        user: Any,
+        path: str | Path = "page.html",
+        items: pd.DataFrame | None = None,
+        *,
+        k: int = 10,
+        evaluation: Report | None = None,
+        title: str | None = None,
+        image: str | None = None,
+    ) -> Path:
+        """Write one self-contained HTML page: data, model, settings, curves, metrics, and one person's list with reasons.
+
+        Nothing in it is loaded from anywhere; pictures of items are links.
+
+        Parameters
+        ----------
+        user : id
+        path : path
+            The file, written in one move.
+        items : DataFrame, optional
+            A row per item: a column of ids, one of titles, perhaps one of addresses of pictures (http or https).
+        k : int
+            Length of the list.
+        evaluation : Report, optional
+            Of :func:`graphrec.evaluate`: means with intervals, and means by length of history.
+        title, image : str, optional
+            Columns of `items`; unless given, those with "title" or "name", and "poster", "image" or the like, in their name.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        InputError
+            An unknown id or column, no column of `items` with item ids, or Jinja2 is not there.
+        OSError
+            The file cannot be written.
+        """
+        from graphrec.report.page import write_page
+
+        return write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
 
     # ---- on disk ------------------------------------------------------------------------------
 

@@ -1,0 +1,34 @@
+"""The command ``graphrec report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from graphrec.errors import InputError
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--user", help="A user's id; the first of the training data unless given.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("page.html"), show_default=True, help="The page.")
+@click.option("--items", type=click.Path(path_type=Path), help="CSV or Parquet: a row per item, with ids and titles.")
+@click.option("--title", help="Column of titles in --items.")
+@click.option("--image", help="Column of addresses of pictures in --items.")
+@click.option("-k", default=10, show_default=True, help="How many items.")
+def report(run: Path, user: str | None, out: Path, items: Path | None, title: str | None, image: str | None, k: int) -> None:
+    """Write one HTML page about a trained model and one person."""
+    import graphrec as gr
+    from graphrec.report.names import read_items, typed_id
+
+    recommender = gr.load(run)
+    ids = recommender.train.user_ids
+    if not len(ids):
+        raise InputError(f"{run} was trained on nobody.")
+    who = ids[0] if user is None else typed_id(user, ids, "user")
+    table = None if items is None else read_items(items)
+    recommender.report(who, out, table, k=k, title=title, image=image)
+    click.echo(f"written to {click.format_filename(out)}")

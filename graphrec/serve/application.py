@@ -1,0 +1,173 @@
+"""The routes: what may be asked over HTTP, within which limits, and how a refusal reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from starlette.exceptions import HTTPException
+
+from graphrec._version import __version__
+from graphrec.errors import InputError
+from graphrec.serve.answers import MAX_HISTORY, MAX_K, MAX_REASONS, Answers
+from graphrec.serve.guard import Guard
+from graphrec.serve.live import Live
+from graphrec.serve.numbers import Numbers
+
+__all__ = ["Liked", "application"]
+
+Id = Annotated[str, Query(min_length=1, max_length=1000)]
+Length = Annotated[int, Query(ge=1, le=MAX_K)]
+Reasons = Annotated[int, Query(ge=0, le=MAX_REASONS)]
+Search = Annotated[str, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+_STATIC = {"page.js": "text/javascript", "page.css": "text/css", "docs.js": "text/javascript"}
+
+
+class Liked(BaseModel):
+    """A person by what they like."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    history: Annotated[list[StrictInt | StrictStr], Field(min_length=1, max_length=MAX_HISTORY)]
+    k: Annotated[StrictInt, Field(ge=1, le=MAX_K)] = 10
+    explain: Annotated[StrictInt, Field(ge=0, le=MAX_REASONS)] = 0
+
+
+def application(live: Live, every: float = 1.0) -> FastAPI:
+    """The service for a run.
+
+    Parameters
+    ----------
+    live : Live
+    every : float
+        Seconds between looks at the disk.
+
+    Returns
+    -------
+    fastapi.FastAPI
+    """
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(live.watch(every))
+        yield
+        watching.cancel()
+
+    app = FastAPI(title="graphrec", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
+    numbers = Numbers(live)
+    app.add_middleware(Guard, numbers=numbers, pictures=lambda: live.now.names.has_images)
+    _add_refusals(app)
+    _add_questions(app, live)
+    _add_pages(app, numbers)
+    return app
+
+
+def _add_questions(app: FastAPI, live: Live) -> None:
+    async def slow(answer: Callable[[], dict[str, Any]]) -> Response:
+        return _json(await asyncio.to_thread(answer))
+
+    @app.get("/health")
+    async def health() -> Any:
+        """That there is a model, and which."""
+        return _json(live.now.health())
+
+    @app.get("/recommend")
+    async def recommend(user: Id, k: Length = 10, explain: Reasons = 0) -> Any:
+        """The items with the highest scores for a person of the training data, each with its `explain` strongest reasons."""
+        now: Answers = live.now
+        if now.quick and not explain:
+            return _json(now.recommend(user, k))
+        return await slow(lambda: now.recommend(user, k, explain))
+
+    @app.post("/recommend")
+    async def recommend_new(liked: Liked) -> Any:
+        """The same for somebody who likes some items."""
+        now = live.now
+        return await slow(lambda: now.recommend_new(liked.history, liked.k, liked.explain))
+
+    @app.get("/similar")
+    async def similar(item: Id, k: Length = 10) -> Any:
+        """The items most like one."""
+        now = live.now
+        return await slow(lambda: now.similar(item, k))
+
+    @app.get("/explain")
+    async def explain(user: Id, item: Id) -> Any:
+        """What the score of a person and an item is made of."""
+        now = live.now
+        return await slow(lambda: now.explain(user, item))
+
+    @app.get("/users")
+    async def users(search: Search = "", limit: Limit = 50) -> Any:
+        """People of the training data whose id contains a text."""
+        now = live.now
+        return await slow(lambda: now.users(search, limit))
+
+    @app.get("/items")
+    async def items(search: Search = "", limit: Limit = 50) -> Any:
+        """Items whose title contains a text."""
+        now = live.now
+        return await slow(lambda: now.items(search, limit))
+
+    @app.get("/history")
+    async def history(user: Id, limit: Limit = 50) -> Any:
+        """What a person has in training."""
+        now = live.now
+        return await slow(lambda: now.history(user, limit))
+
+
+def _add_pages(app: FastAPI, numbers: Numbers) -> None:
+    folder = resources.files("graphrec.serve").joinpath("static")
+    pages = {name: folder.joinpath(name).read_bytes() for name in ("index.html", "docs.html", *_STATIC)}
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return Response(pages["index.html"], media_type="text/html; charset=utf-8")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(pages["docs.html"], media_type="text/html; charset=utf-8")
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        if name not in _STATIC:
+            raise HTTPException(404, "there is no such page.")
+        return Response(pages[name], media_type=f"{_STATIC[name]}; charset=utf-8")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(*numbers.text())
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(InputError)
+    async def refused(_: Request, error: InputError) -> Response:
+        return _json({"error": str(error)}, 404 if str(error).startswith("unknown ") else 422)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return _json({"error": f"{where}: {first['msg']}"}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def no_such(_: Request, error: HTTPException) -> Response:
+        return _json({"error": error.detail}, error.status_code)
+
+    @app.exception_handler(NotImplementedError)
+    async def cannot(_: Request, error: NotImplementedError) -> Response:
+        return _json({"error": str(error) or "this model cannot answer that."}, 422)
+
+
+def _json(answer: dict[str, Any], status: int = 200) -> Response:
+    # A "<" stands inside of texts only; written this way, no text can be taken for a tag by whoever shows it.
+    body = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Response(body.encode("utf-8", "replace"), status, media_type="application/json")
