@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["InputError", "unknown_name"]
+import numpy as np
+
+__all__ = ["InputError", "check_flag", "unknown_name"]
 
 # What other libraries call what has another name here.
 _ELSEWHERE = {
@@ -60,3 +62,10 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}."
     return InputError(f"unknown {kind} {str(name)!r}; {hint}")
+
+
+def check_flag(name: str, value: object) -> bool:
+    """True or False, of Python or NumPy; "False" is neither, and would be taken for true."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)

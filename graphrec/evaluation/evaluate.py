@@ -10,7 +10,7 @@ import numpy as np
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
-from graphrec.errors import InputError
+from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.full_ranking import check_parts, full_ranking
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.report import Report
@@ -49,7 +49,7 @@ def evaluate(
     test: Interactions | Split,
     k: int | Sequence[int] = 20,
     negatives: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     metrics: Sequence[str] | None = None,
     filter_seen: bool = True,
 ) -> Report:
@@ -69,7 +69,7 @@ def evaluate(
         Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
         comparable with the others and have other names: ``hit_rate@10/99``.
     seed : int
-        Of the drawn negatives.
+        Of the drawn negatives; 0 unless given.
     metrics : sequence of str, optional
         Names as in :mod:`graphrec.evaluation.metrics`; recall, ndcg, precision, hit_rate, map and mrr at `k`
         unless given.
@@ -94,14 +94,17 @@ def evaluate(
     UserWarning
         The test pairs were the validation part, on which the model was selected.
     """
+    check_flag("filter_seen", filter_seen)
     ranker, pairs = _to_rank(recommender, test)
     if negatives is None:
+        if seed is not None:
+            raise InputError("seed is of the negatives that are drawn; it does nothing without negatives=….")
         return full_ranking(ranker, pairs, k, metrics, rank_seen=not filter_seen)
     if not filter_seen:
         raise InputError("filter_seen=False is for rankings of the whole catalogue, not for the sampled protocol.")
     if metrics is not None or not isinstance(k, int | np.integer) or isinstance(k, bool):
         raise InputError("the sampled protocol (negatives=…) takes one k and no metrics.")
-    return sampled_ranking(ranker, pairs, int(k), negatives, seed)
+    return sampled_ranking(ranker, pairs, int(k), negatives, 0 if seed is None else seed)
 
 
 def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[str, float]:

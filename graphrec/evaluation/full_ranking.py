@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,11 @@ def full_ranking(
     FloatingPointError
         The model gives a score that is no finite number.
     """
-    ks = [k] if isinstance(k, int | np.integer) else list(k)
+    if isinstance(metrics, str) or (metrics is not None and not metrics):
+        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
+    asked: Any = k
+    several = isinstance(asked, Sequence | np.ndarray) and not isinstance(asked, str) and len(asked) > 0
+    ks = list(asked) if several else [asked]
     if not metrics:  # a k that nobody asks for need not fit the catalogue
         check_k(ks, test.n_items)
     chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]

@@ -265,9 +265,11 @@ class Model(Scorer, DotProduct):
         model = as_evaluated(self)
         with torch.no_grad():
             z = encoding_of(model, model.encode_for_ranking())
+            items = z.items.full().detach()
+            _check_rows(self, "items", items, self.n_items)
             users = z.users if self.users_from_histories else Table(z.users.full().detach())
             model._people = MadeOnce(model.folding)  # of the view, which no training can change
-            return TableScoring(model, users, z.items.full().detach(), model.likeness, model.fold_in)
+            return TableScoring(model, users, items, model.likeness, model.fold_in)
 
     def folding(self) -> People:
         """What :meth:`fold_in` does, with all that does not depend on the histories made ready.
@@ -341,4 +343,15 @@ def encoding_of(model: Model, encoding: object) -> Encoding:
     """What ``encode()`` returned, if it is what the contract says."""
     if not isinstance(encoding, Encoding):
         raise InputError(f"{type(model).__name__}.encode() must return an Encoding, got {type(encoding).__name__}.")
+    for what, rows, n in (("users", encoding.users, model.n_users), ("items", encoding.items, model.n_items)):
+        if isinstance(rows, Table):
+            _check_rows(model, what, rows.weight, n)
     return encoding
+
+
+def _check_rows(model: Model, what: str, rows: Tensor, n: int) -> None:
+    if rows.dim() != 2 or len(rows) != n:
+        raise InputError(
+            f"{type(model).__name__}.encode() gives {what} of shape {tuple(rows.shape)}; "
+            f"there must be a row for each of the {n:,} {what}."
+        )

@@ -15,7 +15,7 @@ import torch
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
-from graphrec.errors import InputError, unknown_name
+from graphrec.errors import InputError, check_flag, unknown_name
 from graphrec.evaluation.full_ranking import check_k
 from graphrec.evaluation.report import Report
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
@@ -132,6 +132,8 @@ class Recommender:
             The loss became NaN or infinite; the message says in which epoch and step.
         """
         fitting.check_tables(train, valid)
+        for name, value in (("resume", resume), ("refit", refit), ("warm_start", warm_start)):
+            check_flag(name, value)
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         plan = self._plan()
@@ -342,6 +344,7 @@ class Recommender:
         """
         if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
             raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
+        check_flag("filter_seen", filter_seen)
         if cold not in ("error", "skip", "popular"):
             raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
         table = self.train
@@ -488,34 +491,6 @@ class Recommender:
                 "rank": column + 1,
             }
         )
-
-    def recommend_new(self, histories: Sequence[Sequence[Any]], k: int = 10, candidates: Ids | None = None) -> pd.DataFrame:
-        """The items with the highest scores for people given by what they have met: user_id (their place), item_id, score, rank."""
-        from graphrec.deferred import sparse
-
-        table, items = self.train, self._choice(candidates, None)
-        met = [np.unique(table.item_index(list(history))) for history in histories]
-        bounds = np.concatenate([[0], np.cumsum([len(one) for one in met])]).astype(np.int64)
-        columns = np.concatenate([np.zeros(0, np.int64), *met])
-        rows = sparse.csr_matrix((np.ones(len(columns), np.float32), columns, bounds), shape=(len(met), table.n_items))
-        best, scores = self.ranker.top_k_of(rows, k, items)
-        row, column = np.nonzero(best >= 0)
-        found = {"user_id": row, "item_id": table.item_ids[best[row, column]], "score": scores[row, column], "rank": column + 1}
-        return pd.DataFrame(found)
-
-    def explain(self, user: Any, item: Any) -> pd.DataFrame:
-        """What each item of the user adds to a score: item_id, contribution, kind; for item filters."""
-        from graphrec.models.parts.item_filter import ItemFilter
-
-        table, row = self.train, int(self.train.user_index(user)[0])
-        column = int(table.item_index(item)[0])
-        if not isinstance(self.model, ItemFilter):
-            raise InputError(f"{self.name} cannot tell why.")
-        mine = table.structure[1][slice(*table.structure[0][row : row + 2].tolist())]
-        parts = self.model.likeness()(torch.from_numpy(mine.astype(np.int64)))[:, column].numpy()
-        return pd.DataFrame({"item_id": table.item_ids[mine], "contribution": parts, "kind": "own item"})
-
-    # ---- for people to look at ------------------------------------------------------------------
 
     def report(
         self,

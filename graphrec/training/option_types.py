@@ -11,7 +11,7 @@ import numpy as np
 
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["flag", "instance", "number", "table", "whole", "word"]
+__all__ = ["instance", "number", "table", "whole", "word"]
 
 _MOST = 2**31 - 1
 
@@ -33,13 +33,6 @@ def number(name: str, value: object, above_zero: bool = False) -> float:
     if not plain or not math.isfinite(value) or value < 0 or (above_zero and value == 0):  # type: ignore[arg-type, operator]
         raise InputError(f"{name} must be a finite number {'above' if above_zero else 'of at least'} 0, got {value!r}.")
     return value.item() if isinstance(value, np.generic) else value  # type: ignore[return-value]
-
-
-def flag(name: str, value: object) -> bool:
-    """True or False, of Python or NumPy."""
-    if not isinstance(value, bool | np.bool_):
-        raise InputError(f"{name} must be True or False, got {value!r}.")
-    return bool(value)
 
 
 def word(name: str, value: object, known: Iterable[str] = ()) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from graphrec.errors import InputError
+from graphrec.errors import InputError, check_flag
 from graphrec.losses import RATING_ERRORS
 from graphrec.sampling import Negatives
 from graphrec.training.credit import Credit
 from graphrec.training.fingerprint import as_json
-from graphrec.training.option_types import flag, instance, number, table, whole, word
+from graphrec.training.option_types import instance, number, table, whole, word
 from graphrec.training.schedules import Schedule
 
 __all__ = ["FitOptions"]
@@ -216,9 +216,9 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "loss_options": table,
     "negatives": _negatives,
     "n_negatives": whole,
-    "shared_negatives": flag,
+    "shared_negatives": check_flag,
     "popularity_power": number,
-    "log_q": flag,
+    "log_q": check_flag,
     "credit": _credit,
     "pairs": partial(word, known=("user", "interaction")),
     "saturated": partial(word, known=("error", "skip")),
@@ -237,7 +237,7 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "min_delta": number,
     "device": word,
     "precision": lambda name, value: None if value is None else word(name, value, known=("bf16", "fp16")),
-    "progress": flag,
+    "progress": check_flag,
 }
 
 

@@ -1,0 +1,66 @@
+"""What a hostile tester has found to be taken in silence, or with a traceback."""
+
+import numpy as np
+import pytest
+import torch
+
+import graphrec as gr
+from graphrec.errors import InputError
+from graphrec.models import Encoding, Model, Table, embedding
+
+HOW = {"epochs": 1, "progress": False}
+
+
+@pytest.fixture
+def split(interactions):
+    return gr.split.random(interactions.binarize(), test=0.2, valid=0.1, seed=2)
+
+
+@pytest.mark.parametrize("which", ["users", "items"])
+@pytest.mark.parametrize("change", [lambda rows: torch.cat([rows * 0, rows]), lambda rows: rows[:-1], lambda rows: rows[:, 0]])
+def test_tables_of_another_size_are_refused(split, which, change):
+    class Odd(Model):
+        def __init__(self, train):
+            super().__init__(train)
+            self.of_users, self.of_items = embedding(self.n_users, 4), embedding(self.n_items, 4)
+
+        def encode(self):
+            tables = {"users": self.of_users, "items": self.of_items}
+            rows = {name: change(table) if name == which else table for name, table in tables.items()}
+            return Encoding(Table(rows["users"]), Table(rows["items"]))
+
+    with pytest.raises(
+        InputError, match=rf"Odd\.encode\(\) gives {which} of shape .*there must be a row for each of the \d+ {which}"
+    ):
+        gr.Recommender(Odd).fit(split.train, loss="bpr", **HOW)
+
+
+@pytest.mark.parametrize("option", ["refit", "resume", "warm_start"])
+def test_a_word_is_no_flag(split, option):
+    with pytest.raises(InputError, match=f"{option} must be True or False, got 'False'"):
+        gr.Recommender("mf", dim=4).fit(split.train, valid=split.valid, **HOW, **{option: "False"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": 5}, "seed is of the negatives"),
+        ({"metrics": []}, "metrics must be a list of names"),
+        ({"metrics": "ndcg@5"}, "metrics must be a list of names"),
+        ({"filter_seen": "no"}, "filter_seen must be True or False"),
+        ({"k": 1.0}, "k must be a whole number, got 1.0"),
+        ({"k": []}, "k must be a whole number"),
+        ({"k": "20"}, "k must be a whole number, got '20'"),
+    ],
+)
+def test_options_of_an_evaluation(split, options, message):
+    rec = gr.Recommender("itempop").fit(split.train)
+    with pytest.raises(InputError, match=message):
+        gr.evaluate(rec, split.test, **options)
+
+
+def test_lengths_may_be_an_array_and_lists_are_filtered_by_a_flag(split):
+    rec = gr.Recommender("itempop").fit(split.train)
+    assert {"recall@3", "recall@5"} <= set(gr.evaluate(rec, split.test, k=np.array([3, 5])).mean)
+    with pytest.raises(InputError, match="filter_seen must be True or False"):
+        rec.recommend(split.train.user_ids[0], filter_seen="False")
