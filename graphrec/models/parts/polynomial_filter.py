@@ -88,6 +88,8 @@ class PolynomialFilter(ItemFilter):
         for lo in range(0, len(signals), step):
             some = signals[lo : lo + step]
             some.copy_(self._polynomial((some / self.scale).T).T).mul_(self.scale)
+        if not self.first.shape[1]:  # torch looks nothing up in rows without an entry
+            return signals
         return signals.addmm_(histories.matmul(self.first, index), self.second.T)
 
     def _polynomial(self, y: Tensor) -> Tensor:
