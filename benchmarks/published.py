@@ -29,7 +29,8 @@ rec = gr.preset(sys.argv[1], data="gowalla")
 rec.fit(split.train, seed=0, progress=False)
 print(json.dumps(gr.evaluate(rec, split, metrics=["recall@20", "ndcg@20"]).mean))
 """
-NOTE = """The settings are those that the sources name for Gowalla; the test part was read once for each row. Most sources
+NOTE = """The settings are those that the sources name for Gowalla; a run of this benchmark reads
+the test part once for each row (they were run two or three times, and nothing was chosen by it). Most sources
 selected them on this test part, which is no uniform sample: it favours popular items, and what favours them. Seconds are
 from text files to figures, by the wall clock, start-up included."""
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 import graphrec as gr
+from graphrec.cli import main
 from graphrec.errors import InputError
 from graphrec.models import Encoding, Model, Table, embedding
 
@@ -64,3 +66,18 @@ def test_lengths_may_be_an_array_and_lists_are_filtered_by_a_flag(split):
     assert {"recall@3", "recall@5"} <= set(gr.evaluate(rec, split.test, k=np.array([3, 5])).mean)
     with pytest.raises(InputError, match="filter_seen must be True or False"):
         rec.recommend(split.train.user_ids[0], filter_seen="False")
+
+
+def test_a_number_with_leading_zeros_is_another_id(split, tmp_path):
+    gr.Recommender("itempop").fit(split.train).save(tmp_path / "run")
+    for command in ("recommend", "similar"):
+        option = "--user" if command == "recommend" else "--item"
+        done = CliRunner().invoke(main, [command, str(tmp_path / "run"), option, "007"])
+        assert done.exit_code == 1
+        assert f"{option} '007': the ids of this data are whole numbers, without leading zeros" in done.output
+
+
+def test_one_report_is_not_several_seeds(split):
+    report = gr.evaluate(gr.Recommender("itempop").fit(split.train), split, k=5)
+    with pytest.raises(InputError, match="runs of 'a' hold one report twice"):
+        gr.compare({"a": [report, report], "b": report})

@@ -155,10 +155,10 @@ def _print(frame: Any) -> None:
 
 
 def _ids(option: str, given: tuple[str, ...], known: Any) -> list[Any]:
-    """Ids from the command line in the type that the data has."""
+    """Ids from the command line in the type that the data has; 007 is not 7."""
     if known.dtype.kind not in "iu":
         return list(given)
-    odd = next((text for text in given if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip())), None)
+    odd = next((text for text in given if not re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text.strip())), None)
     if odd is not None:
-        raise InputError(f"{option} {odd!r}: the ids of this data are whole numbers.")
+        raise InputError(f"{option} {odd!r}: the ids of this data are whole numbers, without leading zeros.")
     return [int(text) for text in given]

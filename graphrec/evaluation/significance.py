@@ -54,6 +54,9 @@ def compare(
         different protocols: other pairs left out, other test pairs, other candidates.
     """
     runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
+    for name, of_model in runs.items():
+        if len({id(run) for run in of_model}) < len(of_model):
+            raise InputError(f"the runs of {name!r} hold one report twice; each must be of a seed of its own.")
     baseline = _checked(runs, baseline, n_permutations)
     everyone = [run for of_model in runs.values() for run in of_model]
     shared = [m for m in everyone[0].metrics if all(m in run.metrics for run in everyone)]

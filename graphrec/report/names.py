@@ -118,8 +118,8 @@ def typed_id(text: str, known: Any, kind: str) -> Any:
     """
     if known.dtype.kind not in "iu":
         return text
-    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text.strip(), re.ASCII):
-        raise InputError(f"{kind} {text[:100]!r}: the {kind} ids of this data are whole numbers.")
+    if not re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text.strip()):
+        raise InputError(f"{kind} {text[:100]!r}: the {kind} ids of this data are whole numbers, without leading zeros.")
     return int(text)
 
 
