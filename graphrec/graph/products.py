@@ -159,7 +159,16 @@ def _cannot(name: str, adjacency: Adjacency, x: Tensor) -> str | None:
         return "there are no compressed rows on this device"
     if name == "torch-sparse" and importlib.util.find_spec("torch_sparse") is None:
         return "torch-sparse is not installed; pip install --no-build-isolation 'graphrec[sparse]'"
+    if name == "torch-sparse" and x.is_cuda and not _built_for_cuda():
+        return "torch-sparse was built without CUDA on this machine; build it again where nvcc is"
     return None
+
+
+def _built_for_cuda() -> bool:
+    """Whether the torch-sparse that is installed has kernels for a GPU; its own version says -1 where it has none."""
+    import torch_sparse  # noqa: F401  (registers the operator)
+
+    return int(torch.ops.torch_sparse.cuda_version()) >= 0
 
 
 def _automatic(adjacency: Adjacency, x: Tensor) -> str:
