@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +157,9 @@ def _ids(option: str, given: tuple[str, ...], known: Any) -> list[Any]:
     """Ids from the command line in the type that the data has; 007 is not 7."""
     if known.dtype.kind not in "iu":
         return list(given)
-    odd = next((text for text in given if not re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text.strip())), None)
+    from graphrec.report.names import is_whole
+
+    odd = next((text for text in given if not is_whole(text)), None)
     if odd is not None:
         raise InputError(f"{option} {odd!r}: the ids of this data are whole numbers, without leading zeros.")
     return [int(text) for text in given]

@@ -14,7 +14,7 @@ import pandas as pd
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["Names", "names_of", "read_items", "typed_id"]
+__all__ = ["Names", "is_whole", "names_of", "read_items", "typed_id"]
 
 _ID_COLUMNS = ("item_id", "item", "itemid", "movie_id", "movieid", "sku", "id")
 _TITLES = ("title", "name", "label")
@@ -108,6 +108,11 @@ def read_items(path: Path) -> pd.DataFrame:
         raise InputError(f"--items {path} is no table of items: {' '.join(str(error).split())[:200]}.") from None
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is an id that is a whole number, as it would be printed: 007 is not 7."""
+    return re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text.strip()) is not None
+
+
 def typed_id(text: str, known: Any, kind: str) -> Any:
     """An id from a command line or an address in the type that the data has.
 
@@ -118,7 +123,7 @@ def typed_id(text: str, known: Any, kind: str) -> Any:
     """
     if known.dtype.kind not in "iu":
         return text
-    if not re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text.strip()):
+    if not is_whole(text):
         raise InputError(f"{kind} {text[:100]!r}: the {kind} ids of this data are whole numbers, without leading zeros.")
     return int(text)
 

@@ -16,9 +16,9 @@ from graphrec.graph.propagate import propagate
 from graphrec.losses.checks import above_zero
 from graphrec.models.base import Step
 from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.parts.batch_contrast import NodeTable, batch_contrast
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import Nodes
-from graphrec.models.parts.node_table import NodeTable, batch_contrast
 
 __all__ = ["SGL"]
 
