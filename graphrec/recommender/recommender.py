@@ -1,14 +1,12 @@
-"""What a user of the library holds: a model, what it was fitted on, and the questions it answers."""
+"""What a user of the library holds: a model by name, fitted, moved, brought up to date, reported on and saved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -16,25 +14,21 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, unknown_name
-from graphrec.evaluation.full_ranking import check_k
 from graphrec.evaluation.report import Report
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
-from graphrec.ranking.ranker import Ranker
-from graphrec.recommender import artefact, explaining, fitting, newcomers, updating
-from graphrec.recommender.newcomers import Histories
+from graphrec.recommender import artefact, fitting, updating
+from graphrec.recommender.questions import Questions
 from graphrec.recommender.state import State
 from graphrec.training.choose import choose, refuse_for_solved
 
 __all__ = ["NAMED", "Recommender"]
 
-Ids = Sequence[Any] | npt.NDArray[Any] | str | int
-Cold = Literal["error", "skip", "popular"]
 NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender:
+class Recommender(Questions):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
@@ -232,265 +226,6 @@ class Recommender:
                 f"warm_start=True needs the id space that the model has ({self.train.n_users} users, {self.train.n_items} "
                 f"items), and train has another ({train.n_users}, {train.n_items})."
             )
-
-    # ---- what a fit left ------------------------------------------------------------------------
-
-    @property
-    def _fitted(self) -> State:
-        if self._state is None:
-            raise InputError("this recommender is not fitted yet; call fit first.")
-        return self._state
-
-    @property
-    def model(self) -> Scorer:
-        """The fitted model."""
-        return self._fitted.model
-
-    @property
-    def ranker(self) -> Ranker:
-        """The fitted model made ready for questions; it leaves out what was shown."""
-        return self._fitted.ranker
-
-    @property
-    def train(self) -> Interactions:
-        """What the model was built from: the training part, and the validation part after a refit."""
-        return self._fitted.built_from
-
-    @property
-    def valid(self) -> Interactions | None:
-        """The validation part of the latest fit."""
-        return None if self._state is None else self._state.valid
-
-    @property
-    def selected(self) -> bool:
-        """Whether the weights were chosen on the validation part."""
-        return self._state is not None and self._state.selected
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """How the model was trained: every option of fit as plain data; empty for a solved model."""
-        return {} if self._state is None else self._state.options
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """A row per epoch."""
-        return pd.DataFrame([] if self._state is None else [dict(row) for row in self._state.history])
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch whose weights are kept; None when there was no validation part."""
-        return None if self._state is None else self._state.best_epoch
-
-    @property
-    def origin(self) -> Mapping[str, Any]:
-        """How the command line read and split the table that the model was fitted on; empty where it did not."""
-        return {} if self._state is None else self._state.origin
-
-    @property
-    def n_without_history(self) -> int:
-        """How many users have no training interaction to recommend from, where the model needs one."""
-        return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
-
-    # ---- questions ----------------------------------------------------------------------------
-
-    def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
-        """Scores of paired users and items, shape (n,); one id may stand alone."""
-        rows, columns = self.train.user_index(users), self.train.item_index(items)
-        if len(rows) != len(columns):
-            raise InputError(f"score takes pairs: there are {len(rows)} users and {len(columns)} items.")
-        return self.ranker.pairs(rows, columns[:, None])[:, 0]
-
-    def recommend(
-        self,
-        users: Ids,
-        k: int = 10,
-        filter_seen: bool = True,
-        candidates: Ids | None = None,
-        exclude: Ids | None = None,
-        cold: Cold = "error",
-        explain: int = 0,
-    ) -> pd.DataFrame:
-        """The items with the highest scores.
-
-        Parameters
-        ----------
-        users : sequence
-            Ids as in the training table; one may stand alone.
-        k : int
-            Items per user; a user with fewer left gets fewer.
-        filter_seen : bool
-            Leave out what the user has in training or validation.
-        candidates, exclude : sequence, optional
-            Items to choose from, and items to leave out, for every user.
-        cold : {"error", "skip", "popular"}
-            What to do about users without any training interaction, where the model needs one: refuse, leave them out,
-            or give them the items with the most users, whose number is then the score.
-        explain : int
-            Add columns reason_1, reason_2, … with this many of the user's own items, those that raise the score most (see
-            :meth:`explain`); missing where fewer do.
-
-        Returns
-        -------
-        DataFrame
-            user_id, item_id, score, rank (from 1); users in the order asked, best item first.
-
-        Raises
-        ------
-        InputError
-            An unknown id, a user without any training interaction (for models that need one, unless `cold` says
-            otherwise), or `k` outside 1 … n_items.
-        FloatingPointError
-            A score is not a finite number.
-        """
-        if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
-            raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
-        check_flag("filter_seen", filter_seen)
-        if cold not in ("error", "skip", "popular"):
-            raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
-        table = self.train
-        check_k([k], table.n_items)
-        index, items = table.user_index(users), self._choice(candidates, exclude)
-        without = np.flatnonzero(self._fitted.has_nothing[index]) if self.kind.personalised else np.zeros(0, np.int64)
-        if len(without) and cold == "error":
-            raise InputError(
-                f"user {table.user_ids[index[without[0]]]!s} has no training interaction to recommend from; "
-                "cold='skip' leaves such users out and cold='popular' gives them what most people have."
-            )
-        if len(without) and cold == "skip":
-            index, without = np.delete(index, without), without[:0]
-        ranker = self.ranker if filter_seen else self.ranker.leaving_out(None)
-        warm = np.delete(np.arange(len(index)), without)
-        best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
-        best[warm], scores[warm] = ranker.top_k(index[warm], k, items)
-        if len(without):
-            popular = self._fitted.popularity.leaving_out(ranker.seen)
-            best[without], scores[without] = popular.top_k(index[without], k, items)
-        row, column = np.nonzero(best >= 0)
-        reasons = {}
-        if explain:
-            pairs = [(int(u), int(i)) for u, i in zip(index[row], best[row, column], strict=True)]
-            unknown = frozenset(int(u) for u in index[without])
-            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), unknown)
-        return pd.DataFrame(
-            {
-                "user_id": table.user_ids[index[row]],
-                "item_id": table.item_ids[best[row, column]],
-                "score": scores[row, column],
-                "rank": column + 1,
-                **reasons,
-            }
-        )
-
-    def recommend_new(
-        self,
-        histories: Histories,
-        k: int = 10,
-        filter_seen: bool = True,
-        candidates: Ids | None = None,
-        exclude: Ids | None = None,
-    ) -> pd.DataFrame:
-        """The items with the highest scores for people who were not there in training, from what they have met.
-
-        The model folds them in (:meth:`graphrec.models.base.Scorer.fold_in`) and stays as it is.
-
-        Parameters
-        ----------
-        histories : sequence of sequences, or mapping of names to sequences
-            Item ids of each person, as in the training table; a repeated one counts once. Where the model is one of ratings
-            they are taken for liked: each has the mean of the training ratings that are no worse than the average.
-        k : int
-            Items per person; a person with fewer left gets fewer.
-        filter_seen : bool
-            Leave out the person's own history.
-        candidates, exclude : sequence, optional
-            Items to choose from, and items to leave out, for everyone.
-
-        Returns
-        -------
-        DataFrame
-            user_id (the position of the history from 0, or its name), item_id, score, rank (from 1).
-
-        Raises
-        ------
-        InputError
-            An unknown item, a history that is no list, an empty one where the model needs one, `k` outside 1 … n_items, or
-            a model that cannot take in new people.
-        FloatingPointError
-            A score is not a finite number.
-        """
-        state = self._fitted
-        check_k([k], state.built_from.n_items)
-        return newcomers.recommend(state, self.name, histories, k, filter_seen, self._choice(candidates, exclude))
-
-    def score_new(self, histories: Histories, items: Ids) -> npt.NDArray[np.float32]:
-        """Scores of paired new people and items, shape (n,): the first history with the first item, and so on."""
-        return newcomers.score(self._fitted, self.name, histories, items)
-
-    def explain(self, user: Any, item: Any) -> pd.DataFrame:
-        """What the score of a user with an item is made of.
-
-        For linear models the parts are exact: item filters and neighbour models have one for each of the user's items;
-        LightGCN (He et al., SIGIR 2020) has two, since each of its paths leaves the user through one own item first ("your
-        item", the path of one step; "through other people", all longer ones), and one for the user's own embedding; with
-        cosines, one for the item's popularity. For other models that can take in people anew, a part is what the score
-        loses without one interaction, and "remainder" is what these leave over.
-
-        Parameters
-        ----------
-        user, item : scalar
-            Ids as in the training table. The item may be one that the user has met.
-
-        Returns
-        -------
-        DataFrame
-            Largest contribution first. item_id: the user's own item, missing where a row is not about one; contribution:
-            float64, they add up to :meth:`score` beyond rounding; kind: in words; n_paths: how many other people have met
-            both that item and the one explained.
-
-        Raises
-        ------
-        InputError
-            An unknown id, or a model that gives no reasons.
-        """
-        table = self.train
-        rows, columns = table.user_index([user]), table.item_index([item])
-        return explaining.explanation(self.ranker, explaining.as_read(self._fitted), int(rows[0]), int(columns[0]))
-
-    def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
-        """The items to choose from, ascending; None for all."""
-        if candidates is None and exclude is None:
-            return None
-        everything = np.arange(self.train.n_items)
-        items = everything if candidates is None else np.unique(self.train.item_index(candidates)).astype(np.int64)
-        return items if exclude is None else np.setdiff1d(items, self.train.item_index(exclude))
-
-    def similar_items(self, items: Ids, k: int = 10) -> pd.DataFrame:
-        """The items most like given ones, by cosine of their representations or the model's own measure.
-
-        Parameters
-        ----------
-        items : sequence
-            Ids as in the training table; one may stand alone.
-        k : int
-
-        Returns
-        -------
-        DataFrame
-            item_id, similar_id, score, rank (from 1).
-        """
-        table = self.train
-        check_k([k], table.n_items)
-        index = table.item_index(items)
-        best, scores = self.ranker.similar(index, k)
-        row, column = np.nonzero(best >= 0)
-        return pd.DataFrame(
-            {
-                "item_id": table.item_ids[index[row]],
-                "similar_id": table.item_ids[best[row, column]],
-                "score": scores[row, column],
-                "rank": column + 1,
-            }
-        )
 
     def report(
         self,
