@@ -13,13 +13,13 @@ from graphrec.data.column_files import Staging
 from graphrec.data.id_spaces import IdSpace
 from graphrec.data.mapped import id_at, stage_ids, table_record
 from graphrec.data.pair_sorting import PairSorter
-from graphrec.data.repeats import Duplicates, Kept
+from graphrec.data.repeats import Duplicates
 from graphrec.data.table_parts import PartReader, Place
 from graphrec.errors import InputError
 
 __all__ = ["FolderPasses"]
 
-_BLOCK = 1 << 22  # rows
+_BLOCK = 1 << 20  # rows
 _EXTRAS: dict[str, Any] = {"rating": np.float32, "time": np.int64}
 
 
@@ -116,21 +116,16 @@ class FolderPasses:
                 distinct.add(piece.keys)
                 indices.add(items.astype(np.int32))
                 repeats, first = repeats + piece.repeats, first if piece.first < 0 else min(first, piece.first)
-                if piece.kept is not None:
-                    self._drop(piece.rows, piece.kept, gone)
+                if len(piece.gone):
+                    gone.mark(piece.gone)
+                if piece.joined is not None:
+                    self.staging.change("ratings", *piece.joined)
         if duplicates == "error" and repeats:
             raise self._repeated(repeats, first)
         self.staging.write("indptr", np.int64, np.cumsum(met))
         if gone.marks is not None:
             self._leave_out(gone.marks, [*names, "keys"])
         gone.remove()
-
-    def _drop(self, rows: npt.NDArray[np.int64], kept: Kept, gone: _Gone) -> None:
-        mask = np.ones(len(rows), bool)
-        mask[kept.rows] = False
-        gone.mark(rows[mask])
-        if kept.ratings is not None:
-            self.staging.change("ratings", rows[kept.rows], kept.ratings)
 
     def _leave_out(self, marks: npt.NDArray[np.bool_], names: Sequence[str]) -> None:
         shorter = {name: self.staging.column(f"{name}.kept", self.staging.dtype(name)) for name in names}

@@ -13,13 +13,14 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.pairs import distinct
-from graphrec.data.repeats import Duplicates, Kept, first_repeat, keep_one
+from graphrec.data.pairs import contains, distinct
+from graphrec.data.repeats import Duplicates, first_repeat, keep_one
 
 __all__ = ["PairSorter", "Piece"]
 
-_ROWS = 1 << 22  # rows of a file
+_ROWS = 1 << 20  # rows of a file
 _MOST_FILES = 256  # a process may not open many more
+_NOTHING = np.zeros(0, np.int64)
 
 
 class Piece(NamedTuple):
@@ -29,10 +30,10 @@ class Piece(NamedTuple):
     ----------
     keys : ndarray of int64, shape (m,)
         Distinct and ascending, all of them beyond those of the piece before.
-    rows : ndarray of int64, shape (r,)
-        Positions in the table, ascending.
-    kept : Kept or None
-        Which of `rows` stay; None for all.
+    gone : ndarray of int64, shape (g,)
+        Rows that do not stay, as positions in the table.
+    joined : (ndarray of int64, ndarray of float32) or None
+        Rows that get another rating, and these.
     repeats : int
         Rows that repeat an earlier pair.
     first : int
@@ -40,8 +41,8 @@ class Piece(NamedTuple):
     """
 
     keys: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
-    kept: Kept | None
+    gone: npt.NDArray[np.int64]
+    joined: tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]] | None
     repeats: int
     first: int
 
@@ -95,16 +96,30 @@ class PairSorter:
         for path in self._paths:
             records = np.fromfile(path, self._dtype)
             path.unlink()
-            keys, rows = np.ascontiguousarray(records["key"]), np.ascontiguousarray(records["row"])
-            ordered = distinct(keys)
-            repeats, first, kept = len(keys) - len(ordered), -1, None
-            if repeats and duplicates == "error":
-                first = int(rows[first_repeat(keys)[1]])
-            if repeats and duplicates != "keep" and duplicates != "error":
-                names = records.dtype.names or ()
-                times, ratings = (records[name] if name in names else None for name in ("time", "rating"))
-                kept = keep_one(keys, times, ratings, duplicates)
-            yield Piece(ordered, rows, kept, repeats, first)
+            keys = np.ascontiguousarray(records["key"])
+            ordered = np.sort(keys)
+            again = ordered[1:] == ordered[:-1]
+            repeats = int(again.sum())
+            if not repeats:
+                yield Piece(ordered, _NOTHING, None, 0, -1)
+                continue
+            # Few rows as a rule: only they are looked at more closely.
+            rows = np.flatnonzero(contains(distinct(ordered[1:][again]), keys))
+            yield self._piece(ordered[np.r_[True, ~again]], records[rows], repeats, duplicates)
+
+    def _piece(self, keys: npt.NDArray[np.int64], repeated: npt.NDArray[Any], repeats: int, duplicates: Duplicates) -> Piece:
+        rows = repeated["row"]
+        first = int(rows[first_repeat(repeated["key"])[1]])
+        names = repeated.dtype.names or ()
+        if duplicates == "keep" or duplicates == "error":
+            return Piece(keys, _NOTHING, None, repeats, first)
+        times, ratings = (repeated[name] if name in names else None for name in ("time", "rating"))
+        kept = keep_one(repeated["key"], times, ratings, duplicates)
+        assert kept is not None
+        gone = np.ones(len(rows), bool)
+        gone[kept.rows] = False
+        joined = None if kept.ratings is None else (rows[kept.rows], kept.ratings)
+        return Piece(keys, rows[gone], joined, repeats, first)
 
     def close(self) -> None:
         """Close the files."""

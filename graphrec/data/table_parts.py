@@ -20,7 +20,7 @@ from graphrec.errors import InputError
 
 __all__ = ["Batch", "PartReader", "Place"]
 
-_ROWS = 1 << 20
+_ROWS = 1 << 19
 _TEXT_BLOCK = 16 << 20  # bytes of a text file
 # fmt: off
 _NO_VALUE = [
