@@ -169,8 +169,32 @@ def test_fits_are_equal_and_can_be_saved(tmp_path, name):
         pd.testing.assert_frame_equal(mine, theirs)
         fitted = gr.Recommender(name).fit(pair[0], **options)
         fitted.save(tmp_path / "run")
+        assert not any(b".users" in file.read_bytes() for file in (tmp_path / "run").glob("interactions-*"))
         pd.testing.assert_frame_equal(gr.load(tmp_path / "run").recommend(users, k=5), theirs)
         pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fitted)).recommend(users, k=5), theirs)
+
+
+def test_a_saved_recommender_names_its_table(tmp_path):
+    whole = frame(n=900, users=80, items=60, texts=True)[["user_id", "item_id"]].drop_duplicates()
+    gr.read_folder(written(tmp_path / "in", in_three(whole), "parquet"), out=tmp_path / "all")
+    split = gr.split.random(gr.open_table(tmp_path / "all"), test=0.1, valid=0.1, seed=0)
+    train, valid = (gr.write_table(getattr(split, name), tmp_path / name) for name in ("train", "valid"))
+    options = {"epochs": 1, "seed": 0, "progress": False}
+    for mine in (valid, split.valid):
+        fitted = gr.Recommender("mf", dim=8).fit(train, valid=mine, **options)
+        fitted.save(tmp_path / "run")
+        loaded = gr.load(tmp_path / "run")
+        assert_same(loaded.train, train)
+        pd.testing.assert_frame_equal(
+            loaded.recommend(train.user_ids[:9].tolist(), k=5), fitted.recommend(train.user_ids[:9].tolist(), k=5)
+        )
+        more = pd.DataFrame({"user_id": train.user_ids[:3], "item_id": ["new"] * 3})
+        loaded.update(gr.Interactions.from_frame(more))  # what is joined is in memory, and is saved
+        loaded.save(tmp_path / "updated")
+        assert gr.load(tmp_path / "updated").train.n_items == train.n_items + 1
+    gr.write_table(split.test, tmp_path / "train")
+    with pytest.raises(InputError, match=r"names a mapped table and does not hold it: .*written anew"):
+        gr.load(tmp_path / "run")
 
 
 def test_arrays_are_mapped_and_read_only(pair):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from graphrec.data.column_files import Staging
 from graphrec.data.id_spaces import IdSpace
-from graphrec.data.mapped import id_at, stage_ids, table_record
+from graphrec.data.mapped_writing import id_at, stage_ids, table_record
 from graphrec.data.pair_sorting import PairSorter
 from graphrec.data.repeats import Duplicates
 from graphrec.data.table_parts import PartReader, Place
