@@ -69,8 +69,9 @@ def memory(edges: float, nodes: float, pairs: float, c: Constants, parts: int = 
 
 
 def calibrated(measured: pd.DataFrame) -> Constants:
-    """Constants that fit the steps best by their relative error, and the memory of the largest and the smallest size."""
-    steps = measured[measured["stage"].isin([STEP, WIDE_STEP])]
+    """Constants that fit the steps of the two largest sizes best by their relative error: small graphs lie in the caches."""
+    large = np.unique(measured["edges"])[-2:]
+    steps = measured[measured["stage"].isin([STEP, WIDE_STEP]) & measured["edges"].isin(large)]
     pairs = np.where(steps["stage"] == STEP, NARROW, WIDE)
     moved = np.array([step_bytes(*row) for row in steps[["edges", "nodes", "field"]].to_numpy(float)])
     seconds = steps["seconds"].to_numpy(float)

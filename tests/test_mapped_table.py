@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import graphrec as gr
-from graphrec.data import folder_passes, id_spaces, pair_sorting, table_parts
+from graphrec.data import folder_passes, id_spaces, range_files, table_parts
 from graphrec.data.power_law import power_law_pieces, write_power_law
 from graphrec.errors import InputError
 from graphrec.sampling import PairSampler
@@ -33,7 +33,7 @@ def blocks(request, monkeypatch):
         for module, name in (
             (table_parts, "_ROWS"),
             (folder_passes, "_BLOCK"),
-            (pair_sorting, "_ROWS"),
+            (range_files, "_ROWS"),
             (id_spaces, "_PENDING"),
         ):
             monkeypatch.setattr(module, name, 7)
@@ -68,6 +68,9 @@ def assert_same(mapped, memory):
         assert mine.dtype == theirs.dtype, name
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
     for mine, theirs in zip(mapped.structure, memory.structure, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.dtype == theirs.dtype
+    for mine, theirs in zip(mapped.node_structure(), memory.node_structure(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
         assert mine.dtype == theirs.dtype
     assert (mapped.n_users, mapped.n_items, len(mapped)) == (memory.n_users, memory.n_items, len(memory))
@@ -198,7 +201,7 @@ def test_a_saved_recommender_names_its_table(tmp_path):
 
 
 def test_arrays_are_mapped_and_read_only(pair):
-    for array in (pair[0].users, pair[0].keys, *pair[0].structure, pair[0].user_ids):
+    for array in (pair[0].users, pair[0].keys, *pair[0].structure, *pair[0].node_structure(), pair[0].user_ids):
         assert isinstance(array.base, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
@@ -371,7 +374,7 @@ def test_a_kill_leaves_no_table_and_the_next_one_tidies_up(tmp_path):
 MEMORY = """
 import sys, graphrec as gr
 from pathlib import Path
-from graphrec.data import folder_passes, id_spaces, pair_sorting, table_parts
+from graphrec.data import folder_passes, id_spaces, range_files, table_parts
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 def again():
@@ -381,7 +384,7 @@ gr.read_folder(sys.argv[1], out=sys.argv[3], duplicates="last")
 before = again()
 gr.read_folder(sys.argv[2], out=sys.argv[3], duplicates="last")
 usual = peak() - before
-table_parts._ROWS = folder_passes._BLOCK = pair_sorting._ROWS = 1 << 15
+table_parts._ROWS = folder_passes._BLOCK = range_files._ROWS = 1 << 15
 before = again()
 gr.read_folder(sys.argv[2], out=sys.argv[3], duplicates="last")
 print(usual, peak() - before)

@@ -36,6 +36,8 @@ COLUMNS: dict[str, Any] = {
     "distinct_keys": np.int64,
     "indptr": np.int64,
     "indices": np.int32,
+    "node_indptr": np.int64,
+    "node_indices": np.int32,
 }
 _REQUIRED = [name for name in COLUMNS if name not in ("ratings", "times")]
 _IDS: dict[str, dict[str, Any]] = {"integers": {"": np.int64}, "texts": {".text": np.uint8, ".starts": np.int64}}
@@ -84,6 +86,12 @@ class MappedInteractions(Interactions):
     def n_items(self) -> int:
         """Number of items in the id space, with or without a row."""
         return super().n_items if self._opened is None else int(self._opened.record["n_items"])
+
+    def node_structure(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """As of :class:`Interactions`, mapped: no process that builds a graph on this table holds one of its own."""
+        if self._opened is None:
+            return super().node_structure()
+        return self._opened.array("node_indptr", np.int64), self._opened.array("node_indices", np.int32)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._opened is None:
@@ -179,6 +187,8 @@ def _record(folder: Path) -> dict[str, Any]:
         right = all(type(lengths[name]) is int and lengths[name] > 0 for name in (*_REQUIRED, *parts))
         right &= is_column_folder(record["columns"]) and min(record["n_users"], record["n_items"]) > 0
         right &= lengths["indptr"] == record["n_users"] + 1 and lengths["indices"] == lengths["distinct_keys"]
+        right &= lengths["node_indptr"] == record["n_users"] + record["n_items"] + 1
+        right &= lengths["node_indices"] == 2 * lengths["indices"]
     except (KeyError, TypeError, AttributeError):
         right = False
     if not right or any(

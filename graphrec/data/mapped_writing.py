@@ -50,6 +50,7 @@ def write_table(table: Interactions, folder: str | os.PathLike[str]) -> MappedIn
         "indptr": indptr,
         "indices": indices,
     }
+    derived["node_indptr"], derived["node_indices"] = table.node_structure()
     with Staging(Path(folder)) as staging:
         for name, dtype in COLUMNS.items():
             values = derived.get(name, getattr(table, name, None))
