@@ -37,7 +37,7 @@ def read_folder(
     The table is the one that :meth:`Interactions.from_frame` makes of all rows: the same ids in the same order, the same
     rows in the order of the files. It is written to `out`, where :func:`open_table` opens it again at once. Memory goes by
     the number of distinct ids and by the size of a batch, a million rows; not by the number of rows. While it works it
-    needs room on the disk for 24 bytes a row beside the 28 that the table takes (ratings: 4 more of each, times: 8 more).
+    needs room on the disk for 24 bytes a row beside the 36 that the table takes (ratings: 4 more of each, times: 8 more).
 
     Parameters
     ----------
