@@ -125,6 +125,27 @@ def test_dates_categories_gaps_and_packed_files(tmp_path):
         assert_same(gr.read_folder([tmp_path / "packed.csv.gz"], out=tmp_path / "again", **names), memory)
 
 
+def test_quotes_line_breaks_and_any_character(tmp_path, blocks):
+    odd = ["a\nb", 'say "x"', "a,b", "Ω", "\U0001f600", "\ufb01", " a", "a ", "A", "NAN"]
+    whole = pd.DataFrame({"user_id": odd * 3, "item_id": sorted(odd) * 2 + odd}).drop_duplicates()
+    parts = [whole[:7], whole[7:7], whole[7:]]  # one with a header alone
+    for kind in ("csv", "parquet"):
+        folder = written(tmp_path / kind, parts, kind)
+        assert_same(gr.read_folder(folder, out=tmp_path / f"{kind}-out"), gr.Interactions.from_frame(whole))
+    categories = whole.astype("category")
+    categories.to_parquet(tmp_path / "c.parquet")
+    assert_same(gr.read_folder([tmp_path / "c.parquet"], out=tmp_path / "c"), gr.Interactions.from_frame(categories))
+    with_blank = whole.assign(user_id=whole["user_id"].where(whole["user_id"] != "A", "")).astype("category")
+    with_blank.to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(InputError, match="an empty text for an id at row 8 of"):
+        gr.read_folder([tmp_path / "c.parquet"], out=tmp_path / "c")
+    with pytest.warns(UserWarning, match="2 of 20 rows"):
+        mapped = gr.read_folder([tmp_path / "c.parquet"], missing="drop", duplicates="error", out=tmp_path / "c")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert_same(mapped, gr.Interactions.from_frame(with_blank, missing="drop"))
+
+
 @pytest.fixture
 def pair(tmp_path):
     whole = frame(n=900, users=80, items=60)

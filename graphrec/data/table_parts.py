@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Roles, as_ratings, as_times
 from graphrec.data.ids import plain_ids
@@ -120,7 +121,7 @@ class PartReader:
                 groups, batches = self._texts(path) if self.is_text_file else self._parquet(path)
                 for batch in batches:
                     if batch.num_rows:
-                        yield from self._checked(batch, path, first, groups)
+                        yield from self._checked(decoded(batch), path, first, groups)
                     first += batch.num_rows
             except (pa.ArrowException, OSError, ValueError) as error:
                 if isinstance(error, InputError):
@@ -177,7 +178,7 @@ class PartReader:
         place, ids = Place(path, first, None, groups), (str(self.roles.user), str(self.roles.item))
         gone = np.zeros(batch.num_rows, bool)
         for name in self._wanted():
-            gaps = _gaps(batch.column(name))
+            gaps = gaps_of(batch.column(name))
             gone |= gaps
             if self.missing == "error" and gaps.any():
                 raise InputError(
@@ -185,7 +186,7 @@ class PartReader:
                 )
         empty = np.zeros_like(gone)
         for name in ids:
-            empty |= (blank := _blank(batch.column(name)))
+            empty |= (blank := blank_texts(batch.column(name)))
             if self.missing == "error" and blank.any():
                 raise InputError(f"column {name!r} has an empty text for an id {place(int(blank.argmax()))}.")
         gone |= empty
@@ -207,8 +208,6 @@ class PartReader:
     def _ids(self, column: Any, name: str, path: Path) -> Any:
         import pyarrow as pa
 
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
         kind = column.type
         if pa.types.is_integer(kind):
             self._agree(name, "integers", path)
@@ -240,21 +239,3 @@ class PartReader:
             raise InputError(
                 f"{path}: column {name!r} holds {kind}, and in {where} it holds {before}; make them all of one kind."
             )
-
-
-def _gaps(column: Any) -> npt.NDArray[np.bool_]:
-    import pyarrow.compute as pc
-
-    gaps: npt.NDArray[np.bool_] = pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False)
-    return gaps
-
-
-def _blank(column: Any) -> npt.NDArray[np.bool_]:
-    """Where an id is the empty text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return np.zeros(len(column), bool)
-    blank: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(column), 0), False).to_numpy(zero_copy_only=False)
-    return blank
