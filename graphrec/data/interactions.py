@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, read_columns
-from graphrec.data.ids import IntArray, Place, at_row, digest, id_lookup, look_up, same_ids
+from graphrec.data.ids import IntArray, Place, at_row, digest, find, id_lookup, look_up, one_dimension, same_ids
 from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
 from graphrec.deferred import sparse
@@ -273,6 +273,15 @@ class Interactions:
         """
         return look_up(self._user_lookup, ids, "user")
 
+    def find_users(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> tuple[IntArray, npt.NDArray[Any]]:
+        """As :meth:`user_index`, with -1 for an unknown id instead of an error; and the ids themselves, shape (n,) both."""
+        index = find(self._user_lookup, ids, "user").astype(np.int32)
+        if (index >= 0).all():
+            return index, self.user_ids[index]
+        asked = one_dimension(ids, "user")
+        fits = self.user_ids.dtype.kind != "i" or all(-(2**63) <= number < 2**63 for number in asked.tolist())
+        return index, asked.astype(self.user_ids.dtype if fits else object)
+
     def item_index(self, ids: Sequence[Any] | npt.NDArray[Any] | str | int) -> IntArray:
         """Indices (int32, shape (n,)) of the caller's item ids, as :meth:`user_index`."""
         return look_up(self._item_lookup, ids, "item")
@@ -284,7 +293,18 @@ class Interactions:
     # ---- transformations ----------------------------------------------------------------------
 
     def select(self, rows: npt.NDArray[Any]) -> Interactions:
-        """The rows of a boolean mask or of an index array, in the same id space."""
+        """The rows of a boolean mask or of an index array, in the same id space.
+
+        Raises
+        ------
+        InputError
+            A mask is not of the table's length, or an index lies outside.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.shape != self.users.shape:
+            raise InputError(f"select: the mask has shape {rows.shape}, and the table has {len(self):,} rows.")
+        if rows.dtype != bool and rows.size and not -len(self) <= rows.min() <= rows.max() < len(self):
+            raise InputError(f"select: rows are 0 … {len(self) - 1:,}, got {rows.min()} … {rows.max()}.")
         return replace(
             self,
             users=self.users[rows],

@@ -43,6 +43,11 @@ class Fitted(Interface):
         """Whether anything was chosen on it."""
         ...
 
+    @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a predicted rating."""
+        ...
+
 
 def evaluate(
     recommender: Fitted,
@@ -110,6 +115,8 @@ def evaluate(
 def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[str, float]:
     """Errors of predicted ratings on held-out ones.
 
+    Refused where scores are certainly no ratings: after a loss of rankings, or from a solved model that reads no ratings.
+
     Parameters
     ----------
     recommender : Recommender
@@ -122,6 +129,11 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
     dict
         ``rmse``, ``mae`` and ``mse``.
     """
+    if not recommender.scores_are_ratings:
+        raise InputError(
+            f"evaluate_ratings: {recommender!r} was not fitted to ratings, and its scores are none; "
+            "fit with loss='mse', or use evaluate, which ranks."
+        )
     return rating_errors(recommender.ranker, _test_part(test))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.evaluation.full_ranking import check_k, full_ranking
+from graphrec.evaluation.full_ranking import check_k, check_parts, full_ranking
 from graphrec.evaluation.metrics import parse
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.sampled import sampled_ranking
@@ -56,6 +56,11 @@ class Evaluator:
                 parsed = parse(metric)
                 check_k([] if parsed.k is None else [parsed.k], seen.n_items)
                 self._whole.append(str(parsed))
+
+    def check(self, held_out: Interactions) -> None:
+        """Refuse pairs that a ranking would leave out, before anything is trained."""
+        if self._whole or self._sampled:
+            check_parts(self.seen, held_out, "validation")
 
     def __call__(self, model: Scorer, held_out: Interactions) -> dict[str, float]:
         """The metrics on held-out pairs, in the order of their names, ``valid_loss`` before them."""

@@ -103,8 +103,8 @@ def check_k(ks: Sequence[int], n_items: int) -> None:
             raise InputError(f"k must be between 1 and the catalogue's {n_items} items, got {k}.")
 
 
-def check_parts(seen: Interactions | None, test: Interactions) -> None:
-    """Refuse what cannot be ranked: no pair, pairs in another id space, and pairs already seen."""
+def check_parts(seen: Interactions | None, test: Interactions, part: str = "test") -> None:
+    """Refuse what cannot be ranked: no pair, pairs in another id space, and pairs already seen; `part` is for messages."""
     if not len(test):
         raise InputError("there is no pair to evaluate on: the table is empty.")
     if seen is None:
@@ -118,8 +118,9 @@ def check_parts(seen: Interactions | None, test: Interactions) -> None:
     if again.any():
         row = int(again.argmax())
         raise InputError(
-            f"{again.sum():,} test pairs are in train (or validation), first at row {row}: user "
-            f"{test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. Evaluate on held-out pairs."
+            f"{again.sum():,} {part} pairs are in train{' (or validation)' if part == 'test' else ''}, first at row {row}: "
+            f"user {test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. "
+            f"{'Evaluate' if part == 'test' else 'Select'} on held-out pairs."
         )
 
 

@@ -3,7 +3,7 @@
 The tuples of names say what a loss eats: :data:`PAIRWISE` ``(pos (n,), neg (n, k))``, :data:`POINTWISE`
 ``(prediction (n,), target (n,))``, :data:`ROWWISE` ``(scores (b, n_items), observed (b, n_items))``,
 :data:`SHARED` ``(pos (nnz,), owner (nnz,), neg (b, m))`` and :data:`EMBEDDING` ``(users (n, d), items (n, d))``;
-:data:`RATING_ERRORS` are those that say how far off predicted ratings are.
+:data:`RATING_ERRORS` are those that say how far off predicted ratings are, :data:`OF_RANKINGS` all others.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from graphrec.losses.sampled_softmax import bsl, shared_bsl, shared_softmax, sof
 
 __all__ = [
     "EMBEDDING",
+    "OF_RANKINGS",
     "PAIRWISE",
     "POINTWISE",
     "RATING_ERRORS",
@@ -53,5 +54,6 @@ POINTWISE = ("mse", "bce_labels")
 ROWWISE = ("multinomial", "masked_mse")
 SHARED = ("shared_softmax", "shared_bsl")
 EMBEDDING = ("directau", "mawu")
-# Of those, the errors of predicted ratings.
+# Of those, the errors of predicted ratings, and those after which a score is no rating.
 RATING_ERRORS = ("mse", "masked_mse")
+OF_RANKINGS = frozenset((*PAIRWISE, *POINTWISE, *ROWWISE, *SHARED, *EMBEDDING)).difference(RATING_ERRORS)

@@ -346,6 +346,13 @@ def encoding_of(model: Model, encoding: object) -> Encoding:
     for what, rows, n in (("users", encoding.users, model.n_users), ("items", encoding.items, model.n_items)):
         if isinstance(rows, Table):
             _check_rows(model, what, rows.weight, n)
+    if type(model).score is DotProduct.score and isinstance(encoding.users, Table) and isinstance(encoding.items, Table):
+        widths = encoding.users.weight.shape[1], encoding.items.weight.shape[1]
+        if widths[0] != widths[1]:
+            raise InputError(
+                f"{type(model).__name__}.encode() gives users of {widths[0]} and items of {widths[1]} dimensions, "
+                "of which there is no dot product; make them equal, or override score and score_all."
+            )
     return encoding
 
 

@@ -163,5 +163,7 @@ def run(
     """Train a model as it stands, on a table that shares its id space."""
     assert isinstance(model, Model)
     evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
+    if evaluate is not None and valid is not None:
+        evaluate.check(valid)
     trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
     return trainer.fit(table, valid, checkpoint, resume)

@@ -73,6 +73,11 @@ class Questions:
         return self._state is not None and self._state.selected
 
     @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a predicted rating, by the model and the loss."""
+        return self._fitted.scores_are_ratings
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """How the model was trained: every option of fit as plain data; empty for a solved model."""
         return {} if self._state is None else self._state.options
@@ -129,8 +134,9 @@ class Questions:
         candidates, exclude : sequence, optional
             Items to choose from, and items to leave out, for every user.
         cold : {"error", "skip", "popular"}
-            What to do about users without any training interaction, where the model needs one: refuse, leave them out,
-            or give them the items with the most users, whose number is then the score.
+            What to do about users who are not in the training table, and those without any interaction there where the
+            model needs one: refuse, leave them out, or give them the items with the most users, whose number is then the
+            score.
         explain : int
             Add columns reason_1, reason_2, … with this many of the user's own items, those that raise the score most (see
             :meth:`explain`); missing where fewer do.
@@ -143,8 +149,8 @@ class Questions:
         Raises
         ------
         InputError
-            An unknown id, a user without any training interaction (for models that need one, unless `cold` says
-            otherwise), or `k` outside 1 … n_items.
+            An unknown item, an unknown user or one without any training interaction (for models that need one) unless `cold`
+            says otherwise, an id of another type, or `k` outside 1 … n_items.
         FloatingPointError
             A score is not a finite number.
         """
@@ -155,8 +161,14 @@ class Questions:
             raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
         table = self.train
         check_k([k], table.n_items)
-        index, items = table.user_index(users), self._choice(candidates, exclude)
-        without = np.flatnonzero(self._fitted.has_nothing[index]) if self.kind.personalised else np.zeros(0, np.int64)
+        items = self._choice(candidates, exclude)
+        index, ids = table.find_users(users)
+        if cold == "error" and (index < 0).any():
+            table.user_index(users)  # says which
+        nothing = index < 0
+        if self.kind.personalised:
+            nothing |= self._fitted.has_nothing[index]
+        without = np.flatnonzero(nothing)
         if len(without) and cold == "error":
             raise InputError(
                 f"user {table.user_ids[index[without[0]]]!s} has no training interaction to recommend from; "
@@ -164,22 +176,26 @@ class Questions:
             )
         if len(without) and cold == "skip":
             index, without = np.delete(index, without), without[:0]
+            ids = table.user_ids[index]
         ranker = self.ranker if filter_seen else self.ranker.leaving_out(None)
         warm = np.delete(np.arange(len(index)), without)
         best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
         best[warm], scores[warm] = ranker.top_k(index[warm], k, items)
         if len(without):
             popular = self._fitted.popularity.leaving_out(ranker.seen)
-            best[without], scores[without] = popular.top_k(index[without], k, items)
+            known, unknown = without[index[without] >= 0], without[index[without] < 0]
+            best[known], scores[known] = popular.top_k(index[known], k, items)
+            if len(unknown):  # nobody of them has seen anything: one list for all
+                best[unknown], scores[unknown] = popular.leaving_out(None).top_k(np.zeros(1, np.int64), k, items)
         row, column = np.nonzero(best >= 0)
         reasons = {}
         if explain:
             pairs = [(int(u), int(i)) for u, i in zip(index[row], best[row, column], strict=True)]
-            unknown = frozenset(int(u) for u in index[without])
-            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), unknown)
+            nobody = frozenset(int(u) for u in index[without])
+            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), nobody)
         return pd.DataFrame(
             {
-                "user_id": table.user_ids[index[row]],
+                "user_id": ids[row],
                 "item_id": table.item_ids[best[row, column]],
                 "score": scores[row, column],
                 "rank": column + 1,

@@ -100,9 +100,11 @@ class Recommender(Questions):
         callbacks : sequence
             Objects with any of the methods of :class:`graphrec.training.callbacks.Callback`.
         checkpoint : path, optional
-            Folder to which the whole training state is written after each epoch.
+            Folder to which the whole training state is written after each epoch. One that has an older state is said, and
+            replaced after the first epoch, unless `resume` is true.
         resume : bool
-            Go on from the state in `checkpoint`, bit for bit as if training had not stopped.
+            Go on from the state in `checkpoint`, bit for bit as if training had not stopped; where there is none yet, that is
+            said, and training begins.
         refit : bool
             Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs, under the same
             learning-rate schedule.
@@ -116,7 +118,7 @@ class Recommender(Questions):
         Returns
         -------
         Recommender
-            This object.
+            This object. After Ctrl-C (KeyboardInterrupt) it is fitted with the weights learnt so far, and a warning says so.
 
         Raises
         ------

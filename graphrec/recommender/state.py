@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
+from graphrec.losses import OF_RANKINGS
 from graphrec.models.base import Scorer
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.ranking.ranker import Ranker
@@ -70,6 +71,12 @@ class State:
                 if ranker is None or ranker.stale:
                     ranker = self.__dict__["_ranker"] = Ranker(self.model, self.shown)
         return ranker
+
+    @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a rating; of a loss of one's own nothing is known, and it is believed to be one."""
+        loss = self.options.get("loss")
+        return self.model.reads_ratings if loss is None else loss not in OF_RANKINGS
 
     @cached_property
     def has_nothing(self) -> npt.NDArray[np.bool_]:

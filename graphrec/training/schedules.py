@@ -201,7 +201,10 @@ def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mod
         case "cosine":
             warmup = o["warmup"]
             if warmup >= total:
-                raise InputError(f"schedule 'cosine' has a warmup of {warmup} {per}s, and the whole training has {total}.")
+                raise InputError(
+                    f"schedule 'cosine' has a warmup of {warmup} {per}s, and the whole training has {total}; train for more "
+                    "epochs, or give schedule_options a shorter warmup (0 for none)."
+                )
             decay = lr_scheduler.CosineAnnealingLR(optimizer, total - warmup, low)
             if not warmup:
                 return decay

@@ -122,6 +122,8 @@ class Trainer:
         if valid is None and self.optimizers.needs_metric:
             raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
         kept = None if checkpoint is None else Checkpoint(checkpoint, self._fingerprint(train, valid))
+        if kept is not None:
+            kept.announce(resume)
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
         with seeded(self.seed, self.device), _hops_stored_as(self.model, self.options.precision):
             if resume and kept is not None:
