@@ -56,6 +56,10 @@ class FitOptions:
         What to do about users who have met every item, for whom there is no negative. Where none is drawn by user it has
         nothing to say.
     epochs, batch_size : int
+    hogwild : bool
+        Steps of one pair each, taken by all threads (``torch.set_num_threads``) at once and without locks (Niu et al., NIPS
+        2011); ``batch_size`` is then how many pairs are dealt out at a time. For MF on the CPU with ``"sgd"`` or
+        ``"row_adagrad"``. On one thread a seed fixes the weights, on several it does not.
     lr : float
         Learning rate. A model's own default goes with the model's own optimiser: a rate that is given alone is Adam's.
     l2 : float
@@ -117,6 +121,7 @@ class FitOptions:
     saturated: str = "error"
     epochs: int = 100
     batch_size: int = 2048
+    hogwild: bool = False
     lr: float = 1e-3
     l2: float = 1e-4
     weight_decay: float = 0.0
@@ -224,6 +229,7 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "saturated": partial(word, known=("error", "skip")),
     "epochs": whole,
     "batch_size": whole,
+    "hogwild": check_flag,
     "lr": partial(number, above_zero=True),
     "l2": number,
     "weight_decay": number,

@@ -22,6 +22,7 @@ from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
 from graphrec.training.feeding import fed
 from graphrec.training.fingerprint import as_json, of_table
+from graphrec.training.hogwild_step import hogwild_step
 from graphrec.training.loss_watch import LossWatch
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
@@ -79,6 +80,8 @@ class Trainer:
         self.stage = stage
         self.optimizers = Optimizers(model, options, by_rows=self.objective.by_rows)
         self.compiled = factor_step(options, self.optimizers)
+        if options.hogwild:
+            self.compiled = hogwild_step(self.compiled, options, self.optimizers)
         self.seed = _seed_of(options.seed, stage)
         self.generator = torch.Generator().manual_seed(self.seed)
         mode = "min" if options.smaller_is_better else "max"
