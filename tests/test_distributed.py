@@ -18,7 +18,7 @@ from graphrec.cli import main
 from graphrec.distributed.group import joined
 from graphrec.errors import InputError
 
-EPOCHS = 6
+EPOCHS = 5
 # dim=10 on 4 processes: slices of 2 and 3 columns.
 CASES = {
     "mf": ("mf", {"dim": 10}, {"batch_size": 128}),  # row-wise Adagrad, whose sums are of whole rows
@@ -146,3 +146,119 @@ def test_a_checkpoint_resumes_with_another_number_of_processes(one, folder, two,
     assert_equal(one[model], two[1][f"{model} kept by 1"])
     assert_equal(one[model], four[3][f"{model} kept by 2"])
     assert_equal(one[model], outcome(fitted(model, checkpoint=folder / f"{model} kept by 4", resume=True)))
+
+
+# ---- what is refused, in a group of one ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield joined()
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    ("model", "hyper", "options", "said"),
+    [
+        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*lightgcn.* can"),
+        ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
+        ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
+        ("sgl", {}, {}, "SGL"),
+        ("mf", {"bias": True}, {}, "MF.*mf without bias"),
+        ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
+        ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
+        ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
+        ("lightgcn", {}, {"loss": "directau"}, "loss='directau' cannot be trained by several processes"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_with_what_can(alone, model, hyper, options, said):
+    how = {} if options is None else {"epochs": 1, **options}
+    with pytest.raises(InputError, match=said):
+        gr.Recommender(model, **hyper).fit(split().train, distributed=True, **how)
+
+
+def test_a_model_that_defines_a_loss_of_its_own_is_not_taken_for_its_parent():
+    class Pulled(gr.models.LightGCN):
+        def auxiliary(self, step):
+            return {"pull": step.rows.users.mean()}
+
+    train = split().train
+    assert gr.models.LightGCN(train, dim=4).column_tables() is not None
+    assert Pulled(train, dim=4).column_tables() is None
+
+
+def test_more_processes_than_columns_are_refused(alone, monkeypatch):
+    monkeypatch.setattr(alone, "size", 11)
+    with pytest.raises(InputError, match="users has 10 columns, which 11 processes cannot share"):
+        fitted("mf", together=True)
+
+
+def test_one_gpu_is_not_given_to_two_processes(alone, monkeypatch):
+    monkeypatch.setattr(alone, "size", 2)
+    assert alone.device("cpu") == "cpu"
+    assert alone.device("cuda") == "cuda:0"
+    with pytest.raises(InputError, match="'cuda:1' is one GPU for all 2 processes"):
+        alone.device("cuda:1")
+
+
+def test_a_group_of_one_is_one_process_and_its_recommender_an_ordinary_one(alone, one, tmp_path):
+    recommender = fitted("mf", together=True)
+    assert_equal(one["mf"], outcome(recommender))
+    recommender.save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").recommend([3], k=5).equals(recommender.recommend([3], k=5))
+    assert recommender.update(split().test, epochs=1, progress=False).model.users.shape == (60, 10)
+
+
+def test_without_torchrun_the_command_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("RANK", raising=False)
+    done = CliRunner().invoke(main, ["train", "mf", "--data", "ml-100k", "--out", str(tmp_path), "--distributed"])
+    assert done.exit_code == 1
+    assert "torchrun has started, and RANK is not in the environment: torchrun --nproc-per-node 2" in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+# ---- processes that die ----------------------------------------------------------------------------------------------
+
+TRAINING = """
+import os, sys
+import torch
+torch.set_num_threads(1)
+import graphrec as gr
+from test_distributed import fitted, outcome
+
+steps = []
+def bpr(pos, neg):
+    steps.append(1)
+    if os.environ["DIES"] == os.environ["RANK"] and len(steps) == 12:
+        os._exit(9)
+    return gr.losses.bpr(pos, neg)
+
+kept = sys.argv[1]
+recommender = fitted("lightgcn", together=True, loss=bpr, checkpoint=kept, resume=True)
+if os.environ["RANK"] == "0":
+    torch.save(outcome(recommender), kept + "/outcome.pt")
+"""
+
+
+def run_by_hand(folder, dies):
+    """Two processes without torchrun, which would end the one that is left before it finds out by itself."""
+    port, started = str(free_port()), []
+    for rank in "01":
+        place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": dies}
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
+        env = {**os.environ, **place, "PYTHONPATH": path}
+        started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
+    told = [process.communicate(timeout=120)[1] for process in started]
+    return [process.returncode for process in started], told
+
+
+def test_a_process_that_dies_ends_the_others_with_a_sentence_and_the_training_goes_on_from_its_checkpoint(one, tmp_path):
+    codes, told = run_by_hand(tmp_path, dies="1")
+    assert codes == [1, 9]
+    assert "process 0 of 2 cannot go on, because another one has ended or has not answered in time" in told[0]
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    codes, told = run_by_hand(tmp_path, dies="nobody")
+    assert codes == [0, 0], told
+    assert_equal(one["lightgcn"], torch.load(tmp_path / "outcome.pt"))
