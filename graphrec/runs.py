@@ -14,6 +14,7 @@ from graphrec.data.datasets import dataset_names, load_dataset
 from graphrec.data.formats import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
+from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
 from graphrec.models import MODELS, Scorer
 from graphrec.presets import preset, preset_data, preset_names
@@ -105,11 +106,13 @@ def train_run(
     refit: bool = False,
     origin: Mapping[str, Any] | None = None,
     titles: pd.Series[str] | None = None,
+    group: Group | None = None,
     **options: Any,
 ) -> None:
     """Fit, save, and lay ``history.csv`` and ``curves.png`` beside the model.
 
-    `origin` is written into the run: how its table was read and split; `titles` of items, by their ids as texts, too.
+    `origin` is written into the run: how its table was read and split; `titles` of items, by their ids as texts, too. Where a
+    `group` of processes trains it, one of them writes.
 
     Raises
     ------
@@ -118,7 +121,10 @@ def train_run(
     """
     interrupt = _Interrupt()
     callbacks = [interrupt] if recommender.kind.needs_training else []
-    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **options)
+    together = {} if group is None else {"distributed": True}
+    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **together, **options)
+    if group is not None and not group.is_writer:
+        return
     history = recommender.history
     if interrupt.came and not len(history):
         raise KeyboardInterrupt("nothing is saved: no epoch had ended")

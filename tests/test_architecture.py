@@ -15,6 +15,7 @@ ROOMS = [
     {"graph"},
     {"losses", "sampling"},
     {"models"},
+    {"distributed"},
     {"ranking"},
     {"evaluation"},
     {"training"},

@@ -89,6 +89,11 @@ def _value(text: str) -> Any:
     "--items", type=click.Path(path_type=Path), help="CSV or Parquet file with a title for each item (column --item)."
 )
 @click.option("--title", metavar="COLUMN", help="Of --items: the column of titles.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Folder that keeps the state of the training, every epoch.")
+@click.option("--resume", is_flag=True, help="Go on from the state in --checkpoint, if there is one.")
+@click.option(
+    "--distributed", is_flag=True, help="Share the training among the processes of torchrun: torchrun … -m graphrec train …"
+)
 def train(
     model: str,
     data: str,
@@ -99,9 +104,14 @@ def train(
     preset_data: str | None,
     items: Path | None,
     title: str | None,
+    checkpoint: Path | None,
+    resume: bool,
+    distributed: bool,
     **columns: Any,
 ) -> None:
     """Train MODEL (a model's or a preset's name) and save it in a folder."""
+    from graphrec.cli.together import one_voice
+    from graphrec.distributed.group import joined
     from graphrec.own_table import TableOptions, is_table, refuse_options, split_table
     from graphrec.run_folder import check_folder
     from graphrec.runs import named_recommender, named_split, train_run
@@ -113,18 +123,24 @@ def train(
         )
     if (items is None) != (title is None):
         raise InputError("--items names a file and --title its column of titles: one is of no use without the other.")
-    recommender, settings = named_recommender(model, settings_of(pairs), data, preset_data)
-    replaces = check_folder(out)
-    table = TableOptions(**columns)
-    origin: dict[str, Any] = {}
-    if is_table(data):
-        split, origin = split_table(data, table)
-    else:
-        split = named_split(data)
-        refuse_options(data, table)
-    titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
-    train_run(recommender, split.without_valid() if no_valid else split, out, refit, origin, titles, **settings)
-    click.echo(f"{'replaced the run' if replaces else 'saved'} in {click.format_filename(out)}")
+    if resume and checkpoint is None:
+        raise InputError("--resume needs --checkpoint, the folder to go on from.")
+    kept: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint, "resume": resume}
+    group = joined() if distributed else None
+    with one_voice(group):
+        recommender, settings = named_recommender(model, settings_of(pairs), data, preset_data)
+        replaces = check_folder(out) if group is None else group.from_writer(lambda: check_folder(out))
+        table = TableOptions(**columns)
+        origin: dict[str, Any] = {}
+        if is_table(data):
+            split, origin = split_table(data, table)
+        else:
+            split = named_split(data)
+            refuse_options(data, table)
+        titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
+        split = split.without_valid() if no_valid else split
+        train_run(recommender, split, out, refit, origin, titles, group, **kept, **settings)
+        click.echo(f"{'replaced the run' if replaces else 'saved'} in {click.format_filename(out)}")
 
 
 @click.command()

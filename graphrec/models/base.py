@@ -194,6 +194,15 @@ class Model(Scorer, DotProduct):
         """
         return None
 
+    def column_tables(self) -> tuple[nn.Parameter, ...] | None:
+        """All parameters, if several processes may each train some of their columns; None otherwise.
+
+        Nothing in training may then couple the columns but scores, which are dot products or cosines of rows, and the usual
+        penalty. A class that defines any of the methods from which training computes a loss is taken for one where it is not
+        so, unless it says so itself.
+        """
+        return None
+
     def factors(self) -> Factors | None:
         """The tables whose dot product is the score in training, if nothing else is; None otherwise.
 
@@ -335,6 +344,7 @@ class Solved(Scorer):
 # What a class may declare, and the methods of which the declaration speaks.
 _DECLARED = {
     "row_tables": {"encode", "penalty", "auxiliary"},
+    "column_tables": {"encode", "score", "score_all", "score_pairs", "score_matrix", "penalty", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
 }
 

@@ -12,12 +12,15 @@ from typing import Any
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
 from graphrec.devices import resolve_device, seeded
+from graphrec.distributed.columns import SharedColumns
+from graphrec.distributed.group import Group
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.callbacks import StopAfter
+from graphrec.training.column_trainer import ColumnTrainer
 from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
@@ -111,6 +114,7 @@ def train(
     resume: bool,
     refit: bool,
     earlier: State | None,
+    group: Group | None = None,
 ) -> State:
     """A trained model.
 
@@ -123,6 +127,8 @@ def train(
         As of :meth:`graphrec.Recommender.fit`.
     earlier : State, optional
         What a warm start goes on from; it is left as it is.
+    group : Group, optional
+        The processes that train it together; each ends with the whole model.
     """
     if not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
         _say_unread_ratings(plan, table)
@@ -133,7 +139,7 @@ def train(
         model = copy.deepcopy(earlier.model)
         stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
         shown = joined(earlier.shown, table)
-    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage)
+    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected = valid is not None and ended.best_epoch is not None
     if valid is not None:
@@ -142,7 +148,7 @@ def train(
         both = joined(table, valid)
         again = build(plan, both, options.seed)
         stop = StopAfter(ended.best_epoch or options.epochs)
-        if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0).interrupted:
+        if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0, group).interrupted:
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=3)
         else:
             model, built_from = again, both
@@ -159,11 +165,20 @@ def run(
     checkpoint: Path | None,
     resume: bool,
     stage: int,
+    group: Group | None = None,
 ) -> TrainingState:
     """Train a model as it stands, on a table that shares its id space."""
     assert isinstance(model, Model)
     evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
     if evaluate is not None and valid is not None:
         evaluate.check(valid)
+    if group is not None:
+        shared = SharedColumns(model, group)
+        shared.cut()
+        ended = ColumnTrainer(shared, options, evaluate, callbacks, identity=plan.identity, stage=stage).fit(
+            table, valid, checkpoint, resume
+        )
+        shared.join()
+        return ended
     trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
     return trainer.fit(table, valid, checkpoint, resume)

@@ -13,6 +13,7 @@ import torch
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
+from graphrec.distributed.group import joined
 from graphrec.errors import InputError, check_flag, unknown_name
 from graphrec.evaluation.report import Report
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
@@ -87,6 +88,7 @@ class Recommender(Questions):
         resume: bool = False,
         refit: bool = False,
         warm_start: bool = False,
+        distributed: bool = False,
         **options: Any,
     ) -> Recommender:
         """Train, or solve in closed form.
@@ -111,6 +113,11 @@ class Recommender(Questions):
         warm_start : bool
             Go on from the present weights with a new optimiser: a further stage of training. The model keeps what it was
             built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
+        distributed : bool
+            Train together with the other processes of torch's process group, or of those that torchrun has started: all of
+            them call `fit` with the same arguments, each holds some columns of every embedding table, and each ends with the
+            whole recommender, equal to what one process makes up to rounding. Callbacks are called in process 0 alone, which
+            also writes `checkpoint`.
         **options
             See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
             defaults. Models in closed form take `device` only, and what asks for nothing.
@@ -128,21 +135,23 @@ class Recommender(Questions):
             The loss became NaN or infinite; the message says in which epoch and step.
         """
         fitting.check_tables(train, valid)
-        for name, value in (("resume", resume), ("refit", refit), ("warm_start", warm_start)):
+        flags = {"resume": resume, "refit": refit, "warm_start": warm_start, "distributed": distributed}
+        for name, value in flags.items():
             check_flag(name, value)
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         plan = self._plan()
         if issubclass(self.kind, Solved):
-            given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+            given = {"callbacks": callbacks, "checkpoint": checkpoint, **flags, "refit": False}
             refuse_for_solved(self.name, self.kind.reads, options, given)
             self._state = fitting.solve(plan, train, valid, refit, options.get("device", "auto"))
             return self
         if warm_start:
             self._check_warm_start(train, refit)
+        chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, options, train, valid, refit)
         self._state = fitting.train(
             plan,
-            choose({**self.kind.defaults_for(train), **self.fit_defaults}, options, train, valid, refit),
+            chosen,
             train,
             valid,
             callbacks=callbacks,
@@ -150,6 +159,7 @@ class Recommender(Questions):
             resume=resume,
             refit=refit,
             earlier=self._fitted if warm_start else None,
+            group=joined() if distributed else None,
         )
         return self
 

@@ -36,13 +36,15 @@ class Checkpoint:
         `folder` is a file.
     """
 
+    name = "checkpoint.safetensors"
+
     def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise InputError(f"checkpoint must be a folder, and {folder} is, or lies in, a file.") from None
         self.folder = folder
-        self.path = folder / "checkpoint.safetensors"
+        self.path = folder / self.name
         self.fingerprint = fingerprint
 
     def announce(self, resume: bool) -> None:

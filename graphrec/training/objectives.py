@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar, Protocol
 
@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from graphrec import losses
 from graphrec.data.interactions import Interactions
+from graphrec.distributed.reduction import Reduction
 from graphrec.errors import InputError, unknown_name
 from graphrec.models.base import Model, Step, encoding_of
-from graphrec.models.encoding import Encoding
+from graphrec.models.encoding import Encoding, Gathered
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
 from graphrec.sampling.negatives import READS
 from graphrec.training.options import FitOptions
@@ -96,6 +97,8 @@ class _Objective:
         How many tensors the loss is given.
     by_rows : bool
         Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
+    by_columns : bool
+        Whether all that a step makes of a model's rows are their scores and their penalty, see :class:`Reduction`.
     takes_steps : bool
         Whether it moves the parameters by itself, without an optimiser.
     """
@@ -104,11 +107,13 @@ class _Objective:
     reads_ratings: ClassVar[bool] = False
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
+    by_columns: ClassVar[bool] = False
     takes_steps: bool = False
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         self.options = options
         self.loss = loss
+        self.reduction = Reduction()
         self._log_q: Tensor | None = None
         self._fresh = True
         refuse_unread(options, self.reads_of(options.loss, options.negatives))
@@ -167,10 +172,16 @@ class _Objective:
             value: Tensor = loss(*scores, **options)
         return value
 
-    def _with_extras(self, value: Tensor, model: Model, step: Step) -> Terms:
+    def _looked(
+        self, model: Model, encoding: Encoding, users: Tensor, items: Tensor, score: Callable[[Tensor, Tensor], Sequence[Any]]
+    ) -> tuple[Gathered, Sequence[Any], Tensor | None]:
+        """Rows, their scores and their penalty, whole though each of several processes may have some columns only."""
+        return self.reduction.scores(encoding, users, items, score, model.penalty if self.options.l2 else None)
+
+    def _with_extras(self, value: Tensor, model: Model, step: Step, penalty: Tensor | None = None) -> Terms:
         terms = {"loss": value}
-        if step.rows is not None and self.options.l2:
-            terms["l2"] = self.options.l2 * model.penalty(step.rows)
+        if penalty is not None:
+            terms["l2"] = self.options.l2 * penalty
         extra = model.auxiliary(step)
         if self._fresh:
             who = f"the loss {name_of(self.loss)}"
@@ -186,6 +197,7 @@ class Pairwise(_Objective):
 
     reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | _SAMPLED
     by_rows = True
+    by_columns = True
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)
@@ -219,15 +231,18 @@ class Pairwise(_Objective):
         encoding = self._encode(model)
         b = len(batch.users)
         items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
-        rows = encoding.gather(batch.users, items)
-        u, v = rows.users, rows.items
-        pos = model.score(u, v[:b])
+
+        def score(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+            pos = model.score(u, v[:b])
+            if batch.negatives is None:
+                return pos, model.score_all(u, v)
+            if batch.negatives.ndim == 1:
+                return pos, model.score_all(u, v[b:])
+            return pos, model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+
+        rows, (pos, neg), penalty = self._looked(model, encoding, batch.users, items, score)
         if batch.negatives is None:
-            neg = _others_of_batch(model.score_all(u, v), batch.items)
-        elif batch.negatives.ndim == 1:
-            neg = model.score_all(u, v[b:])
-        else:
-            neg = model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+            neg = _others_of_batch(neg, batch.items)
         drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
         if self.options.credit is not None:
             credit = self.options.credit.between(batch.items, drawn)
@@ -240,7 +255,7 @@ class Pairwise(_Objective):
                 f"got {tuple(pos.shape)} and {tuple(neg.shape)}."
             )
         loss = self._loss(pos, neg, credit=credit, negatives=drawn)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
@@ -254,6 +269,7 @@ class Rating(_Objective):
     reads = frozenset({"loss_options", "batch_size", "l2"})
     reads_ratings = True
     by_rows = True
+    by_columns = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         if train.ratings is None:
@@ -265,10 +281,12 @@ class Rating(_Objective):
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
         """See :class:`_Objective`."""
         encoding = self._encode(model)
-        rows = encoding.gather(batch.users, batch.items)
         assert batch.ratings is not None
-        loss = self._loss(model.score(rows.users, rows.items), batch.ratings)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
+        rows, (predicted,), penalty = self._looked(
+            model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),)
+        )
+        loss = self._loss(predicted, batch.ratings)
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Rowwise(_Objective):
@@ -308,6 +326,7 @@ class SharedNegatives(_Objective):
 
     reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
     by_rows = True
+    by_columns = True
     scores = 3
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
@@ -332,12 +351,14 @@ class SharedNegatives(_Objective):
         # Many users share an item: each distinct one is encoded once.
         assert batch.distinct is not None
         assert batch.position is not None
-        rows = encoding.gather(batch.users, batch.distinct)
         positive, negative = batch.position[: len(batch.items)], batch.position[len(batch.items) :]
-        pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
-        neg = model.score_matrix(rows.users, F.embedding(negative, rows.items))
+
+        def score(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor | losses.Product]:
+            return model.score_pairs(u, v, batch.owner, positive), model.score_matrix(u, F.embedding(negative, v))
+
+        rows, (pos, neg), penalty = self._looked(model, encoding, batch.users, batch.distinct, score)
         loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Alignment(_Objective):
@@ -353,7 +374,8 @@ class Alignment(_Objective):
         """See :class:`_Objective`."""
         encoding = self._encode(model)
         rows = encoding.gather(batch.users, batch.items)
-        return self._with_extras(self._loss(rows.users, rows.items), model, Step(encoding, rows, batch, epoch))
+        penalty = model.penalty(rows) if self.options.l2 else None
+        return self._with_extras(self._loss(rows.users, rows.items), model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Own(_Objective):

@@ -124,7 +124,7 @@ class Trainer:
             self.optimizers.attach_schedule(self.options.epochs, _length(sampler))
         if valid is None and self.optimizers.needs_metric:
             raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
-        kept = None if checkpoint is None else Checkpoint(checkpoint, self._fingerprint(train, valid))
+        kept = None if checkpoint is None else self._checkpoint(checkpoint, self._fingerprint(train, valid))
         if kept is not None:
             kept.announce(resume)
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
@@ -153,6 +153,7 @@ class Trainer:
             state.history.append(row)
             state.epoch += 1
             self.callbacks.on_epoch_end(state)
+            self._agree()
             if checkpoint is not None:
                 self._save(checkpoint)
 
@@ -173,7 +174,7 @@ class Trainer:
         self.optimizers.settle()
         if not watch.steps:
             raise InputError(f"the sampler gave no batch in epoch {epoch}; each iteration over it must be a new epoch.")
-        means = watch.close(parameter_norms(self.model))
+        means = watch.close(self.objective.reduction.norms(parameter_norms(self.model)))
         state.loss = watch.latest
         rates = {} if self.objective.takes_steps else {"lr": rate}
         return {"epoch": epoch, **means, **rates, "seconds": time.perf_counter() - started}
@@ -234,7 +235,13 @@ class Trainer:
             self.model.load_state_dict(self.best)
         self.model.eval()
 
+    def _agree(self) -> None:
+        """Nobody else is asked whether training goes on."""
+
     # ---- checkpoints ---------------------------------------------------------------------------
+
+    def _checkpoint(self, folder: Path, fingerprint: dict[str, Any]) -> Checkpoint:
+        return Checkpoint(folder, fingerprint)
 
     def _fingerprint(self, train: Interactions, valid: Interactions | None) -> dict[str, Any]:
         """What a resumed training must share; it may train longer, look different and run elsewhere."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
@@ -107,6 +107,10 @@ class LightGCN(Model):
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
         z = self._propagated()
         return z if self.similarity == "dot" else CosineEncoding(z)
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: a hop acts on each column alone, and so does the mean of hops."""
+        return (self.embedding,)
 
     def folding(self) -> People:
         """A new person listens to the given items: the mean of an ego row and of what the items' hops send.
