@@ -10,8 +10,10 @@ from graphrec import losses, models
 from graphrec._version import __version__
 from graphrec.data import split
 from graphrec.data.datasets import load_dataset
+from graphrec.data.folder import read_folder
 from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
 from graphrec.data.interactions import Interactions
+from graphrec.data.mapped import open_table, write_table
 from graphrec.data.parquet import read_parquet
 from graphrec.data.split import Split
 from graphrec.evaluation.evaluate import evaluate, evaluate_ratings
@@ -39,12 +41,15 @@ __all__ = [
     "load_dataset",
     "losses",
     "models",
+    "open_table",
     "preset",
     "read_csv",
+    "read_folder",
     "read_lightgcn",
     "read_parquet",
     "search",
     "split",
     "tune",
     "write_lightgcn",
+    "write_table",
 ]

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["pack", "read_tensors", "replace_file", "write_tensors"]
+__all__ = ["is_running", "pack", "read_tensors", "replace_file", "write_tensors"]
 
 _BLANK = b"0" * 64
 # In a header a quote inside a name or a value has a backslash before it: only the key itself looks like this.
@@ -143,11 +143,12 @@ def replace_file(path: Path, *parts: bytes | memoryview) -> None:
 def _remove_parts_of_the_dead(path: Path) -> None:
     for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
         number = part.name.removeprefix(f"{path.name}.").removesuffix(".part")
-        if number.isdecimal() and not _is_running(int(number)):
+        if number.isdecimal() and not is_running(int(number)):
             part.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
     if os.name != "posix":  # elsewhere, to ask by a signal is to end it
         return True
     try:

@@ -38,6 +38,7 @@ Place: TypeAlias = Callable[[int], str]
 """How a message names a row, from its position in the table: "at row 3", or "in line 5" of a file."""
 
 _INT64 = np.iinfo(np.int64)
+_BLOCK = 1 << 20  # values that are brought into one form at a time
 _REMEDIES = {
     "f": "if they are whole numbers, convert them with .astype('int64')",
     "b": "convert them with .astype('int64')",
@@ -197,14 +198,21 @@ def digest(*arrays: IdArray) -> str:
     """32 hexadecimal digits (BLAKE2b) of integers and texts: other values, another order or type, other digits."""
     found = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        if array.dtype.kind in "iu":
-            parts = [array.astype("<i8").tobytes()]
-        else:
-            texts = [str(text).encode("utf-8", "surrogatepass") for text in array.tolist()]
-            parts = [np.array([len(text) for text in texts], "<i8").tobytes(), *texts]
         found.update(f"{array.dtype.kind in 'iu'} {len(array)} ".encode())
-        found.update(b"".join(parts))
+        blocks = [array[lo : lo + _BLOCK] for lo in range(0, len(array), _BLOCK)]  # views: a mapped table is not copied
+        if array.dtype.kind in "iu":
+            for block in blocks:
+                found.update(np.ascontiguousarray(block, "<i8").data)
+            continue
+        for block in blocks:
+            found.update(np.array([len(_utf8(text)) for text in block.tolist()], "<i8").data)
+        for block in blocks:
+            found.update(b"".join(map(_utf8, block.tolist())))
     return found.hexdigest()
+
+
+def _utf8(text: object) -> bytes:
+    return str(text).encode("utf-8", "surrogatepass")
 
 
 def _from_objects(values: IdArray, name: str) -> IdArray:

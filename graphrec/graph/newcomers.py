@@ -48,8 +48,9 @@ class Listeners:
         count = np.diff(histories.indptr)
         degree = np.concatenate([self._items, count + (1.0 if self._loops else 0.0)])
         row, column = np.repeat(np.arange(b), count), histories.indices.astype(np.int64)
-        weights = self._weigh(degree, n + row, column)
-        itself = self._weigh(degree, n + np.arange(b), n + np.arange(b)) if self._loops else np.zeros(b)
+        weigh = self._weigh(degree)
+        weights = weigh(n + row, column)
+        itself = weigh(n + np.arange(b), n + np.arange(b)) if self._loops else np.zeros(b)
         index = torch.as_tensor(np.stack([row, column]), device=self.device)
         values = torch.as_tensor(weights.astype(np.float32), device=self.device)
         return (

@@ -16,6 +16,7 @@ A node without an edge has a row of zeros (besides its self-loop, where the name
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -24,45 +25,41 @@ import numpy.typing as npt
 __all__ = ["NORMALISATIONS", "SELF_LOOPS", "edge_values"]
 
 FloatArray = npt.NDArray[np.float32]
-Weigh = Callable[[npt.NDArray[np.float64], npt.NDArray[np.integer], npt.NDArray[np.integer]], npt.NDArray[np.float64]]
+Degrees = npt.NDArray[np.float64]
+Nodes = npt.NDArray[np.integer]
+Weights = Callable[[Nodes, Nodes], Degrees]
+"""From the rows and the columns of some edges to their weights."""
+
+_BLOCK = 1 << 22  # entries, nearly, that are weighed at a time
 
 
-def _power(degree: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
+def _power(degree: Degrees, exponent: float) -> Degrees:
     """degree ** exponent with 0 for isolated nodes."""
     result = np.zeros_like(degree)
     np.power(degree, exponent, out=result, where=degree > 0)
     return result
 
 
-def _none(
-    degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float64]:
-    return np.ones(len(row))
+def _none(degree: Degrees) -> Weights:
+    return lambda row, column: np.ones(len(row))
 
 
-def _symmetric(
-    degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float64]:
+def _symmetric(degree: Degrees) -> Weights:
     scale = _power(degree, -0.5)
-    values: npt.NDArray[np.float64] = scale[row] * scale[column]
-    return values
+    return lambda row, column: scale[row] * scale[column]
 
 
-def _row(
-    degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float64]:
-    values: npt.NDArray[np.float64] = _power(degree, -1.0)[row]
-    return values
+def _row(degree: Degrees) -> Weights:
+    scale = _power(degree, -1.0)
+    return lambda row, column: scale[row]
 
 
-def _symmetric_then_self(
-    degree: npt.NDArray[np.float64], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float64]:
-    loops = row == column
-    return np.where(loops, 1.0, _symmetric(degree - 1.0, row, column))
+def _symmetric_then_self(degree: Degrees) -> Weights:
+    symmetric = _symmetric(degree - 1.0)
+    return lambda row, column: np.where(row == column, 1.0, symmetric(row, column))
 
 
-NORMALISATIONS: dict[str, Weigh] = {
+NORMALISATIONS: dict[str, Callable[[Degrees], Weights]] = {
     "none": _none,
     "sym": _symmetric,
     "row": _row,
@@ -87,6 +84,13 @@ def edge_values(name: str, indptr: npt.NDArray[np.int64], indices: npt.NDArray[n
     -------
     ndarray of float32, shape (nnz,)
     """
-    degree = np.diff(indptr).astype(np.float64)
-    row = np.repeat(np.arange(len(degree), dtype=np.int32), np.diff(indptr))
-    return NORMALISATIONS[name](degree, row, indices).astype(np.float32)
+    lengths = np.diff(indptr)
+    weigh = NORMALISATIONS[name](lengths.astype(np.float64))
+    values = np.empty(len(indices), np.float32)
+    # A block of rows at a time: the double precision of all of them would take six times the room of the result.
+    edges = np.unique(np.searchsorted(indptr, np.arange(0, len(indices) + _BLOCK, _BLOCK)).clip(max=len(lengths)))
+    for lo, hi in itertools.pairwise(np.unique([0, *edges, len(lengths)]).tolist()):
+        row = np.repeat(np.arange(lo, hi, dtype=np.int32), lengths[lo:hi])
+        part = slice(int(indptr[lo]), int(indptr[hi]))
+        values[part] = weigh(row, indices[part])
+    return values

@@ -1,0 +1,179 @@
+"""From files to the columns of a mapped table, in passes that each go over what the one before wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.column_files import Staging
+from graphrec.data.id_spaces import IdSpace
+from graphrec.data.mapped import id_at, stage_ids, table_record
+from graphrec.data.pair_sorting import PairSorter
+from graphrec.data.repeats import Duplicates
+from graphrec.data.table_parts import PartReader, Place
+from graphrec.errors import InputError
+
+__all__ = ["FolderPasses"]
+
+_BLOCK = 1 << 20  # rows
+_EXTRAS: dict[str, Any] = {"rating": np.float32, "time": np.int64}
+
+
+class FolderPasses:
+    """The making of one table.
+
+    Parameters
+    ----------
+    staging : Staging
+        Where its columns go; entered, and committed at the end.
+    reader : PartReader
+    """
+
+    def __init__(self, staging: Staging, reader: PartReader) -> None:
+        self.staging, self.reader = staging, reader
+        self.scratch = staging.path / "scratch"
+        self.extras = {name: dtype for name, dtype in _EXTRAS.items() if getattr(reader.roles, name) is not None}
+        self.places: list[Place] = []
+        self.starts = [0]  # of the batches, in rows of the table; and the end
+        self.spaces: list[IdSpace] = []
+        self.kinds: list[str] = []
+        self.sizes: list[int] = []
+        self.sorter: PairSorter | None = None
+
+    def run(self, paths: Sequence[Path], duplicates: Duplicates) -> None:
+        """Make the table; see :func:`graphrec.data.folder.read_folder`."""
+        self.scratch.mkdir()
+        try:
+            self._number_ids(paths)
+            self._index_rows()
+            self._sort_pairs(duplicates)
+        finally:  # an error's traceback would keep them open, and their room taken
+            for space in self.spaces:
+                space.remove()
+            if self.sorter is not None:
+                self.sorter.close()
+        self.scratch.rmdir()
+        kinds = dict(zip(("user", "item"), self.kinds, strict=True))
+        self.staging.commit(table_record(self.sizes[0], self.sizes[1], kinds))
+
+    def _number_ids(self, paths: Sequence[Path]) -> None:
+        """First pass, the only one over the source: ids batch by batch; ratings and times."""
+        self.spaces = [IdSpace(self.scratch, side) for side in ("user", "item")]
+        columns = {name: self.staging.column(f"{name}s", dtype) for name, dtype in self.extras.items()}
+        for batch in self.reader.read(paths):
+            self.spaces[0].add(batch.users)
+            self.spaces[1].add(batch.items)
+            for name, values in (("rating", batch.ratings), ("time", batch.times)):
+                if values is not None:
+                    columns[name].add(values)
+            self.places.append(batch.place)
+            self.starts.append(self.starts[-1] + len(batch.users))
+        for column in columns.values():
+            column.close()
+
+    def _index_rows(self) -> None:
+        """Second pass: indices instead of ids."""
+        for side, space in zip(("user", "item"), self.spaces, strict=True):
+            ids, integers = space.order(guess=self.reader.is_text_file)
+            self.sizes.append(len(ids))
+            self.kinds.append(
+                stage_ids(self.staging, side, ids.to_numpy()) if integers else _stage_texts(self.staging, side, ids)
+            )
+            del ids
+            with self.staging.column(f"{side}s", np.int32) as column:
+                for index in space.indices():
+                    column.add(index)
+            space.remove()
+
+    def _rows(self, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, npt.NDArray[Any]]]]:
+        """Positions of rows, and their values in columns that are written, block by block."""
+        for lo in range(0, self.starts[-1], _BLOCK):
+            rows = slice(lo, min(lo + _BLOCK, self.starts[-1]))
+            yield rows, {name: self.staging.read(name, rows) for name in names}
+
+    def _sort_pairs(self, duplicates: Duplicates) -> None:
+        """Third pass: keys, then pairs in their order, and what becomes of those that are repeated."""
+        degree = np.zeros(self.sizes[0], np.int64)
+        for _, columns in self._rows(["users"]):
+            np.add.at(degree, columns["users"], 1)
+        self.sorter = PairSorter(self.scratch, degree, self.sizes[1], self.extras)
+        names = ["users", "items", *(f"{name}s" for name in self.extras)]
+        with self.staging.column("keys", np.int64) as keys:
+            for _, columns in self._rows(names):
+                extras = {name: columns[f"{name}s"] for name in self.extras}
+                keys.add(self.sorter.add(columns["users"], columns["items"], extras))
+        del degree
+        met, gone = np.zeros(self.sizes[0] + 1, np.int64), _Gone(self.scratch / "gone", self.starts[-1])
+        repeats, first = 0, self.starts[-1]
+        with self.staging.column("distinct_keys", np.int64) as distinct, self.staging.column("indices", np.int32) as indices:
+            for piece in self.sorter.pieces(duplicates):
+                users, items = np.divmod(piece.keys, self.sizes[1])
+                np.add.at(met, users + 1, 1)
+                distinct.add(piece.keys)
+                indices.add(items.astype(np.int32))
+                repeats, first = repeats + piece.repeats, first if piece.first < 0 else min(first, piece.first)
+                if len(piece.gone):
+                    gone.mark(piece.gone)
+                if piece.joined is not None:
+                    self.staging.change("ratings", *piece.joined)
+        if duplicates == "error" and repeats:
+            raise self._repeated(repeats, first)
+        self.staging.write("indptr", np.int64, np.cumsum(met))
+        if gone.marks is not None:
+            self._leave_out(gone.marks, [*names, "keys"])
+        gone.remove()
+
+    def _leave_out(self, marks: npt.NDArray[np.bool_], names: Sequence[str]) -> None:
+        shorter = {name: self.staging.column(f"{name}.kept", self.staging.dtype(name)) for name in names}
+        for rows, columns in self._rows(names):
+            stay = ~marks[rows]
+            for name, column in shorter.items():
+                column.add(columns[name][stay])
+        for name, column in shorter.items():
+            column.close()
+            self.staging.rename(f"{name}.kept", name)
+
+    def _repeated(self, count: int, row: int) -> InputError:
+        batch = int(np.searchsorted(self.starts, row, side="right")) - 1
+        who, what = (
+            id_at(self.staging, side, kind, int(self.staging.read(f"{side}s", slice(row, row + 1))[0]))
+            for side, kind in zip(("user", "item"), self.kinds, strict=True)
+        )
+        return InputError(
+            f"{count:,} rows repeat an earlier (user, item) pair, first {self.places[batch](row - self.starts[batch])}: user "
+            f"{who!s}, item {what!s}. Say what to do with them: duplicates='last', 'first', 'mean', 'sum', 'max' or 'keep'."
+        )
+
+
+class _Gone:
+    """Which rows of the table are to be left out, as a mapped file that is made when there is one."""
+
+    def __init__(self, path: Path, n: int) -> None:
+        self._path, self._n = path, n
+        self.marks: npt.NDArray[np.bool_] | None = None
+
+    def mark(self, rows: npt.NDArray[np.int64]) -> None:
+        if self.marks is None:
+            with self._path.open("wb") as file:  # not a file of holes: writing to one ends the process when the disk is full
+                for lo in range(0, self._n, _BLOCK):
+                    file.write(bytes(min(_BLOCK, self._n - lo)))
+            self.marks = np.memmap(self._path, bool, "r+", shape=(self._n,))
+        self.marks[rows] = True
+
+    def remove(self) -> None:
+        self.marks = None
+        self._path.unlink(missing_ok=True)
+
+
+def _stage_texts(staging: Staging, side: str, ids: Any) -> str:
+    """As :func:`stage_ids`, from pyarrow's large_string without making objects of them."""
+    _, offsets, data = ids.buffers()
+    starts = np.frombuffer(offsets, np.int64, len(ids) + 1, ids.offset * 8)
+    text = np.frombuffer(data, np.uint8)[starts[0] : starts[-1]]
+    staging.write(f"{side}_ids.text", np.uint8, text)
+    staging.write(f"{side}_ids.starts", np.int64, starts - starts[0])
+    return "texts"

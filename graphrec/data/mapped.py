@@ -1,0 +1,243 @@
+"""A table whose columns stay on disk and are mapped into memory: opened at once, and shared by all that open it.
+
+``table.json``                       sizes, kinds of ids, and the name of the folder with the columns
+``columns-NAME/*.npy``               users, items, ratings, times; what is derived from them; the ids
+
+The columns are written into a folder of another name. It gets its own when they are complete and on the disk, and it is the
+table when ``table.json``, which is replaced in one move, names it. What a killed process left is not a table, and goes when
+the next one is written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec._version import __version__
+from graphrec.data.column_files import Staging, mapped
+from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+
+__all__ = ["FORMAT", "MappedInteractions", "id_at", "open_table", "stage_ids", "table_record", "write_table"]
+
+FORMAT = 1
+_COLUMNS: dict[str, Any] = {
+    "users": np.int32,
+    "items": np.int32,
+    "ratings": np.float32,
+    "times": np.int64,
+    "keys": np.int64,
+    "distinct_keys": np.int64,
+    "indptr": np.int64,
+    "indices": np.int32,
+}
+_IDS: dict[str, dict[str, Any]] = {"integers": {"": np.int64}, "texts": {".text": np.uint8, ".starts": np.int64}}
+
+
+class MappedInteractions(Interactions):
+    """Interactions whose arrays are read-only views of files; see :func:`open_table`.
+
+    A pickle or a copy holds the name of the folder and opens it again. What is made of this table, such as the parts of a
+    split, is an ordinary table in memory with the same ids; :func:`write_table` maps it, too.
+    """
+
+    _opened: _Opened | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files are; None for a table that was made of this one."""
+        return None if self._opened is None else self._opened.folder
+
+    @cached_property
+    def user_ids(self) -> npt.NDArray[Any]:
+        """See :class:`Interactions`; texts are read when they are first asked for, and are then in memory."""
+        return self._read("user")
+
+    @cached_property
+    def item_ids(self) -> npt.NDArray[Any]:
+        """As :attr:`user_ids`."""
+        return self._read("item")
+
+    def _read(self, side: str) -> npt.NDArray[Any]:
+        if self._opened is None:  # the fields of any other table are set when it is made
+            raise AttributeError(f"{side}_ids")
+        return self._opened.ids(side)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users in the id space, with or without a row."""
+        return super().n_users if self._opened is None else int(self._opened.record["n_users"])
+
+    @property
+    def n_items(self) -> int:
+        """Number of items in the id space, with or without a row."""
+        return super().n_items if self._opened is None else int(self._opened.record["n_items"])
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._opened is None:
+            return super().__reduce_ex__(protocol)
+        return open_table, (str(self._opened.folder), self._opened.record["columns"])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> MappedInteractions:
+        return self  # frozen, and so are its files
+
+
+class _Opened:
+    """A folder and what its ``table.json`` says."""
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.folder, self.record = folder, record
+        self.columns = folder / record["columns"]
+
+    def array(self, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        return mapped(self.columns / f"{name}.npy", dtype, int(self.record["lengths"][name]))
+
+    def ids(self, side: str) -> npt.NDArray[Any]:
+        kind = self.record["ids"][side]
+        if kind == "integers":
+            return self.array(f"{side}_ids", np.int64)
+        text, starts = (self.array(f"{side}_ids{part}", dtype) for part, dtype in _IDS["texts"].items())
+        ids, whole = np.empty(len(starts) - 1, object), text.data
+        ids[:] = [str(whole[a:b], "utf-8", "surrogatepass") for a, b in itertools.pairwise(starts.tolist())]
+        ids.flags.writeable = False
+        return ids
+
+
+def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> MappedInteractions:
+    """Open a table that :func:`~graphrec.data.folder.read_folder` or :func:`write_table` wrote.
+
+    It takes milliseconds whatever the size: the files are mapped, their sizes are checked and their content is not. The
+    operating system reads pages as they are needed, gives them back when memory is short, and holds them once for
+    all processes. Do not change the files of a table that is open.
+
+    Parameters
+    ----------
+    folder : path
+    columns : str, optional
+        Name of the folder of columns that is expected, so that a table that was written anew is not taken for the old one.
+
+    Returns
+    -------
+    MappedInteractions
+
+    Raises
+    ------
+    InputError
+        There is no table, it is of another version, or a file is missing or of another size.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"open_table takes the path of a folder, not {type(folder).__name__}.")
+    path = Path(folder).absolute()
+    record = _record(path)
+    if columns is not None and columns != record["columns"]:
+        raise InputError(f"{path} has been written anew and is another table now.")
+    opened = _Opened(path, record)
+    array: dict[str, Any] = {name: opened.array(name, dtype) for name, dtype in _COLUMNS.items() if name in record["lengths"]}
+    for side, kind in record["ids"].items():
+        for part, dtype in _IDS[kind].items():
+            opened.array(f"{side}_ids{part}", dtype)  # so that what is damaged is found now
+    table = MappedInteractions.__new__(MappedInteractions)
+    table.__dict__.update(
+        users=array["users"],
+        items=array["items"],
+        ratings=array.get("ratings"),
+        times=array.get("times"),
+        keys=array["keys"],
+        distinct_keys=array["distinct_keys"],
+        structure=(array["indptr"], array["indices"]),
+        _opened=opened,
+    )
+    return table
+
+
+def write_table(table: Interactions, folder: str | os.PathLike[str]) -> MappedInteractions:
+    """Write any table, such as a part of a split, so that it can be opened with :func:`open_table`.
+
+    Parameters
+    ----------
+    table : Interactions
+    folder : path
+        A new folder, an empty one, or that of an earlier table, which is replaced in one move.
+
+    Returns
+    -------
+    MappedInteractions
+        The same table, opened.
+
+    Raises
+    ------
+    InputError
+        The table has no row, or the folder holds something else.
+    OSError
+        The files could not be written; an earlier table is still there.
+    """
+    if not isinstance(table, Interactions):
+        raise InputError(f"write_table takes Interactions, not {type(table).__name__}.")
+    if not len(table):
+        raise InputError("write_table needs a table with at least one row.")
+    indptr, indices = table.structure
+    derived: dict[str, npt.NDArray[Any]] = {
+        "keys": table.keys,
+        "distinct_keys": table.distinct_keys,
+        "indptr": indptr,
+        "indices": indices,
+    }
+    with Staging(Path(folder)) as staging:
+        for name, dtype in _COLUMNS.items():
+            values = derived.get(name, getattr(table, name, None))
+            if values is not None:
+                staging.write(name, dtype, values)
+        kinds = {side: stage_ids(staging, side, getattr(table, f"{side}_ids")) for side in ("user", "item")}
+        staging.commit(table_record(table.n_users, table.n_items, kinds))
+    return open_table(folder)
+
+
+def stage_ids(staging: Staging, side: str, ids: npt.NDArray[Any]) -> str:
+    """Write the ids of a side, and return their kind."""
+    if ids.dtype.kind in "iu":
+        staging.write(f"{side}_ids", np.int64, ids)
+        return "integers"
+    with staging.column(f"{side}_ids.text", np.uint8) as text, staging.column(f"{side}_ids.starts", np.int64) as starts:
+        starts.add(np.zeros(1, np.int64))
+        end = 0
+        for lo in range(0, len(ids), 1 << 18):
+            encoded = [str(one).encode("utf-8", "surrogatepass") for one in ids[lo : lo + (1 << 18)].tolist()]
+            text.add(np.frombuffer(b"".join(encoded), np.uint8))
+            ends = end + np.cumsum([len(one) for one in encoded])
+            starts.add(ends)
+            end = int(ends[-1])
+    return "texts"
+
+
+def id_at(staging: Staging, side: str, kind: str, index: int) -> int | str:
+    """One id of those that :func:`stage_ids` wrote."""
+    if kind == "integers":
+        return int(staging.read(f"{side}_ids", slice(index, index + 1))[0])
+    start, end = staging.read(f"{side}_ids.starts", slice(index, index + 2)).tolist()
+    return staging.read(f"{side}_ids.text", slice(start, end)).tobytes().decode("utf-8", "surrogatepass")
+
+
+def table_record(n_users: int, n_items: int, kinds: dict[str, str]) -> dict[str, Any]:
+    """What ``table.json`` says beside the names and lengths of the columns."""
+    return {"format": FORMAT, "graphrec": __version__, "n_users": n_users, "n_items": n_items, "ids": kinds}
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / "table.json"
+    if not path.is_file():
+        raise InputError(f"{folder} is not a table: it has no table.json. read_folder and write_table make one.")
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version, writer = record["format"], record["graphrec"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is damaged and cannot be read.") from None
+    if version != FORMAT:
+        raise InputError(f"{folder} was written by graphrec {writer}, in format {version}; this one reads format {FORMAT}.")
+    return record

@@ -1,0 +1,127 @@
+"""The pairs of a table that does not fit into memory, in order: a range of users at a time.
+
+Rows are dealt out to files by ranges of users of nearly equally many rows. Each file fits into memory, is sorted there, and
+follows the one before it: sorted keys and compressed rows come out piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.pairs import contains, distinct
+from graphrec.data.repeats import Duplicates, first_repeat, keep_one
+
+__all__ = ["PairSorter", "Piece"]
+
+_ROWS = 1 << 20  # rows of a file
+_MOST_FILES = 256  # a process may not open many more
+_NOTHING = np.zeros(0, np.int64)
+
+
+class Piece(NamedTuple):
+    """What one range of users has.
+
+    Attributes
+    ----------
+    keys : ndarray of int64, shape (m,)
+        Distinct and ascending, all of them beyond those of the piece before.
+    gone : ndarray of int64, shape (g,)
+        Rows that do not stay, as positions in the table.
+    joined : (ndarray of int64, ndarray of float32) or None
+        Rows that get another rating, and these.
+    repeats : int
+        Rows that repeat an earlier pair.
+    first : int
+        The first of them as a position in the table; −1 where there is none.
+    """
+
+    keys: npt.NDArray[np.int64]
+    gone: npt.NDArray[np.int64]
+    joined: tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]] | None
+    repeats: int
+    first: int
+
+
+class PairSorter:
+    """Takes the rows of a table in their order and gives the distinct pairs in theirs.
+
+    Parameters
+    ----------
+    scratch : Path
+        A folder for files that are of no use later.
+    degree : ndarray of int64, shape (n_users,)
+        Rows of each user.
+    n_items : int
+    extras : mapping of str to dtype
+        ``rating`` and ``time``, where the table has them.
+    """
+
+    def __init__(self, scratch: Path, degree: npt.NDArray[np.int64], n_items: int, extras: dict[str, npt.DTypeLike]) -> None:
+        ends = np.cumsum(degree)
+        step = max(_ROWS, -(-int(ends[-1]) // _MOST_FILES))
+        self._range_of_user = ((ends - degree) // step).astype(np.uint16)  # by the first of a user's rows
+        count = int(self._range_of_user[-1]) + 1
+        self._dtype = np.dtype([("key", np.int64), ("row", np.int64), *extras.items()])
+        self._n_items = n_items
+        self._paths = [scratch / f"pairs.{number}" for number in range(count)]
+        self._files: list[IO[bytes]] = [path.open("wb") for path in self._paths]
+        self._done = 0
+
+    def add(
+        self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], extras: dict[str, npt.NDArray[Any]]
+    ) -> npt.NDArray[np.int64]:
+        """Take the next rows, and return their keys ``user * n_items + item``."""
+        keys = users.astype(np.int64) * self._n_items + items
+        ranges = self._range_of_user[users]
+        order = np.argsort(ranges, kind="stable")
+        records = np.empty(len(keys), self._dtype)
+        records["key"], records["row"] = keys[order], self._done + order
+        for name, values in extras.items():
+            records[name] = values[order]
+        ends = np.cumsum(np.bincount(ranges, minlength=len(self._files)))
+        for file, lo, hi in zip(self._files, [0, *ends[:-1]], ends, strict=True):
+            if hi > lo:
+                file.write(records[lo:hi].view(np.uint8).data)
+        self._done += len(keys)
+        return keys
+
+    def pieces(self, duplicates: Duplicates) -> Iterator[Piece]:
+        """All ranges of users in ascending order; their files go as they are read."""
+        self.close()
+        for path in self._paths:
+            records = np.fromfile(path, self._dtype)
+            path.unlink()
+            keys = np.ascontiguousarray(records["key"])
+            ordered = np.sort(keys)
+            again = ordered[1:] == ordered[:-1]
+            repeats = int(again.sum())
+            if not repeats:
+                yield Piece(ordered, _NOTHING, None, 0, -1)
+                continue
+            # Few rows as a rule: only they are looked at more closely.
+            rows = np.flatnonzero(contains(distinct(ordered[1:][again]), keys))
+            yield self._piece(ordered[np.r_[True, ~again]], records[rows], repeats, duplicates)
+
+    def _piece(self, keys: npt.NDArray[np.int64], repeated: npt.NDArray[Any], repeats: int, duplicates: Duplicates) -> Piece:
+        rows = repeated["row"]
+        first = int(rows[first_repeat(repeated["key"])[1]])
+        names = repeated.dtype.names or ()
+        if duplicates == "keep" or duplicates == "error":
+            return Piece(keys, _NOTHING, None, repeats, first)
+        times, ratings = (repeated[name] if name in names else None for name in ("time", "rating"))
+        kept = keep_one(repeated["key"], times, ratings, duplicates)
+        assert kept is not None
+        gone = np.ones(len(rows), bool)
+        gone[kept.rows] = False
+        joined = None if kept.ratings is None else (rows[kept.rows], kept.ratings)
+        return Piece(keys, rows[gone], joined, repeats, first)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            file.close()

@@ -1,0 +1,260 @@
+"""Files that make up one table, read a batch at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from graphrec.data.bounded import one_line
+from graphrec.data.columns import Missing, Roles, as_ratings, as_times
+from graphrec.data.ids import plain_ids
+from graphrec.data.parquet import require_pyarrow
+from graphrec.data.part_files import is_parquet_part
+from graphrec.errors import InputError
+
+__all__ = ["Batch", "PartReader", "Place"]
+
+_ROWS = 1 << 19
+_TEXT_BLOCK = 16 << 20  # bytes of a text file
+# fmt: off
+_NO_VALUE = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
+    "NaN", "None", "n/a", "nan", "null",
+]
+# fmt: on
+"""What pandas, and so ``read_csv``, takes for no value."""
+
+
+class Place:
+    """Names the rows of a batch; holds the few bytes that this takes.
+
+    Parameters
+    ----------
+    path : Path
+    first : int
+        Position in the file of the first row that was read.
+    kept : ndarray of bool or None
+        Which of the rows that were read are in the batch; None for all.
+    groups : sequence of int
+        Where the row groups of a Parquet file begin; none for a text.
+    """
+
+    def __init__(self, path: Path, first: int, kept: npt.NDArray[np.bool_] | None, groups: Sequence[int]) -> None:
+        self.path, self.first, self._groups = path, first, groups
+        self._kept = None if kept is None else (np.packbits(kept), len(kept))
+
+    def __call__(self, row: int) -> str:
+        if self._kept is not None:
+            row = int(np.flatnonzero(np.unpackbits(self._kept[0], count=self._kept[1]))[row])
+        row += self.first
+        if not self._groups:
+            return f"at row {row} of {self.path}"
+        group = int(np.searchsorted(self._groups, row, side="right")) - 1
+        return f"at row {row} of {self.path} (row group {group})"
+
+
+class Batch(NamedTuple):
+    """Checked rows of one file.
+
+    Attributes
+    ----------
+    users, items : pyarrow.Array
+        Of int64 or large_string, without gaps.
+    ratings, times : ndarray or None
+        float32 and int64.
+    place : callable
+        Names a row by its position in the batch.
+    """
+
+    users: Any
+    items: Any
+    ratings: npt.NDArray[np.float32] | None
+    times: npt.NDArray[np.int64] | None
+    place: Place
+
+
+class PartReader:
+    """Reads files one after the other and sees to it that they fit together.
+
+    Parameters
+    ----------
+    roles : Roles
+    missing : {"error", "drop"}
+    sep : str
+        Between the columns of text files.
+
+    Attributes
+    ----------
+    dropped, rows : int
+        How many rows were left out, and how many there were.
+    """
+
+    def __init__(self, roles: Roles, missing: Missing, sep: str) -> None:
+        require_pyarrow()
+        self.roles, self.missing, self.sep = roles, missing, sep
+        self.dropped = self.rows = 0
+        self.is_text_file = False
+        self._kinds: dict[str, tuple[str, Path]] = {}
+
+    def read(self, paths: Sequence[Path]) -> Iterator[Batch]:
+        """The batches of all files.
+
+        Raises
+        ------
+        InputError
+            A file cannot be read, lacks a column, or holds what is no id, rating or time, or another kind of it than the
+            files before; or no file has a row. The message names the file, and the row where one is at fault.
+        """
+        import pyarrow as pa
+
+        for path in paths:
+            self.is_text_file = not is_parquet_part(path)
+            first = 0
+            try:
+                groups, batches = self._texts(path) if self.is_text_file else self._parquet(path)
+                for batch in batches:
+                    if batch.num_rows:
+                        yield from self._checked(batch, path, first, groups)
+                    first += batch.num_rows
+            except (pa.ArrowException, OSError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(f"{path} cannot be read: {one_line(error)}.") from error
+            self.rows += first
+        if not self.rows:
+            raise InputError(f"the table is empty: {paths[0]}{' and the other files' * (len(paths) > 1)} have no row.")
+        if self.dropped == self.rows:
+            raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column.")
+        if self.dropped:
+            words = f"{self.dropped:,} of {self.rows:,} rows were dropped because a value is missing."
+            warnings.warn(words, stacklevel=4)
+
+    def _parquet(self, path: Path) -> tuple[Sequence[int], Iterator[Any]]:
+        import pyarrow.parquet as parquet
+
+        file = parquet.ParquetFile(path, pre_buffer=False)
+        self._require(file.schema_arrow.names, path)
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        groups = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(int).tolist() if sizes else []
+        return groups, file.iter_batches(_ROWS, columns=self._wanted())
+
+    def _texts(self, path: Path) -> tuple[Sequence[int], Iterator[Any]]:
+        import pyarrow as pa
+        import pyarrow.csv as csv
+
+        parse = csv.ParseOptions(delimiter=self.sep, newlines_in_values=True)
+        with csv.open_csv(path, parse_options=parse) as begin:
+            self._require(begin.schema.names, path)
+        convert = csv.ConvertOptions(
+            column_types=dict.fromkeys(self._wanted(), pa.string()),  # pandas and this library say what they are
+            include_columns=self._wanted(),
+            null_values=_NO_VALUE,
+            strings_can_be_null=True,
+        )
+        return (), csv.open_csv(path, csv.ReadOptions(block_size=_TEXT_BLOCK), parse, convert)
+
+    def _wanted(self) -> list[str]:
+        return list(dict.fromkeys(str(name) for name in self.roles.names()))
+
+    def _require(self, names: Sequence[str], path: Path) -> None:
+        absent = [repr(name) for name in self._wanted() if name not in names]
+        if absent:
+            what = f"column {absent[0]} is" if len(absent) == 1 else f"columns {', '.join(absent)} are"
+            raise InputError(f"{path}: {what} not in the table (columns: {', '.join(names)[:400]}).")
+        for name in self._wanted():
+            if list(names).count(name) > 1:
+                raise InputError(f"{path}: column {name!r} is in the header more than once.")
+
+    # ---- one batch ------------------------------------------------------------------------------
+
+    def _checked(self, batch: Any, path: Path, first: int, groups: Sequence[int]) -> Iterator[Batch]:
+        place, ids = Place(path, first, None, groups), (str(self.roles.user), str(self.roles.item))
+        gone = np.zeros(batch.num_rows, bool)
+        for name in self._wanted():
+            gaps = _gaps(batch.column(name))
+            gone |= gaps
+            if self.missing == "error" and gaps.any():
+                raise InputError(
+                    f"column {name!r} has a missing value {place(int(gaps.argmax()))}; missing='drop' leaves such rows out."
+                )
+        empty = np.zeros_like(gone)
+        for name in ids:
+            empty |= (blank := _blank(batch.column(name)))
+            if self.missing == "error" and blank.any():
+                raise InputError(f"column {name!r} has an empty text for an id {place(int(blank.argmax()))}.")
+        gone |= empty
+        if gone.any():
+            import pyarrow as pa
+
+            self.dropped += int(gone.sum())
+            batch, place = batch.filter(pa.array(~gone)), Place(path, first, ~gone, groups)
+            if not batch.num_rows:
+                return
+        users, items = (self._ids(batch.column(name), name, path) for name in ids)
+        ratings = times = None
+        if self.roles.rating is not None:
+            ratings = as_ratings(batch.column(str(self.roles.rating)).to_pandas(), self.roles.rating, place)
+        if self.roles.time is not None:
+            times = self._times(batch.column(str(self.roles.time)).to_pandas(), str(self.roles.time), path, place)
+        yield Batch(users, items, ratings, times, place)
+
+    def _ids(self, column: Any, name: str, path: Path) -> Any:
+        import pyarrow as pa
+
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        kind = column.type
+        if pa.types.is_integer(kind):
+            self._agree(name, "integers", path)
+            try:
+                return column.cast(pa.int64())
+            except pa.ArrowInvalid:
+                pass  # beyond: said below
+        elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
+            self._agree(name, "texts", path)
+            return column.cast(pa.large_string())
+        try:
+            plain_ids(column.to_pandas(), name)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{path}: column {name!r} holds {kind}, and ids are integers or texts.")
+
+    def _times(self, column: pd.Series[Any], name: str, path: Path, place: Place) -> npt.NDArray[np.int64]:
+        times = as_times(column, name, place)
+        numeric = (
+            pd.api.types.is_numeric_dtype(column.dtype) or not pd.to_numeric(column.iloc[:1], errors="coerce").isna().any()
+        )
+        dates = "date" in str(column.dtype) or "timestamp" in str(column.dtype) or not numeric
+        self._agree(name, "dates" if dates else "numbers", path)
+        return times
+
+    def _agree(self, name: str, kind: str, path: Path) -> None:
+        before, where = self._kinds.setdefault(name, (kind, path))
+        if before != kind:
+            raise InputError(
+                f"{path}: column {name!r} holds {kind}, and in {where} it holds {before}; make them all of one kind."
+            )
+
+
+def _gaps(column: Any) -> npt.NDArray[np.bool_]:
+    import pyarrow.compute as pc
+
+    gaps: npt.NDArray[np.bool_] = pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False)
+    return gaps
+
+
+def _blank(column: Any) -> npt.NDArray[np.bool_]:
+    """Where an id is the empty text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return np.zeros(len(column), bool)
+    blank: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(column), 0), False).to_numpy(zero_copy_only=False)
+    return blank

@@ -1,0 +1,394 @@
+"""A folder of files as a mapped table is the table in memory, whatever is asked of it."""
+
+import contextlib
+import copy
+import json
+import multiprocessing
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import graphrec as gr
+from graphrec.data import folder_passes, id_spaces, pair_sorting, table_parts
+from graphrec.data.power_law import power_law_pieces, write_power_law
+from graphrec.errors import InputError
+from graphrec.sampling import PairSampler
+
+FIELDS = ("users", "items", "ratings", "times", "user_ids", "item_ids", "keys", "distinct_keys")
+
+
+@pytest.fixture(params=["as it is", "tiny blocks"])
+def blocks(request, monkeypatch):
+    """The same in blocks so small that every seam between them is met."""
+    if request.param == "tiny blocks":
+        for module, name in (
+            (table_parts, "_ROWS"),
+            (folder_passes, "_BLOCK"),
+            (pair_sorting, "_ROWS"),
+            (id_spaces, "_PENDING"),
+        ):
+            monkeypatch.setattr(module, name, 7)
+
+
+def frame(seed=0, n=400, texts=False, users=30, items=25):
+    rng = np.random.default_rng(seed)
+    made = pd.DataFrame({"user_id": rng.integers(-5, users, n), "item_id": rng.integers(0, items, n) * 37})
+    if texts:
+        made = made.assign(user_id="ü" + made["user_id"].astype(str), item_id="x" * (n % 3) + made["item_id"].astype(str) + "é")
+    return made.assign(rating=rng.integers(1, 11, n) / 2, time=rng.integers(0, 50, n))
+
+
+def written(folder, frames, kind):
+    folder.mkdir()
+    for number, part in enumerate(frames):
+        path = folder / f"part-{number}.{kind}"
+        part.to_parquet(path, index=False, row_group_size=50) if kind == "parquet" else part.to_csv(path, index=False)
+    return folder
+
+
+def in_three(whole):
+    return [whole[:90], whole[90:91], whole[91:]]
+
+
+def assert_same(mapped, memory):
+    for name in FIELDS:
+        mine, theirs = getattr(mapped, name), getattr(memory, name)
+        if theirs is None:
+            assert mine is None, name
+            continue
+        assert mine.dtype == theirs.dtype, name
+        np.testing.assert_array_equal(mine, theirs, err_msg=name)
+    for mine, theirs in zip(mapped.structure, memory.structure, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.dtype == theirs.dtype
+    assert (mapped.n_users, mapped.n_items, len(mapped)) == (memory.n_users, memory.n_items, len(memory))
+    assert mapped.fingerprint == memory.fingerprint
+    assert mapped.shares_ids_with(memory)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize("duplicates", ["first", "last", "mean", "sum", "max", "keep"])
+def test_equal_to_the_table_in_memory(tmp_path, blocks, kind, texts, duplicates):
+    whole = frame(texts=texts)
+    folder = written(tmp_path / "in", in_three(whole), kind)
+    mapped = gr.read_folder(folder, rating="rating", time="time", duplicates=duplicates, out=tmp_path / "out")
+    assert_same(mapped, gr.Interactions.from_frame(whole, rating="rating", time="time", duplicates=duplicates))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [mapped._opened.columns.name, "table.json"]
+    assert_same(gr.open_table(tmp_path / "out"), mapped)
+
+
+def test_without_extras_and_without_repeats(tmp_path, blocks):
+    whole = frame().drop_duplicates(["user_id", "item_id"])[["item_id", "user_id"]]
+    mapped = gr.read_folder(written(tmp_path / "in", in_three(whole), "parquet"), out=tmp_path / "out")
+    assert_same(mapped, gr.Interactions.from_frame(whole))
+
+
+@pytest.mark.parametrize("odd", ["007", "-0", "+7", "9223372036854775808", "1.0", "7 "])
+def test_ids_of_text_files_are_integers_only_if_all_are_written_so(tmp_path, odd):
+    lines = ["user_id,item_id", "12,5", "3,6"]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "in" / "b.csv").write_text(f"user_id,item_id\n{odd},7\n")
+    (tmp_path / "one.csv").write_text("\n".join(lines) + f"\n{odd},7\n")
+    mapped, memory = gr.read_folder(tmp_path / "in", out=tmp_path / "out"), gr.read_csv(tmp_path / "one.csv")
+    assert_same(mapped, memory)
+    assert mapped.user_ids.dtype == object
+    assert mapped.item_ids.dtype == np.int64
+
+
+def test_dates_categories_gaps_and_packed_files(tmp_path):
+    whole = frame(n=60).assign(time=pd.Timestamp("2024-02-01") + pd.to_timedelta(np.arange(60), "D"))
+    whole["user_id"] = whole["user_id"].astype("category")
+    whole.loc[5, "rating"] = np.nan
+    names = {"rating": "rating", "time": "time", "duplicates": "last", "missing": "drop"}
+    folder = written(tmp_path / "in", in_three(whole), "parquet")
+    with pytest.warns(UserWarning, match="1 of 60 rows were dropped"):
+        mapped = gr.read_folder(folder, out=tmp_path / "out", **names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        memory = gr.Interactions.from_frame(whole, **names)
+        assert_same(mapped, memory)
+        whole.to_csv(tmp_path / "packed.csv.gz", index=False)
+        assert_same(gr.read_folder([tmp_path / "packed.csv.gz"], out=tmp_path / "again", **names), memory)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    whole = frame(n=900, users=80, items=60)
+    folder = written(tmp_path / "in", in_three(whole), "parquet")
+    names = {"rating": "rating", "time": "time", "duplicates": "last"}
+    return gr.read_folder(folder, out=tmp_path / "out", **names), gr.Interactions.from_frame(whole, **names)
+
+
+def test_splits_are_equal(pair, tmp_path):
+    ways = (
+        lambda table: gr.split.random(table, test=0.2, valid=0.1, seed=3),
+        lambda table: gr.split.stratified(table, test=0.2, seed=3),
+        lambda table: gr.split.chronological(table, test=0.2, valid=0.1),
+        lambda table: gr.split.leave_one_out(table, seed=1),
+    )
+    for way in ways:
+        mine, theirs = map(way, pair)
+        for name in ("train", "valid", "test"):
+            if getattr(theirs, name) is not None:
+                assert_same(getattr(mine, name), getattr(theirs, name))
+    assert_same(gr.write_table(mine.train, tmp_path / "train"), theirs.train)
+    gr.Split(train=gr.open_table(tmp_path / "train"), test=mine.test)
+    assert_same(pair[0].binarize(3).k_core(2), pair[1].binarize(3).k_core(2))
+
+
+def test_samplers_draw_the_same(pair):
+    for options in ({"pairs": "user"}, {"pairs": "interaction"}, {"with_ratings": True}):
+        mine, theirs = (
+            list(PairSampler(table, 64, generator=torch.Generator().manual_seed(1), n_negatives=2, **options)) for table in pair
+        )
+        for a, b in zip(mine, theirs, strict=True):
+            assert all(x is y or torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("name", ["itemknn", "ease", "mf", "lightgcn"])
+def test_fits_are_equal_and_can_be_saved(tmp_path, name):
+    whole = frame(n=900, users=80, items=60)[["user_id", "item_id"]]
+    mapped = gr.read_folder(written(tmp_path / "in", in_three(whole), "parquet"), duplicates="last", out=tmp_path / "out")
+    pair = mapped, gr.Interactions.from_frame(whole, duplicates="last")
+    users = pair[1].user_ids[:20].tolist()
+    options = {"epochs": 2, "batch_size": 64, "seed": 0, "progress": False} if name in ("mf", "lightgcn") else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns of arrays that may not be written to
+        mine, theirs = (gr.Recommender(name).fit(table, **options).recommend(users, k=5) for table in pair)
+        pd.testing.assert_frame_equal(mine, theirs)
+        fitted = gr.Recommender(name).fit(pair[0], **options)
+        fitted.save(tmp_path / "run")
+        pd.testing.assert_frame_equal(gr.load(tmp_path / "run").recommend(users, k=5), theirs)
+        pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fitted)).recommend(users, k=5), theirs)
+
+
+def test_arrays_are_mapped_and_read_only(pair):
+    for array in (pair[0].users, pair[0].keys, *pair[0].structure, pair[0].user_ids):
+        assert isinstance(array.base, np.memmap)
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def _in_another_process(table, queue):
+    queue.put((isinstance(table.users.base, np.memmap), int(table.keys.sum())))
+
+
+def test_a_pickle_names_the_folder(pair, tmp_path):
+    mapped, memory = pair
+    assert len(pickle.dumps(mapped)) < 1000
+    assert_same(pickle.loads(pickle.dumps(mapped)), memory)
+    assert_same(copy.deepcopy(mapped), memory)
+    part = mapped.select(np.arange(10))
+    assert_same(pickle.loads(pickle.dumps(part)), memory.select(np.arange(10)))
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=_in_another_process, args=(mapped, queue))
+    process.start()
+    assert queue.get(timeout=60) == (True, int(memory.keys.sum()))
+    process.join()
+    kept = pickle.dumps(mapped)
+    gr.write_table(memory.select(np.arange(10)), tmp_path / "out")
+    with pytest.raises(InputError, match="written anew"):
+        pickle.loads(kept)
+    np.testing.assert_array_equal(mapped.users, memory.users)  # what is open stays what it was
+
+
+# ---- what is wrong with a folder ---------------------------------------------------------------
+
+
+def test_mistakes_are_named_with_file_and_row(tmp_path):
+    good = frame(n=60).drop_duplicates(["user_id", "item_id"])
+
+    def message(bad, kind="parquet", **options):
+        folder = tmp_path / f"in-{len(list(tmp_path.iterdir()))}"
+        written(folder, [good, bad], kind)
+        with pytest.raises(InputError) as error:
+            gr.read_folder(folder, out=tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists()
+        return str(error.value)
+
+    assert "part-1.parquet: column 'item_id' is not in the table (columns: user_id, item" in message(
+        good.rename(columns={"item_id": "item"})
+    )
+    other = message(good.assign(user_id=good["user_id"].astype(str)))
+    assert "part-1.parquet: column 'user_id' holds texts, and in" in other
+    assert "numbers with decimals" in message(good.assign(user_id=good["user_id"] + 0.5))
+    holes = good.assign(user_id=good["user_id"].astype("Int64").mask(np.arange(len(good)) == 52))
+    assert "missing value at row 52 of" in message(holes)
+    assert "part-1.parquet (row group 1)" in message(holes)
+    blank = good.astype({"user_id": str}).assign(user_id=lambda f: f["user_id"].mask(np.arange(len(f)) == 3, ""))
+    assert "column 'user_id' has a missing value at row 3 of" in message(blank, "csv")
+    assert "ratings that are not finite numbers, first at row 4 of" in message(
+        good.assign(rating=good["rating"].mask(np.arange(len(good)) == 4, np.inf)), rating="rating"
+    )
+    repeated = message(good.iloc[[7]].assign(rating=1.0))
+    assert "1 rows repeat an earlier (user, item) pair, first at row 0 of" in repeated
+    assert f"user {good['user_id'].iloc[7]}, item {good['item_id'].iloc[7]}" in repeated
+    mixed = good.assign(time=pd.date_range("2024-01-01", periods=len(good)).astype(str))
+    assert "column 'time' holds dates, and in" in message(mixed, "csv", time="time")
+
+
+def test_folders_that_are_none(tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "empty").mkdir()
+    for source, words in (
+        (tmp_path / "nowhere", "no folder"),
+        (tmp_path / "empty", "holds no file"),
+        ([], "at least one file"),
+        ([tmp_path / "a.csv"], "no file"),
+    ):
+        with pytest.raises(InputError, match=words):
+            gr.read_folder(source, out=out)
+    folder = written(tmp_path / "in", [frame(n=9)], "parquet")
+    (folder / "_SUCCESS").write_text("")
+    (folder / "readme.md").write_text("hello")
+    with pytest.raises(InputError, match=r"readme\.md is neither"):
+        gr.read_folder(folder, out=out)
+    (folder / "readme.md").rename(folder / "more.csv")
+    with pytest.raises(InputError, match="of one kind"):
+        gr.read_folder(folder, out=out)
+    (folder / "more.csv").unlink()
+    with pytest.raises(InputError, match="which is no part of a table"):
+        gr.read_folder(folder, duplicates="last", out=folder)
+    for text, words in (
+        ("user_id,item_id\n1,2\n3\n", "Expected 2 columns"),
+        ("user_id,item_id\n", "no row"),
+        ("", "Empty"),
+        ("user_id,item_id,user_id\n1,2,3\n", "more than once"),
+    ):
+        (tmp_path / "a.csv").write_text(text)
+        with pytest.raises(InputError, match=words):
+            gr.read_folder([tmp_path / "a.csv"], out=out)
+    with pytest.raises(InputError, match="one and the same"):
+        gr.read_folder(folder, user="user_id", item="user_id", out=out)
+    assert not out.exists()
+
+
+def test_damaged_tables_are_refused(pair, tmp_path):
+    out = tmp_path / "out"
+    path = pair[0]._opened.columns / "items.npy"
+    whole = path.read_bytes()
+    for bytes_left in (whole[:-4], whole[:50], b""):
+        path.write_bytes(bytes_left)
+        with pytest.raises(InputError, match=r"items\.npy is (missing or )?damaged"):
+            gr.open_table(out)
+    record = json.loads((out / "table.json").read_text())
+    for text, words in (
+        (json.dumps({**record, "format": 99}), "format 99"),
+        ("{", "damaged"),
+        (json.dumps({"format": 1}), "damaged"),
+    ):
+        (out / "table.json").write_text(text)
+        with pytest.raises(InputError, match=words):
+            gr.open_table(out)
+    with pytest.raises(InputError, match="is not a table"):
+        gr.open_table(tmp_path)
+
+
+# ---- kills, full disks, memory -----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def disk_of(size):
+    """No file may grow beyond this, as on a disk that is full; Python ignores the signal and gets an error."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_nothing_and_the_old_table_whole(tmp_path):
+    write_power_law(tmp_path / "in", 20_000, piece=5_000)
+    for size in (200, 20_000, 60_000, 100_000, 155_000):
+        with disk_of(size), pytest.raises(OSError, match="File too large"):
+            gr.read_folder(tmp_path / "in", duplicates="last", out=tmp_path / "deep" / "out")
+        assert not (tmp_path / "deep").exists()
+    table = gr.read_folder(tmp_path / "in", duplicates="last", out=tmp_path / "out")
+    before = sorted((tmp_path / "out").rglob("*"))
+    for write in (gr.read_folder, lambda *_, **__: gr.write_table(table, tmp_path / "out")):
+        with disk_of(20_000), pytest.raises(OSError, match="File too large"):
+            write(tmp_path / "in", duplicates="last", out=tmp_path / "out")
+    assert sorted((tmp_path / "out").rglob("*")) == before
+    assert_same(gr.open_table(tmp_path / "out"), table)
+
+
+def test_a_kill_leaves_no_table_and_the_next_one_tidies_up(tmp_path):
+    write_power_law(tmp_path / "in", 20_000)
+    slow = (
+        "import sys, time, graphrec as gr\n"
+        "from graphrec.data.pair_sorting import PairSorter\n"
+        "PairSorter.pieces = lambda *a: print('now', flush=True) or time.sleep(60)\n"
+        "gr.read_folder(sys.argv[1], out=sys.argv[2], duplicates='last')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", slow, tmp_path / "in", tmp_path / "out"], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"now\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    with pytest.raises(InputError, match="is not a table"):
+        gr.open_table(tmp_path / "out")
+    gr.read_folder(tmp_path / "in", duplicates="last", out=tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+MEMORY = """
+import sys, graphrec as gr
+from pathlib import Path
+from graphrec.data import folder_passes, id_spaces, pair_sorting, table_parts
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
+def again():
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
+gr.read_folder(sys.argv[1], out=sys.argv[3], duplicates="last")
+before = again()
+gr.read_folder(sys.argv[2], out=sys.argv[3], duplicates="last")
+usual = peak() - before
+table_parts._ROWS = folder_passes._BLOCK = pair_sorting._ROWS = 1 << 15
+before = again()
+gr.read_folder(sys.argv[2], out=sys.argv[3], duplicates="last")
+print(usual, peak() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peak memory is told apart by Linux alone")
+def test_memory_goes_by_blocks_and_ids_and_not_by_rows(tmp_path):
+    """2 million rows take 56 MiB as a table and 190 MiB on their way into one in memory."""
+    write_power_law(tmp_path / "warm", 10_000)
+    write_power_law(tmp_path / "in", 2_000_000, piece=250_000)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, tmp_path / "warm", tmp_path / "in", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    usual, small = map(float, done.stdout.split())
+    assert usual < 256, "MiB beyond what the imports take"
+    assert small < 64, "MiB in blocks of 32,768 rows"
+
+
+def test_the_generator_is_reproducible_and_streams(tmp_path):
+    pieces = list(power_law_pieces(10_000, seed=5, piece=3_000))
+    assert [len(users) for users, _ in pieces] == [3_000, 3_000, 3_000, 1_000]
+    files = write_power_law(tmp_path / "in", 10_000, seed=5, piece=3_000)
+    read = pd.concat(map(pd.read_parquet, files), ignore_index=True)
+    np.testing.assert_array_equal(read["item_id"], np.concatenate([items for _, items in pieces]))
+    assert read["user_id"].max() < 10_000 // 27
+    assert not np.array_equal(pieces[0][0], next(power_law_pieces(10_000, seed=6, piece=3_000))[0])
+    degree = np.sort(np.bincount(read["item_id"]))[::-1]
+    assert degree[0] > 10 * degree.mean()  # a few are met by many
+    with pytest.raises(InputError, match="already holds something"):
+        write_power_law(tmp_path / "in", 10_000)
