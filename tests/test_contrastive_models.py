@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import graphrec as gr
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.losses import info_nce
-from graphrec.models import SGL, SimpleX, Step
+from graphrec.models import SGL, SimGCL, SimpleX, Step, XSimGCL
 from graphrec.sampling import PairBatch
 
 PRESETS = [
@@ -73,6 +73,44 @@ def test_sgl_is_the_papers_equations(inter, augmentation):
     model.auxiliary(step_of(model))
     assert model._views is same, "the graphs of an epoch stay"
     assert model.train()._views == []
+
+
+def test_simgcl_is_the_mean_of_hops_without_ego_and_its_noise_has_one_length(inter):
+    model = SimGCL(inter, dim=8, layers=2, noise=0.3, weight=0.5)
+    dense = BipartiteGraph(inter).adjacency("sym").to_dense()
+    first = dense @ model.embedding
+    assert torch.allclose(torch.cat([model.encode().users.full(), model.encode().items.full()]), (first + dense @ first) / 2)
+    added = model.passed(0.3).hops[0] - first
+    linked = dense.sum(1) > 0
+    assert torch.allclose(added[linked].norm(dim=1), torch.tensor(0.3), atol=1e-5)
+    assert bool((added * first >= -1e-7).all())
+    torch.manual_seed(4)
+    value = model.auxiliary(step_of(model))["contrast"]
+    torch.manual_seed(4)
+    views = [sum(model.passed(0.3).hops) / 2 for _ in range(2)]
+    assert float(value) == pytest.approx(0.5 * contrast(*views, 0.2), rel=1e-4)
+
+
+def test_xsimgcl_compares_the_mean_with_a_layer_of_the_same_pass(inter):
+    model = XSimGCL(inter, dim=8, layers=2, weight=0.2)
+    torch.manual_seed(4)
+    step = step_of(model)
+    torch.manual_seed(4)
+    hops = model.passed(model.noise).hops
+    value = model.auxiliary(step)["contrast"]
+    assert float(value) == pytest.approx(0.2 * contrast(sum(hops) / 2, hops[0], 0.2), rel=1e-4)
+    assert torch.equal(model.eval().encode().users.full(), model.encode().users.full())
+
+
+def test_simgcl_folds_in_and_explains_without_an_ego_row(inter):
+    rec = gr.Recommender("simgcl", dim=8).fit(inter, epochs=2, progress=False)
+    known = [u for u in range(12) if inter.to_csr()[u].nnz][:4]
+    with torch.no_grad():
+        rows = rec.model.encode().users.full()[known]
+    # A user of the graph who is put in again with the same items has the same edges, and so the same row.
+    assert torch.allclose(rec.model.fold_in(inter.to_csr("ones")[known]), rows, atol=1e-5)
+    user, item = known[0], int(rec.recommend([known[0]], k=1)["item_id"].iloc[0])
+    assert rec.explain(user, item)["contribution"].sum() == pytest.approx(float(rec.score([user], [item])[0]), rel=1e-4)
 
 
 def test_simplex_is_the_papers_equations(inter):

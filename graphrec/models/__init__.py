@@ -30,7 +30,9 @@ from graphrec.models.graph.lrgccf import LRGCCF
 from graphrec.models.graph.ngcf import NGCF
 from graphrec.models.graph.pinsage import PinSage
 from graphrec.models.graph.sgl import SGL
+from graphrec.models.graph.simgcl import SimGCL
 from graphrec.models.graph.simplex import SimpleX
+from graphrec.models.graph.xsimgcl import XSimGCL
 from graphrec.models.hybrids.blend import Blend
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
@@ -87,6 +89,7 @@ __all__ = [
     "Rows",
     "Scorer",
     "Scoring",
+    "SimGCL",
     "SimpleX",
     "Solved",
     "Step",
@@ -94,6 +97,7 @@ __all__ = [
     "TurboCF",
     "UltraGCN",
     "UserKNN",
+    "XSimGCL",
     "embedding",
 ]
 
@@ -131,11 +135,13 @@ MODELS: dict[str, type[Scorer]] = {
     "random": Random,
     "rp3beta": RP3beta,
     "sgl": SGL,
+    "simgcl": SimGCL,
     "simplex": SimpleX,
     "slim": SLIM,
     "turbocf": TurboCF,
     "userknn": UserKNN,
     "ultragcn": UltraGCN,
+    "xsimgcl": XSimGCL,
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.
