@@ -25,8 +25,12 @@ from graphrec.models.filters.turbocf import TurboCF
 from graphrec.models.graph.dgcf import DGCF
 from graphrec.models.graph.gcmc import GCMC
 from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.lightgcnlw import LightGCNLW
 from graphrec.models.graph.lightgcnpp import LightGCNPP
 from graphrec.models.graph.lrgccf import LRGCCF
+from graphrec.models.graph.mgdcf import MGDCF
+from graphrec.models.graph.ncl import NCL
+from graphrec.models.graph.nescl import NESCL
 from graphrec.models.graph.ngcf import NGCF
 from graphrec.models.graph.pinsage import PinSage
 from graphrec.models.graph.sgl import SGL
@@ -57,9 +61,12 @@ __all__ = [
     "IALS",
     "LRGCCF",
     "MF",
+    "MGDCF",
     "MLP",
     "MODELS",
     "NCF",
+    "NCL",
+    "NESCL",
     "NGCF",
     "SGL",
     "SLIM",
@@ -76,6 +83,7 @@ __all__ = [
     "ItemKNN",
     "ItemPop",
     "LightGCN",
+    "LightGCNLW",
     "LightGCNPP",
     "Model",
     "MultDAE",
@@ -120,13 +128,17 @@ MODELS: dict[str, type[Scorer]] = {
     "itemknn": ItemKNN,
     "itempop": ItemPop,
     "lightgcn": LightGCN,
+    "lightgcnlw": LightGCNLW,
     "lightgcnpp": LightGCNPP,
     "lrgccf": LRGCCF,
     "mf": MF,
+    "mgdcf": MGDCF,
     "mlp": MLP,
     "multdae": MultDAE,
     "multvae": MultVAE,
     "ncf": NCF,
+    "ncl": NCL,
+    "nescl": NESCL,
     "neumf": NeuMF,
     "ngcf": NGCF,
     "p3alpha": P3alpha,

@@ -40,14 +40,18 @@ class SimGCL(LightGCN):
     dim, layers, init_std
         See :class:`~graphrec.models.graph.lightgcn.LightGCN`; at least one layer.
     noise : float
-        ε.
+        ε. It must be longer than the rows are at the start, for only then do they grow, from which recommending gains.
     temperature : float
         τ.
     weight : float
-        λ, the weight of the contrast. The papers' are 0.2 to 2 on graphs that are a hundred times sparser than MovieLens,
-        over tens of thousands of steps. On a small, dense graph rows are short after a hop, and the gradient of cosines,
-        which grows as the rows shrink, drowns that of their products: with 0.5 the model there learns nothing but to
-        tell rows apart. The default was chosen on the validation part of ML-100K.
+        λ, the weight of the contrast.
+
+    Notes
+    -----
+    The papers have λ from 0.2 to 2 and ε = 0.1 on graphs that are a hundred times sparser than MovieLens, over tens of
+    thousands of steps, from rows that are shorter than the noise. The gradient of cosines grows as rows shrink, and that of
+    their products falls: on a small, dense graph λ = 0.5 drowns the products, and the model learns nothing but to tell rows
+    apart (ndcg@20 of 0.03 on the validation part of ML-100K, where popularity has 0.08). The defaults were chosen there.
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ()
@@ -58,9 +62,9 @@ class SimGCL(LightGCN):
         train: Interactions,
         *,
         dim: int = 64,
-        layers: int = 3,
+        layers: int = 2,
         init_std: float = 0.1,
-        noise: float = 0.1,
+        noise: float = 0.3,
         temperature: float = 0.2,
         weight: float = 0.05,
     ) -> None:

@@ -37,16 +37,14 @@ class XSimGCL(SimGCL):
         train: Interactions,
         *,
         dim: int = 64,
-        layers: int = 3,
+        layers: int = 2,
         init_std: float = 0.1,
         noise: float = 0.2,
         temperature: float = 0.2,
         weight: float = 0.05,
         contrast_layer: int = 1,
     ) -> None:
-        super().__init__(
-            train, dim=dim, layers=layers, init_std=init_std, noise=noise, temperature=temperature, weight=weight
-        )
+        super().__init__(train, dim=dim, layers=layers, init_std=init_std, noise=noise, temperature=temperature, weight=weight)
         if not 1 <= contrast_layer <= layers:
             raise InputError(f"contrast_layer must lie in 1 … layers, which is {layers}; got {contrast_layer}.")
         self.contrast_layer = contrast_layer
