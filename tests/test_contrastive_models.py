@@ -103,6 +103,20 @@ def test_xsimgcl_compares_the_mean_with_a_layer_of_the_same_pass(inter):
     assert torch.equal(model.eval().encode().users.full(), model.encode().users.full())
 
 
+def test_cosines_may_train_and_dot_products_rank(inter):
+    fit = {"epochs": 2, "progress": False, "loss": "bsl", "negatives": "in-batch"}
+    rec, same = (gr.Recommender("lightgcn", dim=8, similarity="cosine", ranking=r).fit(inter, **fit) for r in ("dot", "same"))
+    assert torch.equal(rec.model.embedding, same.model.embedding), "training is the same"
+    e, a = rec.model.embedding, BipartiteGraph(inter).adjacency("sym").to_dense()
+    z = (e + a @ e + a @ a @ e + a @ a @ a @ e) / 4
+    expected = (z[:12] @ z[12:].T).detach().numpy()
+    users, items = np.divmod(np.arange(12 * 9), 9)
+    assert np.allclose(rec.score(users, items), expected.ravel(), atol=1e-6)
+    assert np.abs(same.score(users, items)).max() <= 1 + 1e-6
+    with pytest.raises(gr.errors.InputError, match="ranking='same'"):
+        gr.models.LightGCN(inter, similarity="cosine", ranking="dot", popularity=0.1)
+
+
 def test_simgcl_folds_in_and_explains_without_an_ego_row(inter):
     rec = gr.Recommender("simgcl", dim=8).fit(inter, epochs=2, progress=False)
     known = [u for u in range(12) if inter.to_csr()[u].nnz][:4]

@@ -29,10 +29,10 @@ __all__ = ["NCL"]
 class NCL(LightGCN):
     """Neighbourhood-enriched contrastive learning (Lin et al., WWW 2022).
 
-    Two terms beside the loss, each the mean over the users of the batch of −log( e^{cos(a, b)/τ} / Σ e^{cos(a, ·)/τ} ), plus
-    α times the same over its items: of a node's hop `hop` with its ego embedding, among those of all users (structure); and
-    of its ego embedding with the centre of its cluster, among all centres (prototypes). Clusters are those of k-means over
-    the ego embeddings of users, and of items, at the start of every epoch (the E step); centres take no gradient.
+    Two terms beside the loss, each the mean over the batch's users of −log( e^{cos(a, b)/τ} / Σ e^{cos(a, ·)/τ} ), plus α
+    times the same over its items: of a node's hop `hop` with its ego embedding, among those of all users (structure); and of
+    its ego embedding with the centre of its cluster, among all centres (prototypes). k-means finds the clusters of the ego
+    embeddings of users, and of items, at the start of every epoch (the E step); centres take no gradient.
 
     Parameters
     ----------
@@ -40,22 +40,17 @@ class NCL(LightGCN):
     dim, layers, init_std
         See :class:`~graphrec.models.graph.lightgcn.LightGCN`; at least one layer.
     hop : int
-        An even number, 2 in the paper: the nearest nodes of one's own kind.
+        An even number: nodes of one's own kind; 2 in the paper.
     temperature : float
         τ.
     structure, prototypes : float
-        λ₁ and λ₂, the weights of means over the batch. The authors' code adds up instead, so that its 1e-6 with batches
-        of 4,096 is 0.004 here.
+        λ₁ and λ₂, of means over the batch. The authors' code adds up: its 1e-6 with batches of 4,096 is 0.004 here.
     item_share : float
         α.
-    clusters : int
-        Of users and of items each, at most as many as there are.
-    warm_up : int
-        Epochs without prototypes, 20 in the authors' code.
+    clusters, warm_up : int
+        Clusters of users and of items each, at most as many as there are; and epochs without prototypes.
 
-    Notes
-    -----
-    The clusters start from torch's current generator. The default weights were chosen on the validation part of ML-100K.
+    The clusters start from torch's current generator. The defaults of the weights were chosen on ML-100K's validation part.
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ()
