@@ -9,7 +9,7 @@ The tuples of names say what a loss eats: :data:`PAIRWISE` ``(pos (n,), neg (n, 
 from __future__ import annotations
 
 from graphrec.losses.alignment import directau, mawu, uniformity
-from graphrec.losses.contrastive import info_nce
+from graphrec.losses.contrastive import info_nce, info_nce_among
 from graphrec.losses.credit import metadata_credit, partial_credit
 from graphrec.losses.log_sum_exp import Product
 from graphrec.losses.pairwise import adaptive_hinge, bce, bpr, ccl, hinge, warp
@@ -36,6 +36,7 @@ __all__ = [
     "gaussian_kl",
     "hinge",
     "info_nce",
+    "info_nce_among",
     "masked_mse",
     "mawu",
     "metadata_credit",
