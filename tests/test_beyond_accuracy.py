@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from scipy.spatial.distance import cosine
 
@@ -15,7 +16,6 @@ import graphrec as gr
 from graphrec.cli import main
 from graphrec.data.features import Features
 from graphrec.errors import InputError
-from graphrec.evaluation import beyond as module
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
@@ -133,10 +133,14 @@ def test_diversity_by_features_and_by_embeddings(split, fitted):
         gr.evaluate(rec, split, beyond=Features.from_matrix(np.eye(6), TRAIN.item_ids, TRAIN))
 
 
-def test_blocks_and_metrics_asked_make_no_difference(split, fitted, monkeypatch):
+def test_threads_and_metrics_asked_make_no_difference(split, fitted):
     whole = gr.evaluate(fitted["mf"], split, k=5, beyond=True, item_groups="popularity")
-    monkeypatch.setattr(module, "_ENTRIES", 1)
-    parts = gr.evaluate(fitted["mf"], split, k=5, metrics=["auc"], beyond=True, item_groups="popularity")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(8)
+    try:
+        parts = gr.evaluate(fitted["mf"], split, k=5, metrics=["auc"], beyond=True, item_groups="popularity")
+    finally:
+        torch.set_num_threads(threads)
     assert parts.metrics == ["auc", "novelty@5", "diversity@5", "arp@5"]
     pd.testing.assert_frame_equal(parts.per_user.drop(columns="auc"), whole.per_user[parts.per_user.columns.drop("auc")])
     pd.testing.assert_frame_equal(parts.by_item_group, whole.by_item_group)

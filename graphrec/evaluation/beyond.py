@@ -25,9 +25,8 @@ The first three have a value per user, hence an interval and a test. The others 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +36,7 @@ from graphrec.data.ids import digest, same_ids
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["OVERALL", "Beyond", "basis_of", "from_embeddings", "from_features", "from_training"]
 
@@ -45,7 +45,6 @@ Lists = npt.NDArray[np.int32]
 
 OVERALL = ("coverage", "gini", "popularity_lift")
 _BASIS = {"novelty": "popularity", "arp": "popularity", "popularity_lift": "popularity", "diversity": "likeness"}
-_ENTRIES = 2**21  # numbers of a block of summed vectors
 
 
 def basis_of(metric: str) -> str | None:
@@ -61,14 +60,14 @@ class Beyond:
     ----------
     train : Interactions
         Where popularity and people's profiles are from.
-    vectors : scipy.sparse.csr_matrix or ndarray, shape (n_items, m)
+    vectors : scipy.sparse.csr_matrix of float64, shape (n_items, m)
         A row per item, of length 1, or of zeros where nothing is known.
     likeness : str
         Where they are from, in words, with a fingerprint.
     """
 
     train: Interactions
-    vectors: Any
+    vectors: sparse.csr_matrix
     likeness: str
 
     @property
@@ -136,38 +135,16 @@ class Beyond:
         return np.bincount(self.train.structure[1], minlength=self.train.n_items).astype(np.float64)
 
     def _likeness_within(self, lists: Lists) -> Floats:
-        """Mean cosine of the pairs of each list.
+        """Mean cosine of the pairs of each list; 1 for a list of one item."""
+        from graphrec.evaluation.beyond_kernels import likeness_within
 
-        The vectors have length 1 or 0, so the sum over ordered pairs is |Σ v|² less the number of those that are not 0:
-        nothing as large as all pairs is made.
-        """
-        n = (lists >= 0).sum(1)
-        within = np.empty(len(lists))
-        known = np.asarray(self.vectors.getnnz(1) > 0 if sparse.issparse(self.vectors) else self.vectors.any(1))
-        for lo, hi in self._blocks(lists):
-            part = lists[lo:hi]
-            there = part >= 0
-            starts = np.concatenate([[0], np.cumsum(n[lo:hi])])
-            ones = np.ones(starts[-1], self.vectors.dtype)
-            sums = sparse.csr_matrix((ones, part[there], starts), shape=(hi - lo, self.train.n_items)) @ self.vectors
-            square = sums.power(2).sum(1) if sparse.issparse(sums) else np.square(sums, dtype=np.float64).sum(1)
-            within[lo:hi] = np.asarray(square, np.float64).ravel() - (known[part] & there).sum(1)
-        pairs = n * (n - 1)
-        # A list of one item is wholly like itself.
-        return np.asarray(np.divide(within, pairs, out=np.ones(len(lists)), where=pairs > 0))
+        of, within = self.vectors, np.empty(len(lists))
 
-    def _blocks(self, lists: Lists) -> Iterator[tuple[int, int]]:
-        """Ranges of lists whose summed vectors have a bounded number of entries; at least one list each."""
-        if sparse.issparse(self.vectors):
-            size = np.where(lists >= 0, self.vectors.getnnz(1)[lists], 0).sum(1, dtype=np.int64)
-        else:
-            size = np.full(len(lists), self.vectors.shape[1], np.int64)
-        total, lo = np.cumsum(size), 0
-        while lo < len(lists):
-            before = total[lo - 1] if lo else 0
-            hi = max(lo + 1, int(np.searchsorted(total, before + _ENTRIES, side="right")))
-            yield lo, hi
-            lo = hi
+        def block(lo: int, hi: int) -> None:
+            likeness_within(lo, hi, lists, of.indptr, of.indices, of.data, np.zeros(of.shape[1]), within)
+
+        run_ranges(block, even_bounds(len(lists), 4 * thread_count()))
+        return within
 
 
 def from_training(train: Interactions) -> Beyond:
@@ -198,18 +175,14 @@ def from_features(train: Interactions, features: Features) -> Beyond:
 
 def from_embeddings(train: Interactions, rows: npt.NDArray[np.float32]) -> Beyond:
     """Items are alike as far as a model's own rows for them are, (n_items, d): another measure for every model."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return Beyond(train, unit, f"the model's own embeddings {digest(unit.view(np.int32))}")
+    return Beyond(train, _unit_rows(sparse.csr_matrix(rows, dtype=np.float64)), f"embeddings {digest(rows.view(np.int32))}")
 
 
 def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Rows divided by their length; stored zeros are dropped, so that an empty row tells a row of zeros."""
-    matrix = matrix.copy()
-    matrix.eliminate_zeros()
+    """Rows divided by their length; rows of zeros stay."""
     lengths = np.sqrt(np.asarray(matrix.power(2).sum(1)).ravel())
-    matrix.data /= np.repeat(lengths, np.diff(matrix.indptr))
-    return matrix
+    per_entry = np.repeat(np.where(lengths > 0, lengths, 1), np.diff(matrix.indptr))
+    return sparse.csr_matrix((matrix.data / per_entry, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _mean_of(values: Floats, lists: Lists) -> Floats:
