@@ -23,6 +23,9 @@ _COLUMNS = (
     click.option("--rating", metavar="COLUMN", help="Of a table: the column of ratings."),
     click.option("--time", metavar="COLUMN", help="Of a table: the column of times, whole numbers or ISO 8601."),
     click.option(
+        "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
+    ),
+    click.option(
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
         help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once, with its first row (first).",
