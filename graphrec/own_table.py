@@ -40,7 +40,7 @@ class TableOptions:
 
     Attributes
     ----------
-    user, item, rating, time : str or None
+    user, item, rating, time, weight : str or None
         Names of columns.
     duplicates, missing : str or None
         As in :meth:`Interactions.from_frame`; ``"first"`` and ``"error"`` unless given.
@@ -56,6 +56,7 @@ class TableOptions:
     item: str | None = None
     rating: str | None = None
     time: str | None = None
+    weight: str | None = None
     duplicates: str | None = None
     missing: str | None = None
     min_rating: float | None = None
@@ -146,7 +147,7 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
     if _fingerprint(table) != record.get("fingerprint"):
         raise InputError(
             f"{data} is not the table that {run} was trained on, as far as its rows, their order and columns "
-            f"{', '.join(repr(c) for c in (full.user, full.item, full.rating, full.time) if c)} go: its "
+            f"{', '.join(repr(c) for c in (full.user, full.item, full.rating, full.time, full.weight) if c)} go: its "
             "test part would be another."
         )
     assert full.split is not None
@@ -166,6 +167,7 @@ def _read(data: str, options: TableOptions) -> Interactions:
         options.time,
         duplicates="error" if policy == "error" else "keep",  # counted below
         missing=cast(Missing, options.missing),
+        weight=options.weight,
     )
     once = table.drop_duplicates(policy)
     if len(once) < len(table):
@@ -178,10 +180,12 @@ def _read(data: str, options: TableOptions) -> Interactions:
 
 
 def _fingerprint(table: Interactions) -> str:
-    """Of all that a split depends on: rows in their order, times, ids; and of the ratings, which are trained on."""
+    """Of all that a split depends on: rows in their order, times, ids; and of the ratings and weights, which are trained on."""
     ratings = np.zeros(0, np.float32) if table.ratings is None else table.ratings
     times: npt.NDArray[Any] = np.zeros(0, np.int64) if table.times is None else table.times
-    return digest(table.users, table.items, times, ratings.view(np.int32), table.user_ids, table.item_ids)
+    # Weights only where there are some: the fingerprints of older runs go on to hold.
+    weights = () if table.weights is None else (table.weights.view(np.int32),)
+    return digest(table.users, table.items, times, ratings.view(np.int32), table.user_ids, table.item_ids, *weights)
 
 
 def _test(split: Split) -> Interactions:

@@ -23,6 +23,9 @@ _COLUMNS = (
     click.option("--rating", metavar="COLUMN", help="Of a table: the column of ratings."),
     click.option("--time", metavar="COLUMN", help="Of a table: the column of times, whole numbers or ISO 8601."),
     click.option(
+        "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
+    ),
+    click.option(
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
         help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once, with its first row (first).",
@@ -148,9 +151,15 @@ def train(
 @click.option("--data", required=True, help=_DATA)
 @click.option("-k", default=20, show_default=True, help="Length of the recommended list.")
 @click.option("--json", "as_json", is_flag=True, help="Print the means as one JSON object.")
+@click.option(
+    "--beyond",
+    is_flag=True,
+    help="Measure the lists themselves, too: novelty, diversity, popularity, coverage, inequality; and all figures by length "
+    "of history and by popularity of the items.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
 @_table_options
-def evaluate(run: Path, data: str, k: int, as_json: bool, device: str, **columns: Any) -> None:
+def evaluate(run: Path, data: str, k: int, as_json: bool, beyond: bool, device: str, **columns: Any) -> None:
     """Rank the test part of a data set with a trained model; train and validation pairs are left out for every run.
 
     A table is read and split as it was for training, and must be the same one.
@@ -165,5 +174,6 @@ def evaluate(run: Path, data: str, k: int, as_json: bool, device: str, **columns
     else:
         split = named_split(data)
         refuse_options(data, table)
-    report = gr.evaluate(recommender, split, k=k)
-    click.echo(json.dumps(dict(report.mean)) if as_json else str(report))
+    by_history, by_popularity = ("history", "popularity") if beyond else (None, None)
+    report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=by_history, item_groups=by_popularity)
+    click.echo(json.dumps(report.to_dict()) if as_json else str(report))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, read_columns
+from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, as_weights, read_columns
 from graphrec.data.ids import IntArray, Place, at_row, digest, find, id_lookup, look_up, one_dimension, same_ids
 from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
@@ -24,11 +24,18 @@ __all__ = ["Duplicates", "Interactions", "id_spaces"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interactions:
-    """Observed (user, item) pairs with optional ratings and times.
+    """Observed (user, item) pairs with optional ratings, times and weights.
 
     Users and items are counted from zero; the caller's own ids are kept in both directions. Build one
     with :meth:`from_frame` or :meth:`from_indices`, which check everything; later stages trust it.
     Arrays are read-only, and every transformation returns a new object.
+
+    A rating says what somebody thought of a thing, a weight how much a row counts. A rating is what a model of ratings
+    predicts: 1 star is an observation as sure as 5 stars, and of the opposite. A weight (times bought, minutes watched, stars
+    where a low number means little liking and not dislike) is evidence that somebody took to a thing, and more of it is more
+    of the same: no model predicts it, but one that reads weights fits, draws or adds up a pair with weight 3 as it would
+    three pairs. Only their ratio counts, for models divide them by their mean: equal weights are as none, and minutes as
+    seconds. Long-tailed quantities are often better as their logarithm or root, which is the caller's to take.
 
     Attributes
     ----------
@@ -40,6 +47,8 @@ class Interactions:
         Explicit feedback; None for implicit feedback.
     times : ndarray of int64, shape (n,), or None
         Seconds since 1970 for dates, otherwise the caller's own integers.
+    weights : ndarray of float32, shape (n,), or None
+        How much each row counts, 0 or more; None where all count alike.
     """
 
     users: IntArray
@@ -48,9 +57,10 @@ class Interactions:
     item_ids: npt.NDArray[Any]
     ratings: npt.NDArray[np.float32] | None = None
     times: npt.NDArray[np.int64] | None = None
+    weights: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.users, self.items, self.user_ids, self.item_ids, self.ratings, self.times):
+        for array in (self.users, self.items, self.user_ids, self.item_ids, self.ratings, self.times, self.weights):
             if array is not None:
                 array.flags.writeable = False
 
@@ -78,6 +88,7 @@ class Interactions:
         ids: Interactions | None = None,
         unknown: Unknown = "error",
         place: Place = at_row,
+        weight: str | None = None,
     ) -> Interactions:
         """Read a table with one row per interaction.
 
@@ -103,6 +114,8 @@ class Interactions:
             What to do with rows whose user or item `ids` does not know; a warning says how many were dropped.
         place : callable
             How messages name a row, by its position.
+        weight : str, optional
+            Name of the column that says how much each row counts: finite numbers, 0 or more, not all of them 0.
 
         Returns
         -------
@@ -112,13 +125,13 @@ class Interactions:
         ------
         InputError
             The table is empty, a column is missing, an id or value is missing, ids are of another or of several
-            types, a rating or a time is not a finite number or does not fit its type, a time has a fraction, or a
-            pair is repeated and no policy was named. The message names every column that is at fault, how many
-            rows are wrong and the first of them.
+            types, a rating, a time or a weight is not a finite number or does not fit its type, a time has a
+            fraction, a weight is below 0, or a pair is repeated and no policy was named. The message names every
+            column that is at fault, how many rows are wrong and the first of them.
         """
         check_policy(duplicates)
-        found = read_columns(frame, Roles(user, item, rating, time), missing, id_spaces(ids), unknown, place)
-        table = cls(found.users, found.items, found.user_ids, found.item_ids, found.ratings, found.times)
+        found = read_columns(frame, Roles(user, item, rating, time, weight), missing, id_spaces(ids), unknown, place)
+        table = cls(found.users, found.items, found.user_ids, found.item_ids, found.ratings, found.times, found.weights)
         return table._without_repeats(duplicates, found.place)
 
     @classmethod
@@ -131,6 +144,7 @@ class Interactions:
         n_users: int | None = None,
         n_items: int | None = None,
         duplicates: Duplicates = "error",
+        weights: npt.ArrayLike | None = None,
     ) -> Interactions:
         """Take arrays of indices that already count from zero.
 
@@ -144,6 +158,8 @@ class Interactions:
             Size of the id space; the largest index + 1 unless given.
         duplicates : str
             As in :meth:`from_frame`.
+        weights : array_like, shape (n,), optional
+            Finite numbers, 0 or more.
 
         Returns
         -------
@@ -164,11 +180,13 @@ class Interactions:
         if times is not None:
             times = as_times(as_column(times, "times"), "times")
             lengths["times"] = len(times)
+        if weights is not None:
+            weights = as_weights(as_column(weights, "weights"), "weights")
+            lengths["weights"] = len(weights)
         if len(set(lengths.values())) > 1:
             raise InputError("columns differ in length: " + ", ".join(f"{k} has {v}" for k, v in lengths.items()) + ".")
-        table = cls(
-            user_index, item_index, np.arange(user_count, dtype=np.int64), np.arange(item_count, dtype=np.int64), ratings, times
-        )
+        ids = np.arange(user_count, dtype=np.int64), np.arange(item_count, dtype=np.int64)
+        table = cls(user_index, item_index, *ids, ratings, times, weights)
         return table.drop_duplicates(duplicates)
 
     # ---- size and views -----------------------------------------------------------------------
@@ -177,8 +195,9 @@ class Interactions:
         return len(self.users)
 
     def __repr__(self) -> str:
-        extras = [name for name, array in (("ratings", self.ratings), ("times", self.times)) if array is not None]
-        with_extras = f", with {' and '.join(extras)}" if extras else ""
+        extras = [name for name in ("ratings", "times", "weights") if getattr(self, name) is not None]
+        listed = " and ".join([*([", ".join(extras[:-1])] if extras[1:] else []), *extras[-1:]])
+        with_extras = f", with {listed}" if extras else ""
         return f"Interactions({len(self):,} pairs of {self.n_users:,} users and {self.n_items:,} items{with_extras})"
 
     @property
@@ -206,7 +225,7 @@ class Interactions:
         """32 hexadecimal digits that tell whether two tables hold the same pairs in the same id space.
 
         BLAKE2b over the distinct pairs, the shape, and the ids with their type. The order of the rows, how often
-        a pair is repeated, ratings and times make no difference.
+        a pair is repeated, ratings, times and weights make no difference.
         """
         return digest(np.array([self.n_users, self.n_items]), self.distinct_keys, self.user_ids, self.item_ids)
 
@@ -219,14 +238,32 @@ class Interactions:
         """Which of some :attr:`keys`, of any shape, are pairs of this table."""
         return contains(self.distinct_keys, keys)
 
-    def to_csr(self, values: Literal["auto", "ones", "ratings"] = "auto") -> sparse.csr_matrix:
+    @cached_property
+    def pair_weights(self) -> npt.NDArray[np.float32] | None:
+        """What each distinct pair counts, in the order of :attr:`structure` and with mean 1; None where all count alike.
+
+        The weights of a repeated pair add up.
+        """
+        return None if self.weights is None else _relative(self._summed_weights())
+
+    @cached_property
+    def row_weights(self) -> npt.NDArray[np.float32] | None:
+        """What each row counts, shape (n,), with mean 1; None where all count alike."""
+        return None if self.weights is None else _relative(self.weights.astype(np.float64))
+
+    def _summed_weights(self) -> npt.NDArray[np.float64]:
+        places = np.searchsorted(self.distinct_keys, self.keys)
+        return np.bincount(places, self.weights, minlength=len(self.distinct_keys)).astype(np.float64)
+
+    def to_csr(self, values: Literal["auto", "ones", "ratings", "weights", "relative"] = "auto") -> sparse.csr_matrix:
         """The users × items matrix.
 
         Parameters
         ----------
-        values : {"auto", "ones", "ratings"}
-            What the stored entries hold; ``"auto"`` is the ratings where there are any, else ones.
-            Repeated pairs are stored once: as one, or with the rating of their last row.
+        values : {"auto", "ones", "ratings", "weights", "relative"}
+            What the stored entries hold; ``"auto"`` is the ratings where there are any, else ones. ``"relative"`` is
+            the weights divided by their mean over the distinct pairs, and ones where there are none or all are equal.
+            Repeated pairs are stored once: as one, with the rating of their last row, or with the sum of their weights.
 
         Returns
         -------
@@ -234,7 +271,12 @@ class Interactions:
         """
         indptr, indices = self.structure
         shape = (self.n_users, self.n_items)
-        if values == "ones" or (values == "auto" and self.ratings is None):
+        if values == "weights" or (values == "relative" and self.pair_weights is not None):
+            if self.weights is None:
+                raise InputError("to_csr(values='weights') needs weights, and this table has none.")
+            entries = self._summed_weights().astype(np.float32) if values == "weights" else self.pair_weights
+            return sparse.csr_matrix((np.array(entries), indices.copy(), indptr.copy()), shape=shape)
+        if values in ("ones", "relative") or (values == "auto" and self.ratings is None):
             return sparse.csr_matrix((np.ones(len(indices), np.float32), indices.copy(), indptr.copy()), shape=shape)
         if self.ratings is None:
             raise InputError("to_csr(values='ratings') needs ratings, and this table has none.")
@@ -243,12 +285,14 @@ class Interactions:
         return sparse.csr_matrix((data, indices.copy(), indptr.copy()), shape=shape)
 
     def to_frame(self) -> pd.DataFrame:
-        """The table in the caller's ids: user_id, item_id and, where present, rating and time."""
+        """The table in the caller's ids: user_id, item_id and, where present, rating, time and weight."""
         frame = pd.DataFrame({"user_id": self.user_ids[self.users], "item_id": self.item_ids[self.items]})
         if self.ratings is not None:
             frame["rating"] = self.ratings
         if self.times is not None:
             frame["time"] = self.times
+        if self.weights is not None:
+            frame["weight"] = self.weights
         return frame
 
     # ---- ids ----------------------------------------------------------------------------------
@@ -311,6 +355,7 @@ class Interactions:
             items=self.items[rows],
             ratings=None if self.ratings is None else self.ratings[rows],
             times=None if self.times is None else self.times[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def compact(self) -> Interactions:
@@ -326,7 +371,7 @@ class Interactions:
         )
 
     def binarize(self, min_rating: float | None = None) -> Interactions:
-        """Ratings of at least `min_rating`, or all of them, as implicit feedback; the id space stays as it is.
+        """Ratings of at least `min_rating`, or all of them, as implicit feedback; id space and weights stay as they are.
 
         Raises
         ------
@@ -352,8 +397,8 @@ class Interactions:
         ----------
         keep : {"last", "first", "mean", "sum", "max", "keep", "error"}
             ``"first"`` and ``"last"`` go by time where there are times, else by the order of rows. The
-            three others join the ratings of a pair and keep the time of its last row. ``"keep"`` does
-            nothing; ``"error"`` raises when a pair is repeated.
+            three others join the ratings of a pair, and in the same way its weights, and keep the time of its last
+            row. ``"keep"`` does nothing; ``"error"`` raises when a pair is repeated.
 
         Returns
         -------
@@ -374,11 +419,11 @@ class Interactions:
                 f"{self.user_ids[self.users[first]]!s}, item {self.item_ids[self.items[first]]!s}. "
                 "Say what to do with them: duplicates='last', 'first', 'mean', 'sum', 'max' or 'keep'."
             )
-        kept = keep_one(self.keys, self.times, self.ratings, keep)
+        kept = keep_one(self.keys, self.times, self.ratings, keep, self.weights)
         if kept is None:
             return self
-        table = self.select(kept.rows)
-        return table if kept.ratings is None else replace(table, ratings=kept.ratings)
+        joined = {name: getattr(kept, name) for name in ("ratings", "weights") if getattr(kept, name) is not None}
+        return replace(self.select(kept.rows), **joined)
 
     def k_core(self, k: int, k_items: int | None = None) -> Interactions:
         """The largest part in which every user and every item has at least `k` distinct partners.
@@ -414,6 +459,15 @@ class Interactions:
         if not len(kept):
             raise InputError("subset_users leaves no row: the named users have none.")
         return kept.compact()
+
+
+def _relative(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float32] | None:
+    """Weights divided by their mean; None where all are equal, which says as much as none."""
+    if not len(weights):
+        return None
+    if not weights.any():
+        raise InputError("all weights of the table are 0: nothing counts.")
+    return None if weights.min() == weights.max() else (weights / weights.mean()).astype(np.float32)
 
 
 def id_spaces(ids: Interactions | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:

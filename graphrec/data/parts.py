@@ -115,7 +115,7 @@ class Split:
         Raises
         ------
         InputError
-            One of the two has ratings or times and the other has not.
+            One of the two has ratings, times or weights and the other has not.
         """
         return self.train if self.valid is None else _join(self.train, self.valid)
 
@@ -182,7 +182,7 @@ def _cold_message(name: str, part: Interactions, cold_user: Mask, cold_item: Mas
 
 def _join(first: Interactions, second: Interactions) -> Interactions:
     joined: dict[str, Any] = {}
-    for column in ("users", "items", "ratings", "times"):
+    for column in ("users", "items", "ratings", "times", "weights"):
         a, b = getattr(first, column), getattr(second, column)
         if (a is None) != (b is None):
             raise InputError(f"train and valid cannot be joined: only one of them has {column}.")

@@ -86,9 +86,12 @@ class Comparison(pd.DataFrame):
 
     def _note(self, alpha: float) -> str:
         runs = " Values are means over runs ± their standard deviation." if "std" in self.columns else ""
+        untested = list(dict.fromkeys(self.loc[self["p"].isna(), "metric"]))
+        without = f" Without a test: {', '.join(untested)}, of all lists together." if untested else ""
         return (
             f"differs from {self.attrs['baseline']}: p < {alpha:g}, paired randomisation test over "
-            f"{self.attrs['n_users']:,} users, Holm-corrected for {len(self)} comparisons. Bold: the highest value.{runs}"
+            f"{self.attrs['n_users']:,} users, Holm-corrected for {int(self['p'].notna().sum())} comparisons. "
+            f"Bold: the highest value.{without}{runs}"
         )
 
 

@@ -41,6 +41,8 @@ class Scorer(nn.Module):
         Whether a user without any interaction cannot be served.
     reads_ratings : bool
         Whether ratings make a difference to the model itself; a loss may read them all the same.
+    reads_weights : bool
+        The same of weights: histories that it is given then hold them, divided by their mean over the training pairs.
     starting_options : tuple of str
         Options of the constructor that only say where training starts. A loaded model is built without them.
     """
@@ -48,6 +50,7 @@ class Scorer(nn.Module):
     needs_training: ClassVar[bool] = False
     personalised: ClassVar[bool] = True
     reads_ratings: ClassVar[bool] = False
+    reads_weights: ClassVar[bool] = False
     starting_options: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
 

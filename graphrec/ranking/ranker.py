@@ -380,7 +380,8 @@ class Ranker:
             if explaining is not None:
                 return explaining(user, item)
         score = float(self.pairs(np.array([user]), np.array([[item]]))[0, 0])
-        return leaving_one_out(self._scoring, table.to_csr()[user], item, score, type(self._model).__name__)
+        history = table.to_csr("relative" if table.ratings is None else "ratings")[user]
+        return leaving_one_out(self._scoring, history, item, score, type(self._model).__name__)
 
     def _require_finite(self, bad: npt.NDArray[Any], people: _Known | _New) -> None:
         """Scores that are NaN or infinite have no order, and no figure follows from them."""

@@ -20,8 +20,9 @@ __all__ = ["as_read", "explanation", "strongest"]
 
 
 def as_read(state: State) -> Interactions:
-    """The training table as the model sees it: without ratings where it reads none, for histories are then ones."""
-    return state.built_from if counts_ratings(state) else replace(state.built_from, ratings=None)
+    """The training table as the model sees it: without ratings and weights where it reads none, for histories are then ones."""
+    table = state.built_from if counts_ratings(state) else replace(state.built_from, ratings=None)
+    return table if state.model.reads_weights else replace(table, weights=None)
 
 
 def explanation(ranker: Ranker, table: Interactions, user: int, item: int) -> pd.DataFrame:

@@ -82,6 +82,22 @@ def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
     )
 
 
+def _say_unread_weights(plan: Plan, table: Interactions) -> None:
+    """Warn once a fit of weights that differ among themselves where the model does not read them."""
+    if not plan.kind.reads_weights and table.pair_weights is not None:
+        warnings.warn(
+            f"the table has weights and {plan.name} does not read them: every pair counts alike. Models that do are "
+            "the item filters, ials and itempop, and all that are trained by a pairwise loss.",
+            stacklevel=4,
+        )
+
+
+def _check_joined(train: Interactions, valid: Interactions | None) -> None:
+    """Refuse to train on two tables at once of which one has weights: all pairs would then count alike."""
+    if valid is not None and (train.weights is None) != (valid.weights is None):
+        raise InputError("refit=True trains on train and valid together, and only one of them has weights.")
+
+
 def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = ()) -> Scorer:
     """The model with its initial weights; `but` names options that are left at their defaults.
 
@@ -94,6 +110,9 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
 def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool, device: str = "auto") -> State:
     """A solved model, on a device; `refit` solves it from train and valid together."""
     _say_unread_ratings(plan, train)
+    _say_unread_weights(plan, train)
+    if refit:
+        _check_joined(train, valid)
     where = resolve_device(device)
     shown = train if valid is None else joined(train, valid)
     built_from = shown if refit else train
@@ -132,6 +151,10 @@ def train(
     """
     if not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
         _say_unread_ratings(plan, table)
+    if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
+        _say_unread_weights(plan, table)
+    if refit:
+        _check_joined(table, valid)
     if earlier is None:
         model = build(plan, table, options.seed)
         stage, built_from, shown, rows = 0, table, table, []

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from graphrec.errors import InputError
+from graphrec.evaluation.groups import by_user_group, group_users
 from graphrec.evaluation.report import Report
 from graphrec.report.names import Names, names_of
 from graphrec.tensor_files import replace_file
@@ -19,7 +19,6 @@ __all__ = ["write_page"]
 
 _REASONS = 3
 _HISTORY = 100  # rows of a person's history that are listed
-_GROUPS = ("short history", "middle history", "long history")
 
 
 def write_page(
@@ -60,7 +59,8 @@ def write_page(
         curves=_curves(recommender.history),
         metrics=None if evaluation is None else evaluation.interval().to_dict("index"),
         protocol=None if evaluation is None else str(evaluation.protocol),
-        groups=None if evaluation is None else _by_group(evaluation, train),
+        overall={} if evaluation is None else dict(evaluation.overall),
+        groups=[] if evaluation is None else _groups(evaluation, train),
         history=_history(train, row, names),
         n_history=int(train.structure[0][row + 1] - train.structure[0][row]),
         recommended=[
@@ -136,16 +136,26 @@ def _similar(recommender: Any, places: list[int], names: Names) -> list[dict[str
     return found
 
 
-def _by_group(evaluation: Report, train: Any) -> list[dict[str, Any]]:
-    """Means of the metrics over thirds of the people, by how much they have in training."""
-    people = evaluation.per_user
-    lengths = np.diff(train.structure[0])[train.user_index(people["user_id"].tolist())]
-    rank = np.argsort(np.argsort(lengths, kind="stable"), kind="stable")
-    third = rank * len(_GROUPS) // max(len(people), 1)
-    rows = []
-    for number, group in enumerate(_GROUPS):
-        mine = third == number
-        if mine.any():
-            span = f"{lengths[mine].min()} to {lengths[mine].max()} items"
-            rows.append({"group": f"{group} ({span})", "n": int(mine.sum()), **people.loc[mine, evaluation.metrics].mean()})
-    return rows
+def _groups(evaluation: Report, train: Any) -> list[dict[str, Any]]:
+    """Tables of figures by group: of people as they were evaluated, or by length of history, and of items if they were."""
+    of_people = evaluation.by_user_group
+    if of_people is None:
+        people = train.user_index(evaluation.per_user["user_id"].tolist())
+        of_people = by_user_group(group_users("history", train, people), evaluation.per_user)
+    tables = [("people", of_people), ("items", evaluation.by_item_group)]
+    return [
+        {
+            "of": of,
+            "columns": [str(name) for name in table.columns if name != "n"],
+            "rows": [
+                {
+                    "group": group,
+                    "n": f"{int(row['n']):,}",
+                    "values": [float(row[name]) for name in table.columns if name != "n"],
+                }
+                for group, row in table.to_dict("index").items()
+            ],
+        }
+        for of, table in tables
+        if table is not None
+    ]

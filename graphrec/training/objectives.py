@@ -93,6 +93,8 @@ class _Objective:
         them it does beside the others. What every training reads (epochs, lr, seed, …) is not among them.
     reads_ratings : bool
         Whether the training table's ratings make a difference to it.
+    reads_weights : bool
+        Whether its weights do.
     scores : int
         How many tensors the loss is given.
     by_rows : bool
@@ -105,6 +107,7 @@ class _Objective:
 
     reads: ClassVar[frozenset[str]] = frozenset()
     reads_ratings: ClassVar[bool] = False
+    reads_weights: ClassVar[bool] = False
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False
@@ -193,9 +196,15 @@ class _Objective:
 
 
 class Pairwise(_Objective):
-    """A positive against negatives: ``loss(pos (b,), neg (b, k))``."""
+    """A positive against negatives: ``loss(pos (b,), neg (b, k))``.
+
+    Positives come up in proportion to their weights instead of having their losses multiplied by them: the expected loss is
+    the same, and no heavy pair makes a step that is larger than all others (Zhao and Zhang, ICML 2015; Needell et al., NIPS
+    2014).
+    """
 
     reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | _SAMPLED
+    reads_weights = True
     by_rows = True
     by_columns = True
 
@@ -221,6 +230,7 @@ class Pairwise(_Objective):
             shared=o.shared_negatives,
             popularity_power=o.popularity_power,
             saturated=o.saturated,
+            weighted=True,
             generator=generator,
         )
         self._log_q = sampler.log_q if o.log_q else None
@@ -264,10 +274,11 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
 
 
 class Rating(_Objective):
-    """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``."""
+    """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``, each error times the weight of its row."""
 
     reads = frozenset({"loss_options", "batch_size", "l2"})
     reads_ratings = True
+    reads_weights = True
     by_rows = True
     by_columns = True
 
@@ -275,7 +286,13 @@ class Rating(_Objective):
         if train.ratings is None:
             raise InputError(f"the loss {self.loss.__name__!r} needs ratings, and the training table has none.")
         return PairSampler(
-            train, self.options.batch_size, pairs="interaction", negatives=None, with_ratings=True, generator=generator
+            train,
+            self.options.batch_size,
+            pairs="interaction",
+            negatives=None,
+            with_ratings=True,
+            weighted=True,
+            generator=generator,
         )
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
@@ -285,17 +302,25 @@ class Rating(_Objective):
         rows, (predicted,), penalty = self._looked(
             model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),)
         )
-        loss = self._loss(predicted, batch.ratings)
+        if batch.weights is None:
+            loss = self._loss(predicted, batch.ratings)
+        else:
+            # The loss is a weighted mean over the batch: what the whole batch weighs must not be lost with it.
+            loss = self._loss(predicted, batch.ratings, batch.weights) * batch.weights.mean()
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Rowwise(_Objective):
-    """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``."""
+    """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``.
+
+    A pair with a weight has that in place of one: counts, as the likelihood takes them.
+    """
 
     reads = frozenset({"loss_options", "batch_size"})
+    reads_weights = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
-        return UserSampler(train, self.options.batch_size, negatives=None, generator=generator)
+        return UserSampler(train, self.options.batch_size, negatives=None, weighted=self.reads_weights, generator=generator)
 
     def terms(self, model: Model, batch: UserBatch, epoch: int = 1) -> Terms:
         """See :class:`_Objective`."""
@@ -306,13 +331,14 @@ class Rowwise(_Objective):
         return self._with_extras(self._loss(scores, target), model, Step(encoding, None, batch, epoch))
 
     def _values(self, batch: UserBatch) -> Tensor | float:
-        return 1.0
+        return 1.0 if batch.weights is None else batch.weights
 
 
 class Reconstruction(Rowwise):
     """Whole rows of scores against the ratings: as :class:`Rowwise`, with the rating of each pair in place of one."""
 
     reads_ratings = True
+    reads_weights = False
 
     def _values(self, batch: UserBatch) -> Tensor | float:
         return 1.0 if batch.ratings is None else batch.ratings
@@ -362,13 +388,15 @@ class SharedNegatives(_Objective):
 
 
 class Alignment(_Objective):
-    """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``."""
+    """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``; they come up in proportion to their weights."""
 
     reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
+    reads_weights = True
     by_rows = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
-        return PairSampler(train, self.options.batch_size, pairs=self.options.pairs, negatives=None, generator=generator)
+        o = self.options
+        return PairSampler(train, o.batch_size, pairs=o.pairs, negatives=None, weighted=True, generator=generator)
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
         """See :class:`_Objective`."""
@@ -381,7 +409,7 @@ class Alignment(_Objective):
 class Own(_Objective):
     """An objective of the caller's own, see :class:`Objective`: `loss` is that object."""
 
-    reads_ratings = True  # it sees the table, and may
+    reads_ratings = reads_weights = True  # it sees the table, and may
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)
