@@ -18,6 +18,7 @@ from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.html_table import html_table
 
 __all__ = ["Duplicates", "Interactions", "id_spaces"]
 
@@ -180,6 +181,10 @@ class Interactions:
         extras = [name for name, array in (("ratings", self.ratings), ("times", self.times)) if array is not None]
         with_extras = f", with {' and '.join(extras)}" if extras else ""
         return f"Interactions({len(self):,} pairs of {self.n_users:,} users and {self.n_items:,} items{with_extras})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sizes and the first rows."""
+        return html_table(repr(self), self.select(np.arange(min(len(self), 5))).to_frame(), index=False)
 
     @property
     def n_users(self) -> int:

@@ -8,9 +8,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.html_table import html_table
 
 __all__ = ["Cold", "Overlap", "Split"]
 
@@ -107,6 +109,15 @@ class Split:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in ("train", *self._later()))
         return f"Split({sizes} pairs of {self.train.n_users:,} users and {self.train.n_items:,} items)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: pairs of each part, and how many users and items have one there."""
+        parts = {name: getattr(self, name) for name in ("train", *self._later())}
+        rows = {
+            name: {"pairs": len(part), "users": len(np.unique(part.users)), "items": len(np.unique(part.items))}
+            for name, part in parts.items()
+        }
+        return html_table(repr(self), pd.DataFrame(rows).T)
 
     @cached_property
     def train_and_valid(self) -> Interactions:

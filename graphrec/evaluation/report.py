@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from graphrec.evaluation.protocol import Protocol
+from graphrec.html_table import html_table
 
 __all__ = ["Report"]
 
@@ -76,5 +77,12 @@ class Report:
 
     def __str__(self) -> str:
         table = self.interval().to_string(float_format=lambda x: f"{x:.4f}")
+        return f"{table}\n{self._note()}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: means with intervals, over whom, and what was ranked."""
+        return html_table("Report", self.interval(), self._note())
+
+    def _note(self) -> str:
         cold = f" {self.n_cold} of them have nothing in train." if self.n_cold else ""
-        return f"{table}\n{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"
+        return f"{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,17 @@ from graphrec.recommender import explaining, newcomers
 from graphrec.recommender.newcomers import Histories
 from graphrec.recommender.state import State
 
-__all__ = ["Questions"]
+__all__ = ["Embeddings", "Questions"]
 
 Ids = Sequence[Any] | npt.NDArray[Any] | str | int
 Cold = Literal["error", "skip", "popular"]
+
+
+class Embeddings(TypedDict):
+    """What :meth:`Questions.embeddings` returns."""
+
+    users: pd.DataFrame
+    items: pd.DataFrame
 
 
 class Questions:
@@ -96,6 +103,31 @@ class Questions:
     def n_without_history(self) -> int:
         """How many users have no training interaction to recommend from, where the model needs one."""
         return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
+
+    def embeddings(self) -> Embeddings:
+        """The final rows of all users and items, those that scores are made of.
+
+        For the models whose score is a dot product (MF, LightGCN, NGCF, PureSVD and most others; cosines are rows of length
+        1), ``users.loc[u] @ items.loc[i]`` is :meth:`score` beyond rounding; where a popularity term or biases belong to the
+        score, they are columns. For NeuMF and its like the rows are what goes into the network.
+
+        Returns
+        -------
+        dict
+            ``"users"`` and ``"items"``: DataFrames of float32, shapes (n_users, d) and (n_items, d), with the ids as index.
+            They are copies.
+
+        Raises
+        ------
+        InputError
+            It is not fitted, or its model scores without such rows (item filters, neighbour models, blends).
+        """
+        tables = self.ranker.tables()
+        if tables is None:
+            raise InputError(f"{self.name} has no embeddings: its scores are not made of a row of each user and each item.")
+        users = pd.DataFrame(tables.users.numpy(), index=pd.Index(self.train.user_ids, name="user_id"))
+        items = pd.DataFrame(tables.items.numpy(), index=pd.Index(self.train.item_ids, name="item_id"))
+        return {"users": users, "items": items}
 
     # ---- questions ----------------------------------------------------------------------------
 
