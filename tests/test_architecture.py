@@ -20,7 +20,7 @@ ROOMS = [
     {"training"},
     {"report"},  # of numbers and tables; a recommender has a page made of itself
     {"recommender"},
-    {"presets"},
+    {"presets", "ann"},
     {"serve"},
     {"search"},
     {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},

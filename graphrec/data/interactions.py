@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, read_columns
+from graphrec.data.hetero import hetero_data
 from graphrec.data.ids import IntArray, Place, at_row, digest, id_lookup, look_up, same_ids
 from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
@@ -255,6 +256,19 @@ class Interactions:
         if self.times is not None:
             frame["time"] = self.times
         return frame
+
+    def to_hetero_data(self) -> Any:
+        """The table as a graph of PyTorch Geometric, for models of one's own.
+
+        Returns
+        -------
+        torch_geometric.data.HeteroData
+            Node types ``"user"`` and ``"item"``, with ``num_nodes``; node i is the one whose id is ``user_ids[i]``, or
+            ``item_ids[i]``. Edge types ``("user", "rates", "item")`` and ``("item", "rev_rates", "user")``, with ``edge_index``
+            (2, n) of int64 and, where the table has them, ``rating`` (float32) and ``time`` (int64), row by row: a repeated
+            pair is an edge each time.
+        """
+        return hetero_data(self)
 
     # ---- ids ----------------------------------------------------------------------------------
 
