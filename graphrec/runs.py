@@ -121,8 +121,9 @@ def train_run(
     """
     interrupt = _Interrupt()
     callbacks = [interrupt] if recommender.kind.needs_training else []
-    together = {} if group is None else {"distributed": True}
-    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **together, **options)
+    if group is not None:
+        options["distributed"] = True  # a solved model or a blend has no such option, and says so
+    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **options)
     if group is not None and not group.is_writer:
         return
     history = recommender.history

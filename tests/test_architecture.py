@@ -10,7 +10,7 @@ import graphrec
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
 ROOMS = [
-    {"errors", "threads", "deferred", "devices", "_version", "tensor_files"},
+    {"errors", "threads", "deferred", "devices", "_version", "tensor_files", "html_table"},
     {"data"},
     {"graph"},
     {"losses", "sampling"},
@@ -21,7 +21,7 @@ ROOMS = [
     {"training"},
     {"report"},  # of numbers and tables; a recommender has a page made of itself
     {"recommender"},
-    {"presets"},
+    {"presets", "ann"},
     {"serve"},
     {"search"},
     {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},

@@ -73,7 +73,21 @@ def _value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
-@click.command(epilog="`graphrec options MODEL` lists what --set takes, with the values unless set.")
+class _WithSettings(click.Command):
+    """A command whose help ends with what ``--set`` takes for every model; it is looked up when somebody asks."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of the command, then the settings with the library's own values."""
+        from graphrec.listings import fit_options
+
+        super().format_options(ctx, formatter)
+        with formatter.section("Settings of every training (--set KEY=VALUE), unless a model or a preset has others"):
+            formatter.write_dl(fit_options(), col_max=24)
+
+
+@click.command(
+    cls=_WithSettings, epilog="`graphrec options MODEL` lists what --set takes with a model, with the values unless set."
+)
 @click.argument("model")
 @click.option("--data", required=True, help=_DATA)
 @click.option(

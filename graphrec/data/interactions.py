@@ -13,11 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, as_weights, read_columns
+from graphrec.data.hetero import hetero_data
 from graphrec.data.ids import IntArray, Place, at_row, digest, find, id_lookup, look_up, one_dimension, same_ids
 from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.html_table import html_table
 
 __all__ = ["Duplicates", "Interactions", "id_spaces"]
 
@@ -200,6 +202,10 @@ class Interactions:
         with_extras = f", with {listed}" if extras else ""
         return f"Interactions({len(self):,} pairs of {self.n_users:,} users and {self.n_items:,} items{with_extras})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sizes and the first rows."""
+        return html_table(repr(self), self.select(np.arange(min(len(self), 5))).to_frame(), index=False)
+
     @property
     def n_users(self) -> int:
         """Number of users in the id space, with or without a row."""
@@ -294,6 +300,19 @@ class Interactions:
         if self.weights is not None:
             frame["weight"] = self.weights
         return frame
+
+    def to_hetero_data(self) -> Any:
+        """The table as a graph of PyTorch Geometric, for models of one's own.
+
+        Returns
+        -------
+        torch_geometric.data.HeteroData
+            Node types ``"user"`` and ``"item"``, with ``num_nodes``; node i is the one whose id is ``user_ids[i]``, or
+            ``item_ids[i]``. Edge types ``("user", "rates", "item")`` and ``("item", "rev_rates", "user")``, with ``edge_index``
+            (2, n) of int64 and, where the table has them, ``rating`` (float32) and ``time`` (int64), row by row: a repeated
+            pair is an edge each time.
+        """
+        return hetero_data(self)
 
     # ---- ids ----------------------------------------------------------------------------------
 

@@ -8,9 +8,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from graphrec.data.hetero import hetero_data
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.html_table import html_table
 
 __all__ = ["Cold", "Overlap", "Split"]
 
@@ -108,6 +111,15 @@ class Split:
         sizes = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in ("train", *self._later()))
         return f"Split({sizes} pairs of {self.train.n_users:,} users and {self.train.n_items:,} items)"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: pairs of each part, and how many users and items have one there."""
+        parts = {name: getattr(self, name) for name in ("train", *self._later())}
+        rows = {
+            name: {"pairs": len(part), "users": len(np.unique(part.users)), "items": len(np.unique(part.items))}
+            for name, part in parts.items()
+        }
+        return html_table(repr(self), pd.DataFrame(rows).T)
+
     @cached_property
     def train_and_valid(self) -> Interactions:
         """The rows of train, then those of valid: what is fitted at the end and masked when test is ranked.
@@ -118,6 +130,18 @@ class Split:
             One of the two has ratings, times or weights and the other has not.
         """
         return self.train if self.valid is None else _join(self.train, self.valid)
+
+    def to_hetero_data(self) -> Any:
+        """The parts as one graph of PyTorch Geometric, whose messages know nothing of valid and test.
+
+        Returns
+        -------
+        torch_geometric.data.HeteroData
+            As :meth:`Interactions.to_hetero_data` gives it for train. Besides, the edge type ``("user", "rates", "item")`` has
+            the pairs of all parts, train first, as ``edge_label_index`` (2, m) with ``edge_label`` (m,), their ratings or else
+            ones, and ``train_mask``, ``val_mask`` and ``test_mask`` (m,), which say whose each is.
+        """
+        return hetero_data(self.train, {name: getattr(self, name) for name in ("train", *self._later())})
 
     def without_valid(self) -> Split:
         """The same test part with the rows of valid put back into train."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from graphrec.evaluation.protocol import Protocol
+from graphrec.html_table import html_table
 
 __all__ = ["Report"]
 
@@ -100,13 +101,19 @@ class Report:
         return plain
 
     def __str__(self) -> str:
-        table = _text(self.interval())
-        cold = f" {self.n_cold} of them have nothing in train." if self.n_cold else ""
-        parts = [f"{table}\n{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"]
+        parts = [f"{_text(self.interval())}\n{self._note()}"]
         if self.overall:
             parts.append(_text(pd.Series(self.overall)) + "\nOf all lists together, so without an interval.")
         parts += [_text(group) for group in (self.by_user_group, self.by_item_group) if group is not None]
         return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: means with intervals, over whom, and what was ranked."""
+        return html_table("Report", self.interval(), self._note())
+
+    def _note(self) -> str:
+        cold = f" {self.n_cold} of them have nothing in train." if self.n_cold else ""
+        return f"{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
-from graphrec.models.scoring import Scoring, as_evaluated
+from graphrec.models.scoring import Scoring, Tables, as_evaluated
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
@@ -352,6 +352,16 @@ class Ranker:
         if bad.any():
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
+
+    def tables(self) -> Tables | None:
+        """The rows of all users and items on the host, as copies; None where scores are not made of such rows."""
+        made = getattr(self._scoring, "tables", None)  # a scoring of one's own need not have it
+        if made is None:
+            return None
+        with torch.no_grad():
+            tables: Tables = made()
+            users, items = (rows.detach().float().cpu().clone() for rows in (tables.users, tables.items))
+            return Tables(users, items, tables.dot_product)
 
     def explain(self, table: Interactions, user: int, item: int) -> Contributions:
         """What the score of a user with an item is made of.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 import torch
@@ -16,12 +16,16 @@ from graphrec.devices import resolve_device
 from graphrec.distributed.group import joined
 from graphrec.errors import InputError, check_flag, unknown_name
 from graphrec.evaluation.report import Report
+from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.recommender import artefact, fitting, updating
+from graphrec.recommender.parameters import Parameters
 from graphrec.recommender.questions import Questions
 from graphrec.recommender.state import State
 from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.keywords import FitKeywords
+from graphrec.training.signature import given, with_options
 
 __all__ = ["NAMED", "Recommender"]
 
@@ -29,7 +33,7 @@ NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender(Questions):
+class Recommender(Questions, Parameters):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
@@ -76,8 +80,18 @@ class Recommender(Questions):
         fitted = "not fitted" if self._state is None else f"fitted on {self._state.built_from!r}"
         return f"Recommender({self.name!r}{hyper}): {fitted}"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the model, its options, what it was fitted on, and the end of its history."""
+        state, told = self._state, dict(self.hyper)
+        if state is None:
+            return html_table(f"{self.name}, not fitted", told)
+        told |= {"fitted on": repr(state.built_from), "validation pairs": 0 if state.valid is None else len(state.valid)}
+        told |= {} if state.best_epoch is None else {"best epoch": state.best_epoch}
+        return html_table(f"{self.name}, fitted", told, *([self.history.tail(3)] if state.history else []), index=False)
+
     # ---- training -----------------------------------------------------------------------------
 
+    @with_options()
     def fit(
         self,
         train: Interactions,
@@ -89,7 +103,7 @@ class Recommender(Questions):
         refit: bool = False,
         warm_start: bool = False,
         distributed: bool = False,
-        **options: Any,
+        **options: Unpack[FitKeywords],
     ) -> Recommender:
         """Train, or solve in closed form.
 
@@ -119,8 +133,9 @@ class Recommender(Questions):
             whole recommender, equal to what one process makes up to rounding. Callbacks are called in process 0 alone, which
             also writes `checkpoint`.
         **options
-            See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
-            defaults. Models in closed form take `device` only, and what asks for nothing.
+            How to train: every field of :class:`graphrec.training.options.FitOptions`, told below. What is not given is the
+            model's own default, and the library's where it has none. Models in closed form take `device` only, and what
+            asks for nothing.
 
         Returns
         -------
@@ -135,6 +150,7 @@ class Recommender(Questions):
             The loss became NaN or infinite; the message says in which epoch and step.
         """
         fitting.check_tables(train, valid)
+        named = given(dict(options))
         flags = {"resume": resume, "refit": refit, "warm_start": warm_start, "distributed": distributed}
         for name, value in flags.items():
             check_flag(name, value)
@@ -142,13 +158,13 @@ class Recommender(Questions):
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         plan = self._plan()
         if issubclass(self.kind, Solved):
-            given = {"callbacks": callbacks, "checkpoint": checkpoint, **flags, "refit": False}
-            refuse_for_solved(self.name, self.kind.reads, options, given)
-            self._state = fitting.solve(plan, train, valid, refit, options.get("device", "auto"))
+            others = {"callbacks": callbacks, "checkpoint": checkpoint, **flags, "refit": False}
+            refuse_for_solved(self.name, self.kind.reads, named, others)
+            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"))
             return self
         if warm_start:
             self._check_warm_start(train, refit)
-        chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, options, train, valid, refit)
+        chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
         self._state = fitting.train(
             plan,
             chosen,
@@ -163,7 +179,8 @@ class Recommender(Questions):
         )
         return self
 
-    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Recommender:
+    @with_options()
+    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Unpack[FitKeywords]) -> Recommender:
         """Take in what has happened since: new pairs of known people and things, and new people and things.
 
         The id space grows: new ids follow the old ones, whose indices stay. A solved model is solved again. A trained one
@@ -195,7 +212,7 @@ class Recommender(Questions):
         FloatingPointError
             The loss became NaN or infinite.
         """
-        self._state = updating.update(self._fitted, self._plan(), more, self.hyper, callbacks, options)
+        self._state = updating.update(self._fitted, self._plan(), more, self.hyper, callbacks, given(dict(options)))
         return self
 
     def to(self, device: str | torch.device) -> Recommender:

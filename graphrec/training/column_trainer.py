@@ -36,8 +36,8 @@ def check_loss(loss: Any) -> None:
     """
     if not kind_of(loss).by_columns:
         raise InputError(
-            f"loss={name_of(loss)!r} cannot be trained by several processes, which exchange the scores of a batch's pairs only; "
-            f"{', '.join((*PAIRWISE, *POINTWISE, *SHARED))} and functions of positive and negative scores can."
+            f"loss={name_of(loss)!r} cannot be trained by several processes, which exchange the scores of a batch's pairs "
+            f"only; {', '.join((*PAIRWISE, *POINTWISE, *SHARED))} and functions of positive and negative scores can."
         )
 
 
@@ -69,9 +69,7 @@ class ColumnTrainer(Trainer):
         if options.hogwild:
             raise InputError("hogwild=True is for the threads of one process; several processes take the same steps together.")
         self.shared, self.group = shared, shared.group
-        here = replace(
-            options, device=self.group.device(options.device), progress=options.progress and self.group.is_writer
-        )
+        here = replace(options, device=self.group.device(options.device), progress=options.progress and self.group.is_writer)
         ours = callbacks if self.group.is_writer else ()
         super().__init__(shared.model, here, self._whole(evaluate), ours, identity=identity, stage=stage)
         self.compiled = None  # its kernels go from rows to new rows without a stop at the scores

@@ -299,9 +299,7 @@ class Rating(_Objective):
         """See :class:`_Objective`."""
         encoding = self._encode(model)
         assert batch.ratings is not None
-        rows, (predicted,), penalty = self._looked(
-            model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),)
-        )
+        rows, (predicted,), penalty = self._looked(model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),))
         if batch.weights is None:
             loss = self._loss(predicted, batch.ratings)
         else:

@@ -55,7 +55,10 @@ class FitOptions:
     saturated : {"error", "skip"}
         What to do about users who have met every item, for whom there is no negative. Where none is drawn by user it has
         nothing to say.
-    epochs, batch_size : int
+    epochs : int
+        Passes over the training part, at most.
+    batch_size : int
+        Pairs in a step; people, for the losses over whole rows of scores.
     hogwild : bool
         Steps of one pair each, taken by all threads (``torch.set_num_threads``) at once and without locks (Niu et al., NIPS
         2011); ``batch_size`` is then how many pairs are dealt out at a time. For MF on the CPU with ``"sgd"`` or
@@ -98,7 +101,7 @@ class FitOptions:
         stay in float32. For models that propagate. It halves what a GPU reads in a hop and has run on none yet; on the CPU
         it is there for comparison and costs time, because what is read lies in the caches already.
     progress : bool
-        Show a progress bar.
+        Show how far the training is: a bar in a terminal and in a notebook, and a line every ten seconds elsewhere.
     given : frozenset of str or None
         No option: the names of those that somebody chose, and which must therefore mean something. None stands for all that
         are not the library's defaults.
