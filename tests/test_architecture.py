@@ -23,7 +23,7 @@ ROOMS = [
     {"presets"},
     {"serve"},
     {"search"},
-    {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},
+    {"runs", "run_folder", "own_table", "titles", "recommend_all", "update_run", "listings", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 ]
