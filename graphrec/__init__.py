@@ -21,6 +21,7 @@ from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.presets import preset
 from graphrec.recommender import Blend, Recommender, load
+from graphrec.report.paths import plot_paths
 from graphrec.search import search, tune
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "load_dataset",
     "losses",
     "models",
+    "plot_paths",
     "preset",
     "read_csv",
     "read_lightgcn",

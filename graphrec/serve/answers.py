@@ -14,6 +14,7 @@ from graphrec.errors import InputError
 from graphrec.recommender.loading import load
 from graphrec.recommender.recommender import Recommender
 from graphrec.report.names import Names, names_of, typed_id
+from graphrec.report.paths import by_own_item
 
 __all__ = ["MAX_HISTORY", "MAX_K", "Answers", "load_answers"]
 
@@ -80,7 +81,8 @@ class Answers:
         ]
         for item in items[:_EXPLAINED] if explain else ():
             try:
-                item["why"] = self._reasons(self.recommender.explain(known, item["item_id"]))[:explain]
+                parts = by_own_item(self.recommender.explain(known, item["item_id"]))
+                item["why"] = self._reasons(parts[parts["contribution"] > 0].head(explain))
             except InputError as error:
                 return {"user": known, "items": items, "note": str(error)}
         return {"user": known, "items": items, **_notes(items, explain)}
