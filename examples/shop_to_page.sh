@@ -13,7 +13,7 @@ python - <<'PYTHON'
 import csv, random
 
 draw = random.Random(7)
-names = ["Müller, Ann-Marie", "O'Neill, Seán", "Łukasz, K.", "Núñez, José", "李, 小龙", "Smith, \"Bob\""]
+names = ["Müller, Ann-Marie", "O'Neill, Seán", "Łukasz, K.", "Núñez, José", "Ångström, Åsa", "Smith, \"Bob\""]
 kinds = ["tea", "coffee", "bread", "cheese"]
 people = [f"{draw.choice(names)} {n:03d}" for n in range(150)]
 skus = [f"{n:06d}" for n in range(80)]
@@ -62,7 +62,7 @@ graphrec report run --data purchases.csv --items items.csv --out page.html
 graphrec serve run --port 0 2> serve.log &
 service=$!
 trap 'kill "$service" 2> /dev/null || true' EXIT
-until address=$(grep -o 'http://[^ ]*' serve.log); do kill -0 "$service" && sleep 0.2; done
+for _ in $(seq 300); do address=$(grep -o 'http://[^ ]*' serve.log) && break || kill -0 "$service" && sleep 0.2; done
 echo "open $address in a browser"
 cat > ask.py <<'PYTHON'
 import json, sys, urllib.request
@@ -70,7 +70,8 @@ import json, sys, urllib.request
 question = urllib.request.Request(sys.argv[1] + sys.argv[2], sys.argv[3].encode() if len(sys.argv) > 3 else None)
 question.add_header("content-type", "application/json")
 for item in json.load(urllib.request.urlopen(question, timeout=30))["items"]:
-    print(f"{item['rank']}. {item['title']}, because of", " and ".join(reason["title"] for reason in item.get("why", [])))
+    reasons = " and ".join(reason["title"] for reason in item.get("why", []))
+    print(f"{item['rank']}. {item['title']}" + (f", because of {reasons}" if reasons else ""))
 PYTHON
 
 # 7. What the page asks: curl would do as well.
@@ -81,6 +82,5 @@ graphrec update run --data tomorrow.csv --items items.csv --title name
 
 # 9. Somebody who came tomorrow, of the run and of the service that is still the same process.
 graphrec recommend run --user "Dvořák, Antonín 900" -k 3
-until python ask.py "$address" "recommend?user=Dvo%C5%99%C3%A1k%2C%20Anton%C3%ADn%20900&k=3&explain=2" 2> /dev/null; do
-    kill -0 "$service" && sleep 0.5
-done
+tomorrow="recommend?user=Dvo%C5%99%C3%A1k%2C%20Anton%C3%ADn%20900&k=3&explain=2"
+for _ in $(seq 60); do python ask.py "$address" "$tomorrow" 2> ask.log && break || sleep 0.5; done

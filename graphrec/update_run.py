@@ -68,7 +68,7 @@ def update_run(
     keep_with_run(recommender, run, state.origin if recommender._fitted is state else origin, names)
     table = recommender.train
     people, things = table.n_users - known.n_users, table.n_items - known.n_items
-    return f"{run} has {len(table) - len(known):,} more pairs, {people:,} new people and {things:,} new things."
+    return f"{run} has {len(table) - len(known):,} more pairs; new people: {people:,}, new things: {things:,}."
 
 
 def _record_of(run: Path) -> bytes:

@@ -48,7 +48,7 @@ def test_new_people_and_things_are_served_from_the_same_run(shop, model, sets):
     call("train", model, "--data", shop / "today.csv", *COLUMNS, *titles, "--out", shop / "run", *sets)
     before = gr.load(shop / "run")
     done = call("update", shop / "run", "--data", shop / "tomorrow.csv")
-    assert "80 more pairs, 5 new people and 20 new things" in done.stdout
+    assert "80 more pairs; new people: 5, new things: 20" in done.stdout
     assert "3 of 83 rows repeat an earlier pair" in done.stderr
     assert "20 of 40 items have no title" in done.stderr
     rec = gr.load(shop / "run")
