@@ -24,6 +24,7 @@ from graphrec.evaluation.significance import compare
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.presets import preset
 from graphrec.recommender import Blend, Recommender, load
+from graphrec.report.paths import plot_paths
 from graphrec.search import search, tune
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ __all__ = [
     "losses",
     "models",
     "open_table",
+    "plot_paths",
     "preset",
     "read_csv",
     "read_folder",

@@ -196,3 +196,21 @@ def test_data_of_a_preset_is_chosen_or_refused(tmp_path):
     assert "nonsense" in call(*train, "nonsense", "turbocf-2024", ok=False).stderr
     call(*train, "amazon-book", "turbocf-2024")
     assert gr.load(tmp_path / "run").hyper == gr.preset("turbocf-2024", data="amazon-book").hyper
+
+
+def test_a_search_of_a_table_is_a_run_that_is_tested_and_reported(shop, tmp_path):
+    titled = ("--items", shop / "items.csv", "--title", "name")
+    ask = ("search", "--data", shop / "p.csv", *COLUMNS, "--time", "at", "--budget", "20s", "--out", tmp_path / "run")
+    done = call(*ask, *titled, "--model", "itempop", "--model", "rp3beta")
+    assert "split by time (chronological) into 280 / 40 / 80" in done.stderr
+    rec = gr.load(tmp_path / "run")
+    assert rec.titles["0003"] == "Thing, <3>"
+    assert len(rec.train) == 320  # fitted anew on train and validation
+    means = json.loads(call("evaluate", tmp_path / "run", "--data", shop / "p.csv", "-k", 5, "--json").stdout)
+    call("report", tmp_path / "run", "--data", shop / "p.csv", "-k", 5, "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<h2>Metrics</h2>" in page
+    assert f"{means['recall@5']:.4f}" in page
+    assert "--user and --item" in call("search", "--data", shop / "p.csv", "--out", tmp_path / "x", ok=False).stderr
+    call("report", tmp_path / "run", "--data", shop / "items.csv", "--out", tmp_path / "x.html", ok=False)
+    assert not (tmp_path / "x.html").exists()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,7 +14,11 @@ from graphrec.errors import InputError
 from graphrec.evaluation.groups import by_user_group, group_users
 from graphrec.evaluation.report import Report
 from graphrec.report.names import Names, names_of
+from graphrec.report.paths import by_own_item, plot_paths
 from graphrec.tensor_files import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["write_page"]
 
@@ -63,6 +68,7 @@ def write_page(
         groups=[] if evaluation is None else _groups(evaluation, train),
         history=_history(train, row, names),
         n_history=int(train.structure[0][row + 1] - train.structure[0][row]),
+        paths=_paths(recommender, user, places[:1], names),
         recommended=[
             {**_item(names, train, place), "score": float(score), "rank": rank, "why": _why(recommender, user, place, names)}
             for place, score, rank in zip(places, best["score"], best["rank"], strict=True)
@@ -84,17 +90,32 @@ def _template() -> Any:
 
 
 def _curves(history: pd.DataFrame) -> Any:
-    """The training curves as the text of an SVG element; None where nothing was trained."""
+    """The training curves; None where nothing was trained."""
     if history.empty or not {"epoch", "loss"} <= set(history.columns):
         return None
+    from graphrec.report.plots import plot_history
+
+    return _drawn(lambda: plot_history(history))
+
+
+def _paths(recommender: Any, user: Any, places: list[int], names: Names) -> Any:
+    """The paths of the first recommendation; None where the model tells of none."""
+    train = recommender.train
+    titles = pd.Series(names.titles, index=pd.Index(train.item_ids.tolist(), dtype=object), dtype=object)
+    try:
+        return _drawn(lambda: plot_paths(recommender, user, train.item_ids[places[0]], titles)) if places else None
+    except InputError:
+        return None
+
+
+def _drawn(plot: Callable[[], Figure]) -> Any:
+    """A picture as the text of an SVG element."""
     import matplotlib
     from markupsafe import Markup
 
-    from graphrec.report.plots import plot_history
-
     body = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "graphrec"}):
-        plot_history(history).savefig(body, format="svg", metadata={"Date": None})
+        plot().savefig(body, format="svg", metadata={"Date": None})
     text = body.getvalue().decode()
     return Markup(text[text.index("<svg") :])  # matplotlib escapes what it writes
 
@@ -115,8 +136,8 @@ def _why(recommender: Any, user: Any, place: int, names: Names) -> list[dict[str
         table = recommender.explain(user, train.item_ids[place])
     except InputError:
         return []
-    known = table[table["item_id"].notna()]
-    strongest = known.reindex(known["contribution"].abs().sort_values(ascending=False, kind="stable").index)[:_REASONS]
+    parts = by_own_item(table)
+    strongest = parts.reindex(parts["contribution"].abs().sort_values(ascending=False, kind="stable").index)[:_REASONS]
     where = train.item_index(strongest["item_id"].tolist()).tolist() if len(strongest) else []
     return [
         {**_item(names, train, one), "contribution": float(value)}
