@@ -17,6 +17,7 @@ NAMES = (
     "precision",
     "published",
     "fold_in",
+    "family",
     "update",
     "serve",
 )
