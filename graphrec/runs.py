@@ -121,8 +121,8 @@ def train_run(
     """
     interrupt = _Interrupt()
     callbacks = [interrupt] if recommender.kind.needs_training else []
-    together = {} if group is None else {"distributed": True}
-    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **together, **options)
+    together = group is not None
+    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, distributed=together, **options)
     if group is not None and not group.is_writer:
         return
     history = recommender.history

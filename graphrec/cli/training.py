@@ -149,21 +149,31 @@ def train(
 @click.option("-k", default=20, show_default=True, help="Length of the recommended list.")
 @click.option("--json", "as_json", is_flag=True, help="Print the means as one JSON object.")
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
+@click.option(
+    "--distributed", is_flag=True, help="Share the ranking among the processes of torchrun, each a part of the items."
+)
 @_table_options
-def evaluate(run: Path, data: str, k: int, as_json: bool, device: str, **columns: Any) -> None:
+def evaluate(run: Path, data: str, k: int, as_json: bool, device: str, distributed: bool, **columns: Any) -> None:
     """Rank the test part of a data set with a trained model; train and validation pairs are left out for every run.
 
     A table is read and split as it was for training, and must be the same one.
     """
     import graphrec as gr
+    from graphrec.cli.together import one_voice
+    from graphrec.distributed.group import joined
     from graphrec.own_table import TableOptions, is_table, refuse_options, split_again
     from graphrec.runs import named_split
 
-    recommender, table = gr.load(run, device=device), TableOptions(**columns)
-    if is_table(data):
-        split = split_again(data, table, recommender.origin, run)
-    else:
-        split = named_split(data)
-        refuse_options(data, table)
-    report = gr.evaluate(recommender, split, k=k)
-    click.echo(json.dumps(dict(report.mean)) if as_json else str(report))
+    group = joined() if distributed else None
+    with one_voice(group):
+        recommender = gr.load(run, device=device if group is None else group.device(device))
+        table = TableOptions(**columns)
+        if is_table(data):
+            split = split_again(data, table, recommender.origin, run)
+        else:
+            split = named_split(data)
+            refuse_options(data, table)
+        if distributed:
+            recommender.share_ranking()
+        report = gr.evaluate(recommender, split, k=k)
+        click.echo(json.dumps(dict(report.mean)) if as_json else str(report))

@@ -1,10 +1,9 @@
-"""What couples the columns of a model in a training step: scores, lengths of rows and norms, which are sums over all columns."""
+"""What couples the columns of a model in a training step: scores, lengths and norms, which are sums over all columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from graphrec.distributed.group import Group

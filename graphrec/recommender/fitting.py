@@ -169,7 +169,7 @@ def run(
 ) -> TrainingState:
     """Train a model as it stands, on a table that shares its id space."""
     assert isinstance(model, Model)
-    evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
+    evaluate = None if valid is None else Evaluator(options.metrics, table, options.loss == "mse", group=group)
     if group is not None:
         shared = SharedColumns(model, group)
         shared.cut()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ def check_loss(loss: Any) -> None:
     """
     if not kind_of(loss).by_columns:
         raise InputError(
-            f"loss={name_of(loss)!r} cannot be trained by several processes, which exchange the scores of a batch's pairs only; "
-            f"{', '.join((*PAIRWISE, *POINTWISE, *SHARED))} and functions of positive and negative scores can."
+            f"loss={name_of(loss)!r} cannot be trained by several processes, which exchange the scores of a batch's pairs "
+            f"only; {', '.join((*PAIRWISE, *POINTWISE, *SHARED))} and functions of positive and negative scores can."
         )
 
 
@@ -67,9 +67,7 @@ class ColumnTrainer(Trainer):
     ) -> None:
         check_loss(options.loss)
         self.shared, self.group = shared, shared.group
-        here = replace(
-            options, device=self.group.device(options.device), progress=options.progress and self.group.is_writer
-        )
+        here = replace(options, device=self.group.device(options.device), progress=options.progress and self.group.is_writer)
         ours = callbacks if self.group.is_writer else ()
         super().__init__(shared.model, here, self._whole(evaluate), ours, identity=identity, stage=stage)
         self.compiled = None  # its kernels go from rows to new rows without a stop at the scores
@@ -78,6 +76,10 @@ class ColumnTrainer(Trainer):
         for optimizer in self.optimizers.all:
             if isinstance(optimizer, RowAdagrad):
                 optimizer.reduction = reduction
+
+    def _run(self, sampler: Iterable[Any], valid: Interactions | None, checkpoint: Checkpoint | None) -> None:
+        self.group.begin()
+        super()._run(sampler, valid, checkpoint)
 
     def _whole(self, evaluate: Evaluate | None) -> Evaluate | None:
         if evaluate is None:

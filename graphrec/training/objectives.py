@@ -282,9 +282,7 @@ class Rating(_Objective):
         """See :class:`_Objective`."""
         encoding = self._encode(model)
         assert batch.ratings is not None
-        rows, (predicted,), penalty = self._looked(
-            model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),)
-        )
+        rows, (predicted,), penalty = self._looked(model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),))
         loss = self._loss(predicted, batch.ratings)
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
