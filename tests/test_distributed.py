@@ -199,7 +199,7 @@ def alone():
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
-        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*lightgcn.* can"),
+        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*These can: lightgcn"),
         ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
         ("sgl", {}, {}, "SGL"),

@@ -38,7 +38,8 @@ class SharedColumns:
         if tables is None:
             raise InputError(
                 f"{type(model).__name__}, as it is set up here, cannot be trained by several processes: it mixes the "
-                "dimensions of its embeddings, or has none. lightgcn, lightgcn-fast and mf without bias, dropout and rating_range can."
+                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, and mf without bias, dropout "
+                "and rating_range."
             )
         self.widths = {name: p.shape[1] for name, p in model.named_parameters() if any(p is table for table in tables)}
         for name, width in self.widths.items():
