@@ -20,6 +20,7 @@ NAMES = (
     "family",
     "update",
     "serve",
+    "distributed",
 )
 
 

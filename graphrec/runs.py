@@ -150,9 +150,8 @@ def train_run(
     """
     interrupt = Interrupt()
     callbacks = [interrupt] if recommender.kind.needs_training else []
-    if group is not None:
-        options["distributed"] = True  # a solved model or a blend has no such option, and says so
-    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **options)
+    together = group is not None
+    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, distributed=together, **options)
     if group is not None and not group.is_writer:
         return
     if interrupt.came and not len(recommender.history):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
@@ -81,6 +82,30 @@ def assert_equal(one, other):
         torch.testing.assert_close(other["state"][name], tensor, atol=1e-5, rtol=0)
 
 
+def to_rank():
+    """Scores by blocks of items, whole rows of scores, and scores of which many are equal."""
+    train = split().train
+    made = {name: gr.Recommender(name).fit(train) for name in ("itempop", "ease")}
+    return {"lightgcn": fitted("lightgcn", epochs=1), **made}
+
+
+def ranked(recommender):
+    """Everything that is ranked together, and what is said where a score is no number."""
+    parts, frames = split(), {}
+    users, items = recommender.train.user_ids, recommender.train.item_ids
+    frames["all"] = recommender.recommend(users, k=45, cold="skip")
+    frames["few"] = recommender.recommend(users, k=2, cold="skip", candidates=items[[40, 3, 17]])
+    frames["new"] = recommender.recommend_new([[3, 8], [44]], k=7)
+    frames["report"] = gr.evaluate(recommender, parts, k=5, metrics=["ndcg@5", "mrr", "auc"]).per_user
+    if recommender.name == "lightgcn":
+        with torch.no_grad():
+            recommender.model.embedding[60 + 2] = torch.nan  # of one process's items alone
+        with pytest.raises(FloatingPointError) as error:
+            recommender.recommend(users[:9], k=3, cold="skip")
+        frames["said"] = str(error.value)
+    return frames
+
+
 # ---- real processes, which do everything in one go because they take seconds to start ----------------------------
 
 
@@ -104,12 +129,13 @@ def work(rank, world, port, folder):
         there = folder / f"{name} kept by {world // 2}"  # by one process, or by another number of them
         joined().from_writer(lambda there=there: str(shutil.copytree(there, f"{there}, copied")))
         done[there.name] = outcome(fitted(name, together=True, checkpoint=Path(f"{there}, copied"), resume=True))
+    done["ranked"] = {name: ranked(recommender.share_ranking()) for name, recommender in to_rank().items()}
     torch.save(done, folder / f"{rank} of {world}.pt")
 
 
 def together(world, folder):
     torch.multiprocessing.spawn(work, (world, free_port(), folder), nprocs=world)
-    return [torch.load(folder / f"{rank} of {world}.pt") for rank in range(world)]
+    return [torch.load(folder / f"{rank} of {world}.pt", weights_only=False) for rank in range(world)]
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +174,18 @@ def test_a_checkpoint_resumes_with_another_number_of_processes(one, folder, two,
     assert_equal(one[model], outcome(fitted(model, checkpoint=folder / f"{model} kept by 4", resume=True)))
 
 
+@pytest.mark.parametrize("world", ["two", "four"])
+@pytest.mark.parametrize("name", ["lightgcn", "itempop", "ease"])
+def test_lists_found_together_are_those_of_one_process(world, name, request):
+    expected = ranked(to_rank()[name])
+    for process in request.getfixturevalue(world):
+        for what, found in process["ranked"][name].items():
+            if what == "said":
+                assert found == expected[what]
+                continue
+            pd.testing.assert_frame_equal(found, expected[what], check_exact=False, rtol=1e-5)
+
+
 # ---- what is refused, in a group of one ------------------------------------------------------------------------------
 
 
@@ -161,7 +199,7 @@ def alone():
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
-        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*lightgcn.* can"),
+        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*These can: lightgcn"),
         ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
         ("sgl", {}, {}, "SGL"),

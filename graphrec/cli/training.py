@@ -106,18 +106,29 @@ def train(
     "of history and by popularity of the items.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
+@click.option(
+    "--distributed", is_flag=True, help="Share the ranking among the processes of torchrun, each a part of the items."
+)
 @table_options()
-def evaluate(run: Path, data: str, k: int, as_json: bool, beyond: bool, device: str, **columns: Any) -> None:
+def evaluate(
+    run: Path, data: str, k: int, as_json: bool, beyond: bool, device: str, distributed: bool, **columns: Any
+) -> None:
     """Rank the test part of a data set with a trained model; train and validation pairs are left out for every run.
 
     A table is read and split as it was for training, and must be the same one.
     """
     import graphrec as gr
+    from graphrec.cli.together import one_voice
+    from graphrec.distributed.group import joined
     from graphrec.own_table import TableOptions
     from graphrec.runs import same_split_of
 
-    recommender = gr.load(run, device=device)
-    split = same_split_of(recommender, data, TableOptions(**columns), run)
-    by_history, by_popularity = ("history", "popularity") if beyond else (None, None)
-    report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=by_history, item_groups=by_popularity)
-    click.echo(json.dumps(report.to_dict()) if as_json else str(report))
+    group = joined() if distributed else None
+    with one_voice(group):
+        recommender = gr.load(run, device=device if group is None else group.device(device))
+        split = same_split_of(recommender, data, TableOptions(**columns), run)
+        if distributed:
+            recommender.share_ranking()
+        by_history, by_popularity = ("history", "popularity") if beyond else (None, None)
+        report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=by_history, item_groups=by_popularity)
+        click.echo(json.dumps(report.to_dict()) if as_json else str(report))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import torch
@@ -36,8 +37,9 @@ class SharedColumns:
         tables = model.column_tables()
         if tables is None:
             raise InputError(
-                f"{type(model).__name__}, as it is set up here, cannot be trained by several processes: it mixes the dimensions "
-                "of its embeddings, or has none. lightgcn, lightgcn-fast and mf without bias, dropout and rating_range can."
+                f"{type(model).__name__}, as it is set up here, cannot be trained by several processes: it mixes the "
+                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, and mf without bias, dropout "
+                "and rating_range."
             )
         self.widths = {name: p.shape[1] for name, p in model.named_parameters() if any(p is table for table in tables)}
         for name, width in self.widths.items():
@@ -66,7 +68,7 @@ class SharedColumns:
     def whole(self, name: str, mine: Tensor) -> Tensor:
         """The columns of all processes, (n, d), of something of a table's shape."""
         bounds = even_bounds(self.widths[name], self.group.size)
-        widths = [high - low for low, high in zip(bounds, bounds[1:], strict=False)]
+        widths = [high - low for low, high in itertools.pairwise(bounds)]
         # Messages have one shape: who has a column less sends an empty one.
         padded = mine if mine.shape[1] == max(widths) else nn.functional.pad(mine, (0, max(widths) - mine.shape[1]))
         every = self.group.gathered(padded)

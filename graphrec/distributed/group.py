@@ -44,6 +44,7 @@ class Group:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self.messages = self.numbers = 0
         self._waiting = dist.new_group(backend="gloo", timeout=_LONG)
+        self._at_the_start = True
 
     @property
     def is_writer(self) -> bool:
@@ -65,6 +66,12 @@ class Group:
         if name == "auto" and not torch.cuda.is_available():
             return "cpu"
         return f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
+
+    def begin(self) -> None:
+        """Wait until all processes are here, and longer for the next sum: a first step may have to compile its kernels."""
+        with _answered():
+            dist.barrier(group=self._waiting)
+        self._at_the_start = True
 
     def sums(self, *parts: Tensor) -> tuple[Tensor, ...]:
         """Each tensor added up over all processes, in one message for all of them.
@@ -89,7 +96,8 @@ class Group:
         self.messages, self.numbers = self.messages + 1, self.numbers + numbers.numel()
         if self.size > 1:
             with _answered():
-                dist.all_reduce(numbers)
+                dist.all_reduce(numbers, group=self._waiting if self._at_the_start and numbers.is_cpu else None)
+        self._at_the_start = False
         return numbers
 
     def gathered(self, mine: Tensor) -> list[Tensor]:
@@ -97,8 +105,8 @@ class Group:
         if self.size == 1:
             return [mine]
         every = [torch.empty_like(mine) for _ in range(self.size)]
-        with _answered():
-            dist.all_gather(every, mine.contiguous())
+        with _answered():  # on the host by gloo, whatever the others are sent by
+            dist.all_gather(every, mine.contiguous(), group=self._waiting if mine.is_cpu else None)
         return every
 
     def from_writer(self, call: Callable[[], Answer]) -> Answer:
@@ -141,7 +149,7 @@ def _answered() -> Iterator[None]:
     except RuntimeError as error:
         raise ConnectionError(
             f"process {dist.get_rank()} of {dist.get_world_size()} cannot go on, because another one has ended or has not "
-            "answered in time; start all of them again, with checkpoint and resume=True where the training kept one"
+            "answered in time; start all of them again, and let a training that kept a checkpoint resume from it"
         ) from error
 
 

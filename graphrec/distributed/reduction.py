@@ -1,4 +1,4 @@
-"""What couples the columns of a model in a training step: scores, lengths of rows and norms, which are sums over all columns."""
+"""What couples the columns of a model in a training step: scores, lengths and norms, which are sums over all columns."""
 
 from __future__ import annotations
 

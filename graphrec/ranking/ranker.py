@@ -171,14 +171,17 @@ class Ranker:
         n = len(lists.rows)
         if not n or not lists.k or (lists.items is not None and not len(lists.items)):
             return lists.best, lists.scores
-        whole = self._scoring.whole_rows
+        self._fill(lists, budget, blocks)
+        self._require_finite(lists.bad, lists.people)
+        return lists.best, lists.scores
+
+    def _fill(self, lists: _Lists, budget: int, blocks: Blocks | None) -> None:
+        n, whole = len(lists.rows), self._scoring.whole_rows
         if self.on_host:
             width = self.n_items if lists.items is None or whole else len(lists.items)
             self._fill_on_host(lists, blocks or plan_blocks(n, width, whole, budget))
         else:
             self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
-        self._require_finite(lists.bad, lists.people)
-        return lists.best, lists.scores
 
     def _fill_on_host(self, lists: _Lists, blocks: Blocks) -> None:
         from graphrec.ranking.kernels import scan

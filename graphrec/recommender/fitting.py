@@ -192,7 +192,7 @@ def run(
 ) -> TrainingState:
     """Train a model as it stands, on a table that shares its id space."""
     assert isinstance(model, Model)
-    evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
+    evaluate = None if valid is None else Evaluator(options.metrics, table, options.loss == "mse", group=group)
     if evaluate is not None and valid is not None:
         evaluate.check(valid)
     if group is not None:

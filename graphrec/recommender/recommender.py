@@ -232,6 +232,25 @@ class Recommender(Questions, Parameters):
         self._state = replace(state, model=state.model.to(resolve_device(device)))
         return self
 
+    def share_ranking(self) -> Recommender:
+        """From now on, find best items together with the other processes of torch's process group, or of torchrun's.
+
+        Each looks at a part of the items, and all get the lists that one process would find. For :meth:`recommend`,
+        :meth:`recommend_new` and :func:`graphrec.evaluate`, which all processes must then call alike, in the same order.
+
+        Returns
+        -------
+        Recommender
+            This object; copies, and what is saved, rank alone.
+
+        Raises
+        ------
+        InputError
+            It is not fitted, or nobody has said which processes make the group.
+        """
+        self._fitted.rank_with(joined())
+        return self
+
     def _arguments(self) -> dict[str, Any]:
         """The constructor's keyword arguments, with the models of recommenders that were given."""
         return {name: _inner(value, lambda part: part.model) for name, value in self.hyper.items()}

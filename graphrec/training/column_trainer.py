@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,10 @@ class ColumnTrainer(Trainer):
         for optimizer in self.optimizers.all:
             if isinstance(optimizer, RowAdagrad):
                 optimizer.reduction = reduction
+
+    def _run(self, sampler: Iterable[Any], valid: Interactions | None, checkpoint: Checkpoint | None) -> None:
+        self.group.begin()
+        super()._run(sampler, valid, checkpoint)
 
     def _whole(self, evaluate: Evaluate | None) -> Evaluate | None:
         if evaluate is None:
