@@ -7,6 +7,7 @@ NAMES = (
     "speed",
     "quality",
     "scale",
+    "cost_model",
     "hops",
     "floor",
     "peers",

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
+from graphrec.report.style import COLOURS, GREY, WIDTH, line_look, new_figure, plain_legend, tidy
 
-__all__ = ["above_floor", "bars", "differences", "growth", "time_to_quality", "times"]
+__all__ = ["above_floor", "bars", "differences", "scaling", "time_to_quality", "times"]
 
 
 def bars(table: pd.DataFrame) -> Figure:
@@ -68,18 +68,30 @@ def time_to_quality(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def growth(table: pd.DataFrame) -> Figure:
-    """Milliseconds of a step by number of edges, with a line of slope 1 through the first point."""
-    figure = new_figure(WIDTH, 3.2)
-    axes = figure.subplots()
-    edges, times = table["edges"].to_numpy(float), table["median_ms"].to_numpy(float)
-    axes.loglog(edges, times, "o-", color=COLOURS[0], label="measured")
-    axes.loglog(edges, times[0] * edges / edges[0], "--", color=GREY, label="slope 1")
-    for x, y in zip(edges, times, strict=True):
-        axes.annotate(f"{y:.0f} ms", (x, y), textcoords="offset points", xytext=(6, -10), fontsize=7)
-    axes.legend(fontsize=8, frameon=False)
-    tidy(axes, x="edges", y="milliseconds a step")
-    axes.set_ylim(top=float(np.max(times)) * 1.6)
+def scaling(table: pd.DataFrame) -> Figure:
+    """Seconds and peak memory of each stage by number of edges; grey lines grow as the edges do."""
+    figure = new_figure(WIDTH, 3.8)
+    left, right = figure.subplots(1, 2)
+    edges = np.unique(table["edges"].to_numpy(float))
+    for number, (name, rows) in enumerate(table.groupby("stage", sort=False)):
+        for axes, column in ((left, "seconds"), (right, "peak_gib")):
+            axes.loglog(
+                rows["edges"].astype(float),
+                rows[column].astype(float),
+                marker="o",
+                markersize=3,
+                label=name,
+                **line_look(number),
+            )
+    for start in (table["seconds"].astype(float).min(), table["seconds"].astype(float).max() * edges[0] / edges[-1]):
+        left.loglog(edges, start * edges / edges[0], color=GREY, linewidth=0.8, zorder=0)
+    right.axhline(20, color=GREY, linewidth=0.8)
+    right.text(edges[0], 20, "20 GiB", fontsize=7, va="bottom")
+    tidy(left, x="edges", y="seconds")
+    tidy(right, x="edges", y="peak memory, GiB")
+    plain_legend(
+        figure, handles=left.get_legend_handles_labels()[0][: table["stage"].nunique()], loc="outside lower center", ncols=3
+    )
     return figure
 
 

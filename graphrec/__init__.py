@@ -14,7 +14,8 @@ from graphrec.data.datasets import load_dataset
 from graphrec.data.folder import read_folder
 from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
 from graphrec.data.interactions import Interactions
-from graphrec.data.mapped import open_table, write_table
+from graphrec.data.mapped import open_table
+from graphrec.data.mapped_writing import write_table
 from graphrec.data.parquet import read_parquet
 from graphrec.data.split import Split
 from graphrec.evaluation.evaluate import evaluate, evaluate_ratings

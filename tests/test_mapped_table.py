@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import graphrec as gr
-from graphrec.data import folder_passes, id_spaces, pair_sorting, table_parts
+from graphrec.data import folder_passes, id_spaces, range_files, table_parts
 from graphrec.data.power_law import power_law_pieces, write_power_law
 from graphrec.errors import InputError
 from graphrec.sampling import PairSampler
@@ -33,7 +33,7 @@ def blocks(request, monkeypatch):
         for module, name in (
             (table_parts, "_ROWS"),
             (folder_passes, "_BLOCK"),
-            (pair_sorting, "_ROWS"),
+            (range_files, "_ROWS"),
             (id_spaces, "_PENDING"),
         ):
             monkeypatch.setattr(module, name, 7)
@@ -68,6 +68,9 @@ def assert_same(mapped, memory):
         assert mine.dtype == theirs.dtype, name
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
     for mine, theirs in zip(mapped.structure, memory.structure, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.dtype == theirs.dtype
+    for mine, theirs in zip(mapped.node_structure(), memory.node_structure(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
         assert mine.dtype == theirs.dtype
     assert (mapped.n_users, mapped.n_items, len(mapped)) == (memory.n_users, memory.n_items, len(memory))
@@ -169,12 +172,36 @@ def test_fits_are_equal_and_can_be_saved(tmp_path, name):
         pd.testing.assert_frame_equal(mine, theirs)
         fitted = gr.Recommender(name).fit(pair[0], **options)
         fitted.save(tmp_path / "run")
+        assert not any(b".users" in file.read_bytes() for file in (tmp_path / "run").glob("interactions-*"))
         pd.testing.assert_frame_equal(gr.load(tmp_path / "run").recommend(users, k=5), theirs)
         pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fitted)).recommend(users, k=5), theirs)
 
 
+def test_a_saved_recommender_names_its_table(tmp_path):
+    whole = frame(n=900, users=80, items=60, texts=True)[["user_id", "item_id"]].drop_duplicates()
+    gr.read_folder(written(tmp_path / "in", in_three(whole), "parquet"), out=tmp_path / "all")
+    split = gr.split.random(gr.open_table(tmp_path / "all"), test=0.1, valid=0.1, seed=0)
+    train, valid = (gr.write_table(getattr(split, name), tmp_path / name) for name in ("train", "valid"))
+    options = {"epochs": 1, "seed": 0, "progress": False}
+    for mine in (valid, split.valid):
+        fitted = gr.Recommender("mf", dim=8).fit(train, valid=mine, **options)
+        fitted.save(tmp_path / "run")
+        loaded = gr.load(tmp_path / "run")
+        assert_same(loaded.train, train)
+        pd.testing.assert_frame_equal(
+            loaded.recommend(train.user_ids[:9].tolist(), k=5), fitted.recommend(train.user_ids[:9].tolist(), k=5)
+        )
+        more = pd.DataFrame({"user_id": train.user_ids[:3], "item_id": ["new"] * 3})
+        loaded.update(gr.Interactions.from_frame(more))  # what is joined is in memory, and is saved
+        loaded.save(tmp_path / "updated")
+        assert gr.load(tmp_path / "updated").train.n_items == train.n_items + 1
+    gr.write_table(split.test, tmp_path / "train")
+    with pytest.raises(InputError, match=r"names a mapped table and does not hold it: .*written anew"):
+        gr.load(tmp_path / "run")
+
+
 def test_arrays_are_mapped_and_read_only(pair):
-    for array in (pair[0].users, pair[0].keys, *pair[0].structure, pair[0].user_ids):
+    for array in (pair[0].users, pair[0].keys, *pair[0].structure, *pair[0].node_structure(), pair[0].user_ids):
         assert isinstance(array.base, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
@@ -347,7 +374,7 @@ def test_a_kill_leaves_no_table_and_the_next_one_tidies_up(tmp_path):
 MEMORY = """
 import sys, graphrec as gr
 from pathlib import Path
-from graphrec.data import folder_passes, id_spaces, pair_sorting, table_parts
+from graphrec.data import folder_passes, id_spaces, range_files, table_parts
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 def again():
@@ -357,7 +384,7 @@ gr.read_folder(sys.argv[1], out=sys.argv[3], duplicates="last")
 before = again()
 gr.read_folder(sys.argv[2], out=sys.argv[3], duplicates="last")
 usual = peak() - before
-table_parts._ROWS = folder_passes._BLOCK = pair_sorting._ROWS = 1 << 15
+table_parts._ROWS = folder_passes._BLOCK = range_files._ROWS = 1 << 15
 before = again()
 gr.read_folder(sys.argv[2], out=sys.argv[3], duplicates="last")
 print(usual, peak() - before)

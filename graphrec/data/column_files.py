@@ -18,7 +18,7 @@ import numpy.typing as npt
 from graphrec.errors import InputError
 from graphrec.tensor_files import is_running, replace_file
 
-__all__ = ["ColumnFile", "Staging", "mapped"]
+__all__ = ["ColumnFile", "Staging", "is_column_folder", "mapped"]
 
 _HEADER_BYTES = 128  # NumPy's format asks for a multiple of 64
 _OURS = re.compile(r"columns-[0-9a-f]{12}(\.(\d+)\.part)?")
@@ -80,6 +80,11 @@ def mapped(path: Path, dtype: npt.DTypeLike, length: int) -> npt.NDArray[Any]:
     if values.dtype != dtype or values.shape != (length,):
         raise InputError(f"{path} is damaged: it does not hold {length:,} values of {np.dtype(dtype)}.")
     return values
+
+
+def is_column_folder(name: str) -> bool:
+    """Whether a name is one that :class:`Staging` gives to columns that are complete."""
+    return bool(_OURS.fullmatch(name)) and not name.endswith(".part")
 
 
 class Staging:
@@ -176,7 +181,7 @@ class Staging:
         for path in self.folder.glob("columns-*"):
             # Of columns that nothing names, young ones may be somebody's who is about to name them.
             old = path.name == before or time.time() - path.stat().st_mtime > _ABANDONED
-            if old and path.name != self._name and _OURS.fullmatch(path.name) and not path.name.endswith(".part"):
+            if old and path.name != self._name and is_column_folder(path.name):
                 shutil.rmtree(path, ignore_errors=True)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

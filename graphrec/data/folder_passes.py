@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from graphrec.data.column_files import Staging
 from graphrec.data.id_spaces import IdSpace
-from graphrec.data.mapped import id_at, stage_ids, table_record
+from graphrec.data.mapped_writing import id_at, stage_ids, table_record
 from graphrec.data.pair_sorting import PairSorter
+from graphrec.data.range_files import RangeFiles
 from graphrec.data.repeats import Duplicates
 from graphrec.data.table_parts import PartReader, Place
 from graphrec.errors import InputError
@@ -20,6 +21,7 @@ from graphrec.errors import InputError
 __all__ = ["FolderPasses"]
 
 _BLOCK = 1 << 20  # rows
+_MOST = np.iinfo(np.int32).max
 _EXTRAS: dict[str, Any] = {"rating": np.float32, "time": np.int64}
 
 
@@ -43,6 +45,7 @@ class FolderPasses:
         self.kinds: list[str] = []
         self.sizes: list[int] = []
         self.sorter: PairSorter | None = None
+        self.by_item: RangeFiles | None = None
 
     def run(self, paths: Sequence[Path], duplicates: Duplicates) -> None:
         """Make the table; see :func:`graphrec.data.folder.read_folder`."""
@@ -54,8 +57,9 @@ class FolderPasses:
         finally:  # an error's traceback would keep them open, and their room taken
             for space in self.spaces:
                 space.remove()
-            if self.sorter is not None:
-                self.sorter.close()
+            for files in (self.sorter, self.by_item):
+                if files is not None:
+                    files.close()
         self.scratch.rmdir()
         kinds = dict(zip(("user", "item"), self.kinds, strict=True))
         self.staging.commit(table_record(self.sizes[0], self.sizes[1], kinds))
@@ -88,6 +92,8 @@ class FolderPasses:
                 for index in space.indices():
                     column.add(index)
             space.remove()
+        if sum(self.sizes) > _MOST:
+            raise InputError(f"there are more than {_MOST:,} users and items, and a node is a number of 32 bits.")
 
     def _rows(self, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, npt.NDArray[Any]]]]:
         """Positions of rows, and their values in columns that are written, block by block."""
@@ -97,35 +103,38 @@ class FolderPasses:
 
     def _sort_pairs(self, duplicates: Duplicates) -> None:
         """Third pass: keys, then pairs in their order, and what becomes of those that are repeated."""
-        degree = np.zeros(self.sizes[0], np.int64)
-        for _, columns in self._rows(["users"]):
-            np.add.at(degree, columns["users"], 1)
-        self.sorter = PairSorter(self.scratch, degree, self.sizes[1], self.extras)
+        self.sorter = PairSorter(self.scratch, self._degrees("users", self.sizes[0]), self.sizes[1], self.extras)
         names = ["users", "items", *(f"{name}s" for name in self.extras)]
         with self.staging.column("keys", np.int64) as keys:
             for _, columns in self._rows(names):
                 extras = {name: columns[f"{name}s"] for name in self.extras}
                 keys.add(self.sorter.add(columns["users"], columns["items"], extras))
-        del degree
-        met, gone = np.zeros(self.sizes[0] + 1, np.int64), _Gone(self.scratch / "gone", self.starts[-1])
-        repeats, first = 0, self.starts[-1]
-        with self.staging.column("distinct_keys", np.int64) as distinct, self.staging.column("indices", np.int32) as indices:
-            for piece in self.sorter.pieces(duplicates):
-                users, items = np.divmod(piece.keys, self.sizes[1])
-                np.add.at(met, users + 1, 1)
-                distinct.add(piece.keys)
-                indices.add(items.astype(np.int32))
-                repeats, first = repeats + piece.repeats, first if piece.first < 0 else min(first, piece.first)
-                if len(piece.gone):
-                    gone.mark(piece.gone)
-                if piece.joined is not None:
-                    self.staging.change("ratings", *piece.joined)
+        self.by_item = RangeFiles(self.scratch, "items", self._degrees("items", self.sizes[1]), np.int64)
+        gone, repeats, first = _Gone(self.scratch / "gone", self.starts[-1]), 0, self.starts[-1]
+        rows = _Rows(self.staging, *self.sizes)
+        for piece in self.sorter.pieces(duplicates):
+            users, items = rows.add(piece.keys)
+            self.by_item.deal(items, items * self.sizes[0] + users)
+            repeats, first = repeats + piece.repeats, first if piece.first < 0 else min(first, piece.first)
+            if len(piece.gone):
+                gone.mark(piece.gone)
+            if piece.joined is not None:
+                self.staging.change("ratings", *piece.joined)
         if duplicates == "error" and repeats:
             raise self._repeated(repeats, first)
-        self.staging.write("indptr", np.int64, np.cumsum(met))
+        for keys_by_item in self.by_item.read():
+            rows.add_turned(np.sort(keys_by_item))
+        rows.close()
         if gone.marks is not None:
             self._leave_out(gone.marks, [*names, "keys"])
         gone.remove()
+
+    def _degrees(self, name: str, size: int) -> npt.NDArray[np.int64]:
+        """Rows of each user or item."""
+        degree = np.zeros(size, np.int64)
+        for _, columns in self._rows([name]):
+            np.add.at(degree, columns[name], 1)
+        return degree
 
     def _leave_out(self, marks: npt.NDArray[np.bool_], names: Sequence[str]) -> None:
         shorter = {name: self.staging.column(f"{name}.kept", self.staging.dtype(name)) for name in names}
@@ -147,6 +156,38 @@ class FolderPasses:
             f"{count:,} rows repeat an earlier (user, item) pair, first {self.places[batch](row - self.starts[batch])}: user "
             f"{who!s}, item {what!s}. Say what to do with them: duplicates='last', 'first', 'mean', 'sum', 'max' or 'keep'."
         )
+
+
+class _Rows:
+    """Distinct pairs that come in order, as compressed rows of users and then of all nodes."""
+
+    def __init__(self, staging: Staging, n_users: int, n_items: int) -> None:
+        self._staging, self._n_users, self._n_items = staging, n_users, n_items
+        self._keys, self._items = staging.column("distinct_keys", np.int64), staging.column("indices", np.int32)
+        self._nodes = staging.column("node_indices", np.int32)
+        self._lengths = np.zeros(n_users + n_items + 1, np.int64)  # of the rows, each one place on
+
+    def add(self, keys: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The next pairs by user, as users and items."""
+        users, items = np.divmod(keys, self._n_items)
+        np.add.at(self._lengths, users + 1, 1)
+        self._keys.add(keys)
+        self._items.add(items.astype(np.int32))
+        self._nodes.add((items + self._n_users).astype(np.int32))
+        return users, items
+
+    def add_turned(self, keys: npt.NDArray[np.int64]) -> None:
+        """The next pairs by item, ``item * n_users + user``, when all are there by user."""
+        items, users = np.divmod(keys, self._n_users)
+        np.add.at(self._lengths, items + (self._n_users + 1), 1)
+        self._nodes.add(users.astype(np.int32))
+
+    def close(self) -> None:
+        for column in (self._keys, self._items, self._nodes):
+            column.close()
+        ends = np.cumsum(self._lengths)
+        self._staging.write("indptr", np.int64, ends[: self._n_users + 1])
+        self._staging.write("node_indptr", np.int64, ends)
 
 
 class _Gone:

@@ -15,7 +15,7 @@ import pandas as pd
 from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, as_weights, read_columns
 from graphrec.data.hetero import hetero_data
 from graphrec.data.ids import IntArray, Place, at_row, digest, find, id_lookup, look_up, one_dimension, same_ids
-from graphrec.data.pairs import compressed_rows, contains, distinct, in_core
+from graphrec.data.pairs import both_directions, compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
@@ -239,6 +239,13 @@ class Interactions:
     def structure(self) -> tuple[npt.NDArray[np.int64], IntArray]:
         """The distinct pairs as compressed rows: ``indptr`` (n_users + 1,) and sorted item ``indices``."""
         return compressed_rows(self.distinct_keys, self.n_users, self.n_items)
+
+    def node_structure(self) -> tuple[npt.NDArray[np.int64], IntArray]:
+        """The distinct pairs in both directions, as compressed rows of one set of nodes: users first, then items.
+
+        Node ``u`` is user ``u``, node ``n_users + i`` is item ``i``. It is made anew each time, but for a mapped table.
+        """
+        return both_directions(*self.structure, self.n_users, self.n_items)
 
     def has_keys(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of some :attr:`keys`, of any shape, are pairs of this table."""

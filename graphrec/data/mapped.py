@@ -20,15 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec._version import __version__
-from graphrec.data.column_files import Staging, mapped
+from graphrec.data.column_files import is_column_folder, mapped
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 
-__all__ = ["FORMAT", "MappedInteractions", "id_at", "open_table", "stage_ids", "table_record", "write_table"]
+__all__ = ["COLUMNS", "FORMAT", "MappedInteractions", "open_table"]
 
 FORMAT = 1
-_COLUMNS: dict[str, Any] = {
+COLUMNS: dict[str, Any] = {
     "users": np.int32,
     "items": np.int32,
     "ratings": np.float32,
@@ -37,7 +36,10 @@ _COLUMNS: dict[str, Any] = {
     "distinct_keys": np.int64,
     "indptr": np.int64,
     "indices": np.int32,
+    "node_indptr": np.int64,
+    "node_indices": np.int32,
 }
+_REQUIRED = [name for name in COLUMNS if name not in ("ratings", "times")]
 _IDS: dict[str, dict[str, Any]] = {"integers": {"": np.int64}, "texts": {".text": np.uint8, ".starts": np.int64}}
 
 
@@ -45,7 +47,7 @@ class MappedInteractions(Interactions):
     """Interactions whose arrays are read-only views of files; see :func:`open_table`.
 
     A pickle or a copy holds the name of the folder and opens it again. What is made of this table, such as the parts of a
-    split, is an ordinary table in memory with the same ids; :func:`write_table` maps it, too.
+    split, is an ordinary table in memory with the same ids; ``write_table`` maps it, too.
     """
 
     _opened: _Opened | None = None
@@ -54,6 +56,11 @@ class MappedInteractions(Interactions):
     def folder(self) -> Path | None:
         """Where the files are; None for a table that was made of this one."""
         return None if self._opened is None else self._opened.folder
+
+    @property
+    def columns(self) -> str | None:
+        """Name of the folder of columns, which no other table has; None for a table that was made of this one."""
+        return None if self._opened is None else str(self._opened.record["columns"])
 
     @cached_property
     def user_ids(self) -> npt.NDArray[Any]:
@@ -80,10 +87,16 @@ class MappedInteractions(Interactions):
         """Number of items in the id space, with or without a row."""
         return super().n_items if self._opened is None else int(self._opened.record["n_items"])
 
+    def node_structure(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """As of :class:`Interactions`, mapped: no process that builds a graph on this table holds one of its own."""
+        if self._opened is None:
+            return super().node_structure()
+        return self._opened.array("node_indptr", np.int64), self._opened.array("node_indices", np.int32)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._opened is None:
             return super().__reduce_ex__(protocol)
-        return open_table, (str(self._opened.folder), self._opened.record["columns"])
+        return open_table, (str(self.folder), self.columns)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MappedInteractions:
         return self  # frozen, and so are its files
@@ -111,7 +124,7 @@ class _Opened:
 
 
 def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> MappedInteractions:
-    """Open a table that :func:`~graphrec.data.folder.read_folder` or :func:`write_table` wrote.
+    """Open a table that :func:`~graphrec.data.folder.read_folder` or :func:`~graphrec.data.mapped_writing.write_table` wrote.
 
     It takes milliseconds whatever the size: the files are mapped, their sizes are checked and their content is not. The
     operating system reads pages as they are needed, gives them back when memory is short, and holds them once for
@@ -139,7 +152,7 @@ def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> Ma
     if columns is not None and columns != record["columns"]:
         raise InputError(f"{path} has been written anew and is another table now.")
     opened = _Opened(path, record)
-    array: dict[str, Any] = {name: opened.array(name, dtype) for name, dtype in _COLUMNS.items() if name in record["lengths"]}
+    array: dict[str, Any] = {name: opened.array(name, dtype) for name, dtype in COLUMNS.items() if name in record["lengths"]}
     for side, kind in record["ids"].items():
         for part, dtype in _IDS[kind].items():
             opened.array(f"{side}_ids{part}", dtype)  # so that what is damaged is found now
@@ -157,78 +170,6 @@ def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> Ma
     return table
 
 
-def write_table(table: Interactions, folder: str | os.PathLike[str]) -> MappedInteractions:
-    """Write any table, such as a part of a split, so that it can be opened with :func:`open_table`.
-
-    Parameters
-    ----------
-    table : Interactions
-    folder : path
-        A new folder, an empty one, or that of an earlier table, which is replaced in one move.
-
-    Returns
-    -------
-    MappedInteractions
-        The same table, opened.
-
-    Raises
-    ------
-    InputError
-        The table has no row, or the folder holds something else.
-    OSError
-        The files could not be written; an earlier table is still there.
-    """
-    if not isinstance(table, Interactions):
-        raise InputError(f"write_table takes Interactions, not {type(table).__name__}.")
-    if not len(table):
-        raise InputError("write_table needs a table with at least one row.")
-    indptr, indices = table.structure
-    derived: dict[str, npt.NDArray[Any]] = {
-        "keys": table.keys,
-        "distinct_keys": table.distinct_keys,
-        "indptr": indptr,
-        "indices": indices,
-    }
-    with Staging(Path(folder)) as staging:
-        for name, dtype in _COLUMNS.items():
-            values = derived.get(name, getattr(table, name, None))
-            if values is not None:
-                staging.write(name, dtype, values)
-        kinds = {side: stage_ids(staging, side, getattr(table, f"{side}_ids")) for side in ("user", "item")}
-        staging.commit(table_record(table.n_users, table.n_items, kinds))
-    return open_table(folder)
-
-
-def stage_ids(staging: Staging, side: str, ids: npt.NDArray[Any]) -> str:
-    """Write the ids of a side, and return their kind."""
-    if ids.dtype.kind in "iu":
-        staging.write(f"{side}_ids", np.int64, ids)
-        return "integers"
-    with staging.column(f"{side}_ids.text", np.uint8) as text, staging.column(f"{side}_ids.starts", np.int64) as starts:
-        starts.add(np.zeros(1, np.int64))
-        end = 0
-        for lo in range(0, len(ids), 1 << 18):
-            encoded = [str(one).encode("utf-8", "surrogatepass") for one in ids[lo : lo + (1 << 18)].tolist()]
-            text.add(np.frombuffer(b"".join(encoded), np.uint8))
-            ends = end + np.cumsum([len(one) for one in encoded])
-            starts.add(ends)
-            end = int(ends[-1])
-    return "texts"
-
-
-def id_at(staging: Staging, side: str, kind: str, index: int) -> int | str:
-    """One id of those that :func:`stage_ids` wrote."""
-    if kind == "integers":
-        return int(staging.read(f"{side}_ids", slice(index, index + 1))[0])
-    start, end = staging.read(f"{side}_ids.starts", slice(index, index + 2)).tolist()
-    return staging.read(f"{side}_ids.text", slice(start, end)).tobytes().decode("utf-8", "surrogatepass")
-
-
-def table_record(n_users: int, n_items: int, kinds: dict[str, str]) -> dict[str, Any]:
-    """What ``table.json`` says beside the names and lengths of the columns."""
-    return {"format": FORMAT, "graphrec": __version__, "n_users": n_users, "n_items": n_items, "ids": kinds}
-
-
 def _record(folder: Path) -> dict[str, Any]:
     path = folder / "table.json"
     if not path.is_file():
@@ -237,7 +178,25 @@ def _record(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version, writer = record["format"], record["graphrec"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{path} is damaged and cannot be read.") from None
+        raise _damaged(path) from None
     if version != FORMAT:
         raise InputError(f"{folder} was written by graphrec {writer}, in format {version}; this one reads format {FORMAT}.")
+    try:
+        lengths, kinds = record["lengths"], record["ids"]
+        parts = [f"{side}_ids{part}" for side in ("user", "item") for part in _IDS[kinds[side]]]
+        right = all(type(lengths[name]) is int and lengths[name] > 0 for name in (*_REQUIRED, *parts))
+        right &= is_column_folder(record["columns"]) and min(record["n_users"], record["n_items"]) > 0
+        right &= lengths["indptr"] == record["n_users"] + 1 and lengths["indices"] == lengths["distinct_keys"]
+        right &= lengths["node_indptr"] == record["n_users"] + record["n_items"] + 1
+        right &= lengths["node_indices"] == 2 * lengths["indices"]
+    except (KeyError, TypeError, AttributeError):
+        right = False
+    if not right or any(
+        lengths.get(name, lengths["users"]) != lengths["users"] for name in ("items", "keys", "ratings", "times")
+    ):
+        raise _damaged(path)
     return record
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is damaged and cannot be read.")

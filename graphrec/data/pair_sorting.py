@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.pairs import contains, distinct
+from graphrec.data.range_files import RangeFiles
 from graphrec.data.repeats import Duplicates, first_repeat, keep_one
 
 __all__ = ["PairSorter", "Piece"]
 
-_ROWS = 1 << 20  # rows of a file
-_MOST_FILES = 256  # a process may not open many more
 _NOTHING = np.zeros(0, np.int64)
 
 
@@ -62,14 +61,9 @@ class PairSorter:
     """
 
     def __init__(self, scratch: Path, degree: npt.NDArray[np.int64], n_items: int, extras: dict[str, npt.DTypeLike]) -> None:
-        ends = np.cumsum(degree)
-        step = max(_ROWS, -(-int(ends[-1]) // _MOST_FILES))
-        self._range_of_user = ((ends - degree) // step).astype(np.uint16)  # by the first of a user's rows
-        count = int(self._range_of_user[-1]) + 1
         self._dtype = np.dtype([("key", np.int64), ("row", np.int64), *extras.items()])
+        self._files = RangeFiles(scratch, "pairs", degree, self._dtype)
         self._n_items = n_items
-        self._paths = [scratch / f"pairs.{number}" for number in range(count)]
-        self._files: list[IO[bytes]] = [path.open("wb") for path in self._paths]
         self._done = 0
 
     def add(
@@ -77,25 +71,17 @@ class PairSorter:
     ) -> npt.NDArray[np.int64]:
         """Take the next rows, and return their keys ``user * n_items + item``."""
         keys = users.astype(np.int64) * self._n_items + items
-        ranges = self._range_of_user[users]
-        order = np.argsort(ranges, kind="stable")
         records = np.empty(len(keys), self._dtype)
-        records["key"], records["row"] = keys[order], self._done + order
+        records["key"], records["row"] = keys, np.arange(self._done, self._done + len(keys))
         for name, values in extras.items():
-            records[name] = values[order]
-        ends = np.cumsum(np.bincount(ranges, minlength=len(self._files)))
-        for file, lo, hi in zip(self._files, [0, *ends[:-1]], ends, strict=True):
-            if hi > lo:
-                file.write(records[lo:hi].view(np.uint8).data)
+            records[name] = values
+        self._files.deal(users, records)
         self._done += len(keys)
         return keys
 
     def pieces(self, duplicates: Duplicates) -> Iterator[Piece]:
-        """All ranges of users in ascending order; their files go as they are read."""
-        self.close()
-        for path in self._paths:
-            records = np.fromfile(path, self._dtype)
-            path.unlink()
+        """All ranges of users in ascending order."""
+        for records in self._files.read():
             keys = np.ascontiguousarray(records["key"])
             ordered = np.sort(keys)
             again = ordered[1:] == ordered[:-1]
@@ -123,5 +109,4 @@ class PairSorter:
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files:
-            file.close()
+        self._files.close()

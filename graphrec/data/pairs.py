@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
 
-__all__ = ["compressed_rows", "contains", "distinct", "in_core"]
+__all__ = ["both_directions", "compressed_rows", "contains", "distinct", "in_core"]
 
 Keys = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -38,6 +39,18 @@ def compressed_rows(keys: Keys, n_users: int, n_items: int) -> tuple[npt.NDArray
     indices = columns.astype(np.int32)
     indptr.flags.writeable = indices.flags.writeable = False
     return indptr, indices
+
+
+def both_directions(
+    indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], n_users: int, n_items: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Compressed rows of users with their items as those of all nodes, users first, then items: each pair in both rows."""
+    by_user = sparse.csr_matrix((np.ones(len(items), np.int8), items, indptr), shape=(n_users, n_items))
+    by_item = by_user.tocsc()
+    return (
+        np.concatenate([indptr, indptr[-1] + by_item.indptr[1:].astype(np.int64)]),
+        np.concatenate([items + np.int32(n_users), by_item.indices.astype(np.int32)]),
+    )
 
 
 def in_core(keys: Keys, users: npt.NDArray[Any], items: npt.NDArray[Any], k: int, k_items: int) -> Mask:

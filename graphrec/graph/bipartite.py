@@ -207,7 +207,7 @@ class BipartiteGraph:
     def __init__(self, interactions: Interactions) -> None:
         self.n_users = interactions.n_users
         self.n_items = interactions.n_items
-        self._structure = interactions.structure
+        self._interactions = interactions
         self._adjacencies: dict[str, Adjacency] = {}
 
     @property
@@ -218,13 +218,7 @@ class BipartiteGraph:
     @cached_property
     def pattern(self) -> Pattern:
         """Edges in both directions, without self-loops."""
-        indptr, items = self._structure
-        by_user = sparse.csr_matrix((np.ones(len(items), np.int8), items, indptr), shape=(self.n_users, self.n_items))
-        by_item = by_user.tocsc()
-        return Pattern(
-            np.concatenate([indptr, indptr[-1] + by_item.indptr[1:].astype(np.int64)]),
-            np.concatenate([items + np.int32(self.n_users), by_item.indices.astype(np.int32)]),
-        )
+        return Pattern(*self._interactions.node_structure())
 
     @cached_property
     def pattern_with_loops(self) -> Pattern:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
+from graphrec.data.mapped import MappedInteractions, open_table
 from graphrec.data.parts import Split
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
@@ -43,9 +44,23 @@ def joined(first: Interactions, second: Interactions) -> Interactions:
 
 
 def pack_tables(built_from: Interactions, shown: Interactions, valid: Interactions | None) -> Packed:
-    """The tables of a recommender; what it has shown is stored by itself only where it does not follow."""
-    tensors = {**_ids("user", built_from.user_ids), **_ids("item", built_from.item_ids), **_table("built_from", built_from)}
-    if valid is not None:
+    """The tables of a recommender; what it has shown is stored by itself only where it does not follow.
+
+    Of a table that is mapped from a folder the folder is named, and nothing is stored.
+    """
+    mapped = {
+        part: {"folder": str(table.folder), "columns": table.columns}
+        for part, table in (("built_from", built_from), ("valid", valid))
+        if isinstance(table, MappedInteractions) and table.folder is not None
+    }
+    tensors: dict[str, Tensor] = {}
+    if "built_from" not in mapped:
+        tensors |= {
+            **_ids("user", built_from.user_ids),
+            **_ids("item", built_from.item_ids),
+            **_table("built_from", built_from),
+        }
+    if valid is not None and "valid" not in mapped:
         tensors |= _table("valid", valid)
     if shown is built_from or shown.fingerprint == built_from.fingerprint:
         how = "built_from"
@@ -54,7 +69,7 @@ def pack_tables(built_from: Interactions, shown: Interactions, valid: Interactio
     else:
         how = "shown"
         tensors |= _table("shown", shown)
-    return tensors, {"shown": how}
+    return tensors, {"shown": how, **({"mapped": mapped} if mapped else {})}
 
 
 def tables_of(
@@ -65,14 +80,27 @@ def tables_of(
     Raises
     ------
     InputError
-        Something is missing, of another type, or out of bounds.
+        Something is missing, of another type, or out of bounds; or a folder that is named does not hold the table any more.
     """
+    mapped = {part: _opened(named, where) for part, named in meta.get("mapped", {}).items()}
+    if "built_from" in mapped:
+        built_from = mapped["built_from"]
+        return built_from, *_others_of(tensors, meta, built_from, mapped, where)
     ids = {side: _ids_of(side, tensors, where) for side in ("user", "item")}
     for side, values in ids.items():
         if len(pd.unique(values)) < len(values):
             raise _damaged(where, f"a {side} id occurs twice")
     built_from = _table_of("built_from", tensors, ids, where)
-    valid = _table_of("valid", tensors, ids, where) if "valid.users" in tensors else None
+    return built_from, *_others_of(tensors, meta, built_from, mapped, where)
+
+
+def _others_of(
+    tensors: dict[str, Tensor], meta: dict[str, Any], built_from: Interactions, mapped: dict[str, Interactions], where: str
+) -> tuple[Interactions, Interactions | None]:
+    ids = {"user": built_from.user_ids, "item": built_from.item_ids}
+    valid = mapped.get("valid")
+    if valid is None and "valid.users" in tensors:
+        valid = _table_of("valid", tensors, ids, where)
     match meta.get("shown"):
         case "built_from":
             shown = built_from
@@ -80,7 +108,16 @@ def tables_of(
             shown = joined(built_from, valid)
         case _:
             shown = _table_of("shown", tensors, ids, where)
-    return built_from, shown, valid
+    return shown, valid
+
+
+def _opened(named: dict[str, str], where: str) -> Interactions:
+    try:
+        return open_table(named["folder"], named["columns"])
+    except (KeyError, TypeError):
+        raise _damaged(where, "the name of a mapped table is missing or of another type") from None
+    except InputError as error:
+        raise InputError(f"{where} names a mapped table and does not hold it: {error}") from error
 
 
 def _ids(side: str, ids: npt.NDArray[Any]) -> dict[str, Tensor]:
