@@ -17,7 +17,23 @@ from graphrec.sampling import PairBatch
 PRESETS = [
     n
     for n in gr.presets.preset_names()
-    if n.startswith(("sgl", "simgcl", "xsimgcl", "mf-", "lightgcn-sl", "lightgcn-bsl", "lightgcn-d"))
+    if n.startswith(
+        (
+            "sgl",
+            "simgcl",
+            "xsimgcl",
+            "ncl",
+            "nescl",
+            "mgdcf",
+            "simplex",
+            "directau",
+            "ultragcn",
+            "mf-",
+            "lightgcnpp",
+            "lightgcn-sl",
+            "lightgcn-bsl",
+        )
+    )
 ]
 
 

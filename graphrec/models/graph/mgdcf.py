@@ -49,7 +49,14 @@ class MGDCF(Model):
         E.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "softmax", "n_negatives": 64, "batch_size": 2048, "lr": 5e-3, "l2": 0.0}
+    defaults: ClassVar[dict[str, Any]] = {
+        "loss": "softmax",
+        "n_negatives": 256,
+        "shared_negatives": True,
+        "batch_size": 2048,
+        "lr": 5e-3,
+        "l2": 0.0,
+    }
 
     def __init__(
         self,

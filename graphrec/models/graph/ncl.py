@@ -65,8 +65,8 @@ class NCL(LightGCN):
         init_std: float = 0.1,
         hop: int = 2,
         temperature: float = 0.1,
-        structure: float = 0.004,
-        prototypes: float = 0.0004,
+        structure: float = 0.001,
+        prototypes: float = 0.0001,
         item_share: float = 1.5,
         clusters: int = 100,
         warm_up: int = 20,
@@ -93,7 +93,7 @@ class NCL(LightGCN):
         """As LightGCN; in training with all hops at hand."""
         if not self.training:
             return super().encode()
-        adjacency, hops = self.adjacency(), [self.embedding]
+        adjacency, hops = self.adjacency(), list[Tensor]([self.embedding])
         for _ in range(max(self.layers, self.hop)):
             hops.append(propagate(adjacency, hops[-1]))
         mean = torch.stack(hops[: self.layers + 1]).mean(0)
@@ -102,7 +102,7 @@ class NCL(LightGCN):
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The weighted ``structure`` and, after the warm-up, ``prototypes``."""
         sizes = [self.n_users, self.n_items]
-        egos, hops = self.embedding.split(sizes), hops_of(step, "NCL").hops[self.hop].split(sizes)
+        egos, hops = (torch.split(rows, sizes) for rows in (self.embedding, hops_of(step, "NCL").hops[self.hop]))
         if step.epoch > self.warm_up and not self._kinds:
             self._kinds = [k_means(ego.detach(), self.clusters) for ego in egos]
         losses = {"structure": self.structure} | ({"prototypes": self.prototypes} if self._kinds else {})

@@ -72,7 +72,7 @@ class NESCL(SimGCL):
         augmentation: Literal["node", "edge"] = "node",
         drop: float = 0.3,
         temperature: float = 0.1,
-        weight: float = 0.1,
+        weight: float = 0.005,
         positives: Literal["inside", "outside"] = "inside",
         denominator: Literal["anchor", "positive"] = "positive",
     ) -> None:

@@ -64,7 +64,7 @@ class SimGCL(LightGCN):
         dim: int = 64,
         layers: int = 2,
         init_std: float = 0.1,
-        noise: float = 0.3,
+        noise: float = 0.5,
         temperature: float = 0.2,
         weight: float = 0.05,
     ) -> None:
@@ -76,13 +76,11 @@ class SimGCL(LightGCN):
 
     def passed(self, noise: float) -> HopTable:
         """Hops 1 … K of all nodes, each with noise of this length added before the next, and their mean."""
-        adjacency, hops, e = self.adjacency(), [], self.embedding
+        adjacency, hops = self.adjacency(), list[Tensor]([self.embedding])
         for _ in range(self.layers):
-            e = propagate(adjacency, e)
-            if noise:
-                e = e + noise * F.normalize(torch.rand_like(e), dim=1) * e.detach().sign()
-            hops.append(e)
-        return HopTable(torch.stack(hops).mean(0), self.embedding, hops)
+            e = propagate(adjacency, hops[-1])
+            hops.append(e + noise * F.normalize(torch.rand_like(e), dim=1) * e.detach().sign() if noise else e)
+        return HopTable(torch.stack(hops[1:]).mean(0), self.embedding, hops[1:])
 
     def encode(self) -> Encoding:
         """The mean of hops 1 … K, without noise."""

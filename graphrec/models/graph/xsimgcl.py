@@ -39,9 +39,9 @@ class XSimGCL(SimGCL):
         dim: int = 64,
         layers: int = 2,
         init_std: float = 0.1,
-        noise: float = 0.2,
+        noise: float = 0.5,
         temperature: float = 0.2,
-        weight: float = 0.05,
+        weight: float = 0.1,
         contrast_layer: int = 1,
     ) -> None:
         super().__init__(train, dim=dim, layers=layers, init_std=init_std, noise=noise, temperature=temperature, weight=weight)
