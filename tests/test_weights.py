@@ -282,6 +282,13 @@ def test_reasons_still_add_up(table, name, hyper):
         np.testing.assert_allclose(whole.numpy()[0], rec.model.users.detach().numpy()[3], atol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "hyper", "options"), [*((n, h, {}) for n, h in SOLVED), *TRAINED])
+def test_it_is_the_same_on_a_device(table, device, name, hyper, options):
+    chosen = how(**options) if (name, hyper, options) in TRAINED else {}
+    there = scores(fitted(name, hyper, table, **{**chosen, "device": device}))
+    np.testing.assert_allclose(there, scores(fitted(name, hyper, table, **{**chosen, "device": "cpu"})), rtol=2e-3, atol=2e-4)
+
+
 # ---- what a recommender does with it -----------------------------------------------------------------------------
 
 
