@@ -77,6 +77,8 @@ def test_it_is_read_through_every_door(frame, table, tmp_path):
         pd.testing.assert_frame_equal(
             read(tmp_path / file, rating="rating", time="time", weight="times").to_frame(), table.to_frame()
         )
+        stars = read(tmp_path / file, rating="rating", weight="rating", missing="drop")
+        assert stars.ratings.tolist() == stars.weights.tolist()
     with pytest.raises(ValueError, match="read-only"):
         table.weights[0] = 1
 
@@ -298,13 +300,6 @@ def test_reasons_still_add_up(table, name, hyper):
     if name == "ials":  # what is left out is left out of the history that the model has: nothing but the row remains
         whole = rec.model.fold_in(rec.train.to_csr("relative")[3])
         np.testing.assert_allclose(whole.numpy()[0], rec.model.users.detach().numpy()[3], atol=1e-4)
-
-
-@pytest.mark.parametrize(("name", "hyper", "options"), [*((n, h, {}) for n, h in SOLVED), *TRAINED])
-def test_it_is_the_same_on_a_device(table, device, name, hyper, options):
-    chosen = how(**options) if (name, hyper, options) in TRAINED else {}
-    there = scores(fitted(name, hyper, table, **{**chosen, "device": device}))
-    np.testing.assert_allclose(there, scores(fitted(name, hyper, table, **{**chosen, "device": "cpu"})), rtol=2e-3, atol=2e-4)
 
 
 # ---- what a recommender does with it -----------------------------------------------------------------------------
