@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from graphrec.cli.grouping import named_groups
 from graphrec.errors import InputError
 
 __all__ = ["evaluate", "train"]
@@ -141,9 +142,29 @@ def train(
     help="Measure the lists themselves, too: novelty, diversity, popularity, coverage, inequality; and all figures by length "
     "of history and by popularity of the items.",
 )
+@click.option(
+    "--user-groups",
+    metavar="history|FILE",
+    help="Means by groups of people: thirds by length of history, or a CSV or Parquet file of ids and names of groups.",
+)
+@click.option(
+    "--item-groups",
+    metavar="popularity|FILE",
+    help="What becomes of groups of items: head, mid and tail by popularity, or a file of ids and names of groups.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
 @_table_options
-def evaluate(run: Path, data: str, k: int, as_json: bool, beyond: bool, device: str, **columns: Any) -> None:
+def evaluate(
+    run: Path,
+    data: str,
+    k: int,
+    as_json: bool,
+    beyond: bool,
+    user_groups: str | None,
+    item_groups: str | None,
+    device: str,
+    **columns: Any,
+) -> None:
     """Rank the test part of a data set with a trained model; train and validation pairs are left out for every run.
 
     A table is read and split as it was for training, and must be the same one.
@@ -158,6 +179,9 @@ def evaluate(run: Path, data: str, k: int, as_json: bool, beyond: bool, device: 
     else:
         split = named_split(data)
         refuse_options(data, table)
-    by_history, by_popularity = ("history", "popularity") if beyond else (None, None)
-    report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=by_history, item_groups=by_popularity)
+    people = named_groups("--user-groups", user_groups or ("history" if beyond else None), "history", split.train.user_ids)
+    things = named_groups(
+        "--item-groups", item_groups or ("popularity" if beyond else None), "popularity", split.train.item_ids
+    )
+    report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=people, item_groups=things)
     click.echo(json.dumps(report.to_dict()) if as_json else str(report))
