@@ -216,10 +216,10 @@ def test_the_command_line_has_it(random_frame, tmp_path):
     random_frame.to_csv(tmp_path / "t.csv", index=False)
     columns = ["--user", "user_id", "--item", "item_id"]
 
-    def call(*arguments):
+    def call(*arguments, ok=True):
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert result.exit_code == 0, result.output
-        return result.stdout
+        assert (result.exit_code == 0) == ok, result.output
+        return result.stdout if ok else result.stderr
 
     call("train", "itemknn", "--data", tmp_path / "t.csv", "--out", tmp_path / "run", *columns)
     asked = ["evaluate", tmp_path / "run", "--data", tmp_path / "t.csv", *columns, "-k", 5, "--beyond"]
@@ -228,3 +228,17 @@ def test_the_command_line_has_it(random_frame, tmp_path):
     assert found["by_item_group"].keys() == {"head", "mid", "tail"}
     assert 0 < found["coverage@5"] <= 1
     assert len(found["by_user_group"]) == 3
+    users, items = (sorted(set(random_frame[name])) for name in ("user_id", "item_id"))
+    pd.DataFrame({"who": users, "land": ["AT" if user % 3 else "DE" for user in users]}).to_csv(tmp_path / "u.csv", index=False)
+    pd.DataFrame({"what": items, "kind": ["a", *["b"] * (len(items) - 1)]}).to_parquet(tmp_path / "i.parquet")
+    asked = [*asked[:-1], "--json", "--user-groups", tmp_path / "u.csv", "--item-groups"]
+    found = json.loads(call(*asked, tmp_path / "i.parquet"))
+    assert found["by_user_group"].keys() == {"AT", "DE"}
+    assert found["by_item_group"]["b"]["n"] == len(items) - 1
+    assert "coverage@5" not in found
+    assert "neither 'popularity' nor a file" in call(*asked, tmp_path / "no.csv", ok=False)
+    assert "no group for" in call(*asked, tmp_path / "u.csv", ok=False)
+    (tmp_path / "two.csv").write_text(f"a,b\n{items[0]},x\n{items[0]},y\n")
+    assert f"{items[0]} is in two groups, 'x' and 'y'" in call(*asked, tmp_path / "two.csv", ok=False)
+    (tmp_path / "one.csv").write_text("a\n1\n")
+    assert "needs two columns" in call(*asked, tmp_path / "one.csv", ok=False)

@@ -31,7 +31,8 @@ SOLVED = [
 TRAINED = [
     ("ials", {}, {"batch_size": None}), ("mf", {}, {"loss": "bpr"}), ("mf", {}, {"loss": "softmax", "pairs": "interaction"}),
     ("mf", {}, {"loss": "softmax", "negatives": "in-batch", "log_q": True}), ("mf", {}, {"loss": "mse"}),
-    ("mf", {}, {"loss": "directau"}), ("lightgcn", {"layers": 1}, {"loss": "bpr"}), ("multvae", {}, {}),
+    ("mf", {}, {"loss": "directau"}), ("mf", {}, {"loss": "shared_softmax"}), ("mf", {}, {"loss": "shared_bsl"}),
+    ("lightgcn", {"layers": 1}, {"loss": "bpr"}), ("multvae", {}, {}),
 ]  # fmt: skip
 
 
@@ -76,6 +77,8 @@ def test_it_is_read_through_every_door(frame, table, tmp_path):
         pd.testing.assert_frame_equal(
             read(tmp_path / file, rating="rating", time="time", weight="times").to_frame(), table.to_frame()
         )
+        stars = read(tmp_path / file, rating="rating", weight="rating", missing="drop")
+        assert stars.ratings.tolist() == stars.weights.tolist()
     with pytest.raises(ValueError, match="read-only"):
         table.weights[0] = 1
 
@@ -258,6 +261,23 @@ def test_squared_errors_are_weighed(table):
     assert goal.terms(model, batch)["loss"].item() == pytest.approx((w * error**2).mean().item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["mse", "bce_labels", "shared_softmax", "shared_bsl"])
+def test_a_whole_weight_in_a_loss_is_as_many_terms(name):
+    g, loss = torch.Generator().manual_seed(0), getattr(gr.losses, name)
+    w = torch.tensor([1, 3, 0, 2, 1, 4])
+    x, y = torch.randn(6, generator=g).requires_grad_(), torch.rand(6, generator=g)
+    neg, owner = torch.randn(2, 5, generator=g), torch.tensor([0, 0, 0, 1, 1, 1])
+
+    def of(rows, **more):
+        return loss(x[rows], owner[rows], neg, **more) if "shared" in name else loss(x[rows], y[rows], **more)
+
+    weighed, repeated = of(torch.arange(6), weight=w.float()), of(torch.arange(6).repeat_interleave(w))
+    torch.testing.assert_close(weighed, repeated)
+    torch.testing.assert_close(*(torch.autograd.grad(value, x)[0] for value in (weighed, repeated)))
+    with pytest.raises(InputError, match="weight"):
+        of(torch.arange(6), weight=torch.ones(5))
+
+
 def test_a_heavier_item_is_learnt_to_be_liked_more():
     """Everybody has both of two items, one of them nine times."""
     n = 40
@@ -293,9 +313,9 @@ def said(name, table, hyper=None, **options):
 
 
 def test_who_does_not_read_it_says_so_once(table):
+    (told,) = said("multdae", table, loss="masked_mse", **FIT)
     table = dataclasses.replace(table, ratings=None)
-    (told,) = said("mf", table, loss="shared_softmax", negatives="uniform", **FIT)
-    assert "mf does not read them: every pair counts alike" in str(told.message)
+    assert "multdae does not read them: every pair counts alike" in str(told.message)
     assert told.filename == __file__
     assert len(said("random", table)) == 1
     equal = dataclasses.replace(table, weights=np.full(len(table), 2, np.float32))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from graphrec.cli.grouping import named_groups
 from graphrec.cli.settings import settings_of
 from graphrec.cli.table_options import DATA, ITEMS, TITLE, check_titles, table_options
 from graphrec.errors import InputError
@@ -105,13 +106,32 @@ def train(
     help="Measure the lists themselves, too: novelty, diversity, popularity, coverage, inequality; and all figures by length "
     "of history and by popularity of the items.",
 )
+@click.option(
+    "--user-groups",
+    metavar="history|FILE",
+    help="Means by groups of people: thirds by length of history, or a CSV or Parquet file of ids and names of groups.",
+)
+@click.option(
+    "--item-groups",
+    metavar="popularity|FILE",
+    help="What becomes of groups of items: head, mid and tail by popularity, or a file of ids and names of groups.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
 @click.option(
     "--distributed", is_flag=True, help="Share the ranking among the processes of torchrun, each a part of the items."
 )
 @table_options()
 def evaluate(
-    run: Path, data: str, k: int, as_json: bool, beyond: bool, device: str, distributed: bool, **columns: Any
+    run: Path,
+    data: str,
+    k: int,
+    as_json: bool,
+    beyond: bool,
+    user_groups: str | None,
+    item_groups: str | None,
+    device: str,
+    distributed: bool,
+    **columns: Any,
 ) -> None:
     """Rank the test part of a data set with a trained model; train and validation pairs are left out for every run.
 
@@ -129,6 +149,9 @@ def evaluate(
         split = same_split_of(recommender, data, TableOptions(**columns), run)
         if distributed:
             recommender.share_ranking()
-        by_history, by_popularity = ("history", "popularity") if beyond else (None, None)
-        report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=by_history, item_groups=by_popularity)
+        people = named_groups("--user-groups", user_groups or ("history" if beyond else None), "history", split.train.user_ids)
+        things = named_groups(
+            "--item-groups", item_groups or ("popularity" if beyond else None), "popularity", split.train.item_ids
+        )
+        report = gr.evaluate(recommender, split, k=k, beyond=beyond, user_groups=people, item_groups=things)
         click.echo(json.dumps(report.to_dict()) if as_json else str(report))

@@ -47,8 +47,8 @@ class Roles(NamedTuple):
     weight: Hashable | None = None
 
     def names(self) -> list[Hashable]:
-        """The columns that are wanted."""
-        return [name for name in self if name is not None]
+        """The columns that are wanted, each once: stars may be rating and weight."""
+        return list(dict.fromkeys(name for name in self if name is not None))
 
 
 class Columns(NamedTuple):

@@ -86,8 +86,8 @@ def _say_unread_weights(plan: Plan, table: Interactions) -> None:
     """Warn once a fit of weights that differ among themselves where the model does not read them."""
     if not plan.kind.reads_weights and table.pair_weights is not None:
         warnings.warn(
-            f"the table has weights and {plan.name} does not read them: every pair counts alike. Models that do are "
-            "the item filters, ials and itempop, and all that are trained by a pairwise loss.",
+            f"the table has weights and {plan.name} does not read them: every pair counts alike. The item filters, ials and "
+            "itempop do, and so does whatever is trained by a loss of the library other than 'masked_mse'.",
             stacklevel=4,
         )
 

@@ -207,8 +207,9 @@ class Recommender(Questions, Parameters):
         Raises
         ------
         InputError
-            `more` is no table, has ids of another type or no ratings where the model needs them; an option is unknown or
-            means nothing; the model stands on another recommender or on features, which do not know the new ids.
+            `more` is no table, has ids of another type, no ratings where the model needs them, or weights where the table had
+            none (or the other way round); an option is unknown or means nothing; the model stands on another recommender or on
+            features, which do not know the new ids.
         FloatingPointError
             The loss became NaN or infinite.
         """
@@ -300,7 +301,8 @@ class Recommender(Questions, Parameters):
         k : int
             Length of the list.
         evaluation : Report, optional
-            Of :func:`graphrec.evaluate`: means with intervals, and means by length of history.
+            Of :func:`graphrec.evaluate`: means with intervals, figures of all lists together, and figures by its groups of
+            people and items; of people by length of history unless it has others.
         title, image : str, optional
             Columns of `items`; unless given, those with "title" or "name", and "poster", "image" or the like, in their name.
 

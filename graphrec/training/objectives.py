@@ -162,18 +162,30 @@ class _Objective:
         encoding = model.encode()
         return encoding_of(model, encoding) if self._fresh else encoding
 
-    def _loss(self, *scores: Tensor | losses.Product, credit: Tensor | None = None, negatives: Tensor | None = None) -> Tensor:
-        """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q."""
+    def _loss(
+        self,
+        *scores: Tensor | losses.Product,
+        credit: Tensor | None = None,
+        negatives: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q.
+
+        With `weights` it is a weighted mean over the batch, and is multiplied by their mean: a batch that weighs more than
+        others counts for more.
+        """
         loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
         options = self.options.loss_options
         if self._log_q is not None and negatives is not None:
             self._log_q = self._log_q.to(negatives.device)  # copied once
             options = {**options, "log_q": self._log_q[negatives]}
+        if weights is not None:
+            options = {**options, "weight": weights}
         own = self._fresh and not isinstance(self.options.loss, str) and isinstance(scores[0], Tensor)
         # A function of the caller's own is watched in its first step.
         with AlignedRows(f"the loss {name_of(self.loss)}", len(scores[0])) if own else nullcontext():
             value: Tensor = loss(*scores, **options)
-        return value
+        return value if weights is None else value * weights.mean()
 
     def _looked(
         self, model: Model, encoding: Encoding, users: Tensor, items: Tensor, score: Callable[[Tensor, Tensor], Sequence[Any]]
@@ -300,11 +312,7 @@ class Rating(_Objective):
         encoding = self._encode(model)
         assert batch.ratings is not None
         rows, (predicted,), penalty = self._looked(model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),))
-        if batch.weights is None:
-            loss = self._loss(predicted, batch.ratings)
-        else:
-            # The loss is a weighted mean over the batch: what the whole batch weighs must not be lost with it.
-            loss = self._loss(predicted, batch.ratings, batch.weights) * batch.weights.mean()
+        loss = self._loss(predicted, batch.ratings, weights=batch.weights)
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
@@ -345,9 +353,10 @@ class Reconstruction(Rowwise):
 class SharedNegatives(_Objective):
     """All items of a batch of users against negatives that the batch shares.
 
-    ``loss(pos (nnz,), owner (nnz,), neg (b, m))``.
+    ``loss(pos (nnz,), owner (nnz,), neg (b, m))``, with the weights of the items where they do not all count alike.
     """
 
+    reads_weights = True
     reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
     by_rows = True
     by_columns = True
@@ -363,6 +372,7 @@ class SharedNegatives(_Objective):
             n_negatives=o.n_negatives,
             negatives=str(o.negatives),
             popularity_power=o.popularity_power,
+            weighted=True,
             generator=generator,
         )
         self._log_q = sampler.log_q if o.log_q else None
@@ -381,7 +391,7 @@ class SharedNegatives(_Objective):
             return model.score_pairs(u, v, batch.owner, positive), model.score_matrix(u, F.embedding(negative, v))
 
         rows, (pos, neg), penalty = self._looked(model, encoding, batch.users, batch.distinct, score)
-        loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives)
+        loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives, weights=batch.weights)
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 

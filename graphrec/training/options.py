@@ -51,7 +51,8 @@ class FitOptions:
         :class:`graphrec.training.credit.Credit`.
     pairs : {"user", "interaction"}
         An epoch draws as many pairs as there are in training: a user and one of its items, each uniform
-        (LightGCN's official code), or every pair once in random order.
+        (LightGCN's official code), or every pair once in random order. With weights that differ, the items of a user, or
+        the pairs, come up in proportion to them.
     saturated : {"error", "skip"}
         What to do about users who have met every item, for whom there is no negative. Where none is drawn by user it has
         nothing to say.
