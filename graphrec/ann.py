@@ -66,7 +66,9 @@ def recall(
     """
     check_k([k], len(index))
     if not recommender.train.shares_ids_with(index.seen):
-        raise InputError("the index and the recommender have different ids: it was made of another recommender, or before an update.")
+        raise InputError(
+            "the index and the recommender have different ids: it was made of another recommender, or before an update."
+        )
     rows = np.flatnonzero(~index.without) if users is None else index.seen.user_index(users)
     if not len(rows):
         raise InputError("there is no user to measure the recall on.")

@@ -10,6 +10,7 @@ import torch
 
 import graphrec as gr
 from graphrec.errors import InputError
+from graphrec.recommender.search_graph import SearchGraph
 
 QUICK = {"epochs": 3, "lr": 0.02, "batch_size": 512, "seed": 0, "progress": False}
 
@@ -99,10 +100,18 @@ def test_models_whose_score_is_no_inner_product_are_refused(wide, rec):
         rec.to_ann(connectivity=1)
 
 
-@pytest.mark.parametrize(("name", "how"), [("lightgcn", {"similarity": "cosine", "popularity": 0.1}), ("puresvd", {})])
+@pytest.mark.parametrize(("name", "how"), [("lightgcn", {"similarity": "cosine", "popularity": 0.1}), ("puresvd", {"rank": 8})])
 def test_cosines_and_solved_models_too(wide, name, how):
-    rec = gr.Recommender(name, **how).fit(wide, **(QUICK if how else {}))
+    rec = gr.Recommender(name, **how).fit(wide, **(QUICK if name == "lightgcn" else {}))
     assert gr.ann.recall(rec.to_ann(), rec, k=10) > 0.95
+
+
+def test_the_graph_that_finds_more_is_kept(wide):
+    for rec in (gr.Recommender("puresvd", rank=8).fit(wide), gr.Recommender("lightgcn", dim=16).fit(wide, **QUICK)):
+        index = rec.to_ann(search=16)
+        other = SearchGraph.of(index.items, not index.graph.lifted, 16, 128, 16, 1)
+        asked = index.users[:300]
+        assert index.graph.share_found(asked, index.items) >= other.share_found(asked, index.items) - 0.02
 
 
 def test_a_file_gives_the_same_answers_without_the_recommender(checkerboard, tmp_path):

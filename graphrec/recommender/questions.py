@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +15,13 @@ from graphrec.evaluation.full_ranking import check_k
 from graphrec.models import Scorer
 from graphrec.ranking.ranker import Ranker
 from graphrec.recommender import explaining, newcomers
-from graphrec.recommender.item_index import ItemIndex
 from graphrec.recommender.newcomers import Histories
 from graphrec.recommender.state import State
 
-__all__ = ["Embeddings", "Questions"]
+__all__ = ["Questions"]
 
 Ids = Sequence[Any] | npt.NDArray[Any] | str | int
 Cold = Literal["error", "skip", "popular"]
-
-
-class Embeddings(TypedDict):
-    """What :meth:`Questions.embeddings` returns."""
-
-    users: pd.DataFrame
-    items: pd.DataFrame
 
 
 class Questions:
@@ -105,74 +96,6 @@ class Questions:
     def n_without_history(self) -> int:
         """How many users have no training interaction to recommend from, where the model needs one."""
         return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
-
-    def embeddings(self) -> Embeddings:
-        """The final rows of all users and items, those that scores are made of.
-
-        For the models whose score is a dot product (MF, LightGCN, NGCF, PureSVD and most others; cosines are rows of length
-        1), ``users.loc[u] @ items.loc[i]`` is :meth:`score` beyond rounding; where a popularity term or biases belong to the
-        score, they are columns. For NeuMF and its like the rows are what goes into the network.
-
-        Returns
-        -------
-        dict
-            ``"users"`` and ``"items"``: DataFrames of float32, shapes (n_users, d) and (n_items, d), with the ids as index.
-            They are copies.
-
-        Raises
-        ------
-        InputError
-            It is not fitted, or its model scores without such rows (item filters, neighbour models, blends).
-        """
-        tables = self.ranker.tables()
-        if tables is None:
-            raise InputError(f"{self.name} has no embeddings: its scores are not made of a row of each user and each item.")
-        users = pd.DataFrame(tables.users.numpy(), index=pd.Index(self.train.user_ids, name="user_id"))
-        items = pd.DataFrame(tables.items.numpy(), index=pd.Index(self.train.item_ids, name="item_id"))
-        return {"users": users, "items": items}
-
-    def to_ann(
-        self,
-        path: str | Path | None = None,
-        *,
-        connectivity: int = 16,
-        effort: int = 128,
-        search: int = 128,
-        threads: int = 1,
-    ) -> ItemIndex:
-        """A search index over the items, for catalogues that are too large to score all of them for every question.
-
-        It is a copy of what the recommender is now: make it anew after another fit. :func:`graphrec.ann.recall` says how many
-        of the exact best items it finds, and :func:`graphrec.ann.load` reads it where the recommender is not.
-
-        Parameters
-        ----------
-        path : path, optional
-            A file to write it to, in one move.
-        connectivity : int
-            Neighbours of an item in the graph.
-        effort, search : int
-            Candidates that are looked at when an item is put in, and at least when a question is asked: more find more.
-        threads : int
-            That build it; 0 for all cores. With one the same rows make the same index.
-
-        Returns
-        -------
-        ItemIndex
-
-        Raises
-        ------
-        InputError
-            It is not fitted, the score of its model is no inner product, an option is out of range, or usearch is not there.
-        FloatingPointError
-            The model has rows that are not finite numbers.
-        """
-        state = self._fitted
-        nothing = state.has_nothing if self.kind.personalised else np.zeros(self.train.n_users, bool)
-        index = ItemIndex.of(self.name, self.ranker.tables(), state.shown, nothing, connectivity, effort, search, threads)
-        if path is not None:
-            index.save(path)
-        return index
 
     # ---- questions ----------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.recommender import artefact, fitting, updating
 from graphrec.recommender.parameters import Parameters
-from graphrec.recommender.questions import Questions
 from graphrec.recommender.state import State
+from graphrec.recommender.vectors import Vectors
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.signature import given, with_options
@@ -32,7 +32,7 @@ NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender(Questions, Parameters):
+class Recommender(Vectors, Parameters):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
