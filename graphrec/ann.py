@@ -63,6 +63,14 @@ def recall(
     ------
     InputError
         The two have different ids, there is nobody to ask for, or `k` is outside 1 … n_items.
+
+    Examples
+    --------
+    >>> inter = gr.load_dataset("synthetic").interactions.binarize()
+    >>> rec = gr.Recommender("puresvd", rank=16).fit(inter)
+    >>> index = rec.to_ann("items.ann")
+    >>> gr.ann.recall(gr.ann.load("items.ann"), rec, k=20, users=inter.user_ids[:50]) > 0.9
+    True
     """
     check_k([k], len(index))
     if not recommender.train.shares_ids_with(index.seen):

@@ -88,7 +88,7 @@ class ItemIndex:
                 raise InputError(f"{option} must be a whole number of at least {least}, got {value!r}.")
         if tables is None or not tables.dot_product:
             raise InputError(
-                f"{name} cannot be searched by an index: its score is no inner product of a row of the user and a row of the item."
+                f"{name} cannot be searched by an index: its score is no inner product of a user's and an item's rows."
             )
         users, items = (np.ascontiguousarray(rows.numpy()) for rows in (tables.users, tables.items))
         for side, rows, ids in (("user", users, seen.user_ids), ("item", items, seen.item_ids)):
@@ -151,7 +151,7 @@ class ItemIndex:
         )
 
     def top_k(self, users: npt.NDArray[np.integer], k: int, filter_seen: bool = True) -> Lists:
-        """Items (int64) and exact scores (float32) for users by index, both (n, k), best first; −1 and −∞ where none is left."""
+        """Items (int64) and exact scores (float32) for users by index, both (n, k), best first; −1 and −∞ for none."""
         users = np.asarray(users, np.int64)
         indptr, columns = self.seen.structure
         known = np.diff(indptr)[users] if filter_seen else np.zeros(len(users), np.int64)

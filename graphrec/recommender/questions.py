@@ -147,6 +147,14 @@ class Questions:
             otherwise), or `k` outside 1 … n_items.
         FloatingPointError
             A score is not a finite number.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("itemknn").fit(liked).recommend([0, 1], k=1, explain=1)
+           user_id  item_id     score  rank  reason_1
+        0        0        2  0.015086     1         1
+        1        1        2  0.015086     1         1
         """
         if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
             raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
@@ -223,6 +231,13 @@ class Questions:
             a model that cannot take in new people.
         FloatingPointError
             A score is not a finite number.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("ease").fit(liked).recommend_new({"somebody": [2]}, k=1)[["user_id", "item_id"]]
+            user_id  item_id
+        0  somebody        3
         """
         state = self._fitted
         check_k([k], state.built_from.n_items)
@@ -257,6 +272,14 @@ class Questions:
         ------
         InputError
             An unknown id, or a model that gives no reasons.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> rec = gr.Recommender("itemknn", similarity="cosine").fit(liked)
+        >>> why = rec.explain(2, 0)
+        >>> bool(abs(why["contribution"].sum() - rec.score(2, 0)[0]) < 1e-6)
+        True
         """
         table = self.train
         rows, columns = table.user_index([user]), table.item_index([item])
@@ -283,6 +306,13 @@ class Questions:
         -------
         DataFrame
             item_id, similar_id, score, rank (from 1).
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("itemknn").fit(liked).similar_items(2, k=1)[["item_id", "similar_id"]]
+           item_id  similar_id
+        0        2           3
         """
         table = self.train
         check_k([k], table.n_items)

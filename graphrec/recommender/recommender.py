@@ -55,6 +55,18 @@ class Recommender(Vectors, Parameters):
         Every candidate of the search that found it.
     titles : Series or None
         Names of items by their ids, saved with the recommender; those of the command line's ``--items``.
+
+    Examples
+    --------
+    >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+    >>> rec = gr.Recommender("mf", dim=4).fit(liked, epochs=5, seed=0, progress=False)
+    >>> rec
+    Recommender('mf', dim=4): fitted on Interactions(7 pairs of 3 users and 4 items)
+    >>> sorted(rec.recommend(0, k=2)["item_id"])
+    [2, 3]
+    >>> gr.Recommender("mf", factors=4)
+    Traceback (most recent call last):
+    graphrec.errors.InputError: unknown option of model mf 'factors'; here it is called 'dim'.
     """
 
     titles: pd.Series[str] | None = None

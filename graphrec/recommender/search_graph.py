@@ -24,9 +24,10 @@ class SearchGraph:
     """A hierarchical navigable small world graph (Malkov and Yashunin, TPAMI 2018) over the rows of items.
 
     Such graphs want distances, and an inner product is none. "Lifted" rows v have one more number, √(M² − ‖v‖²) with M the
-    longest of all, and queries a zero (Bachrach et al., RecSys 2014): products stay as they are, and all items are equally long.
-    Whether that finds more than the rows as they are depends on how their lengths differ: on MovieLens-100K the plain graph
-    finds .88 of LightGCN's best 20 items and all of PureSVD's, the lifted one all and .83. So :meth:`share_found` is asked.
+    longest of all, and queries a zero (Bachrach et al., RecSys 2014): products stay as they are, and all items are equally
+    long. Whether that finds more than the rows as they are depends on how their lengths differ: on MovieLens-100K the plain
+    graph finds .88 of LightGCN's best 20 items and all of PureSVD's, the lifted one all and .83. So :meth:`share_found` is
+    asked.
 
     Attributes
     ----------

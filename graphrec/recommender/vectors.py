@@ -42,6 +42,16 @@ class Vectors(Questions):
         ------
         InputError
             It is not fitted, or its model scores without such rows (item filters, neighbour models, blends).
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> rec = gr.Recommender("mf", dim=2).fit(liked, epochs=1, progress=False)
+        >>> found = rec.embeddings()
+        >>> found["users"].shape, found["items"].shape
+        ((3, 2), (4, 2))
+        >>> bool(abs(found["users"].loc[0] @ found["items"].loc[3] - rec.score(0, 3)[0]) < 1e-6)
+        True
         """
         tables = self.ranker.tables()
         if tables is None:
@@ -61,9 +71,9 @@ class Vectors(Questions):
     ) -> ItemIndex:
         """A search index over the items, for catalogues that are too large to score all of them for every question.
 
-        Two graphs are made and the better one is kept; see :class:`~graphrec.recommender.search_graph.SearchGraph`. It is a copy of
-        what the recommender is now: make it anew after another fit. :func:`graphrec.ann.recall` says how many
-        of the exact best items it finds, and :func:`graphrec.ann.load` reads it where the recommender is not.
+        Two graphs are made and the better one is kept; see :class:`~graphrec.recommender.search_graph.SearchGraph`. It is a
+        copy of what the recommender is now: make it anew after another fit. :func:`graphrec.ann.recall` says how many of the
+        exact best items it finds, and :func:`graphrec.ann.load` reads it where the recommender is not.
 
         Parameters
         ----------
