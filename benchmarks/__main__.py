@@ -19,6 +19,8 @@ NAMES = (
     "fold_in",
     "update",
     "serve",
+    "ann",
+    "model_table",
 )
 
 
