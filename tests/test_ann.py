@@ -60,6 +60,24 @@ def test_recall_counts_what_is_missing(rec, index):
     assert gr.ann.recall(few, rec, k=20) < gr.ann.recall(index, rec, k=20) <= 1
 
 
+def test_recall_by_hand():
+    """Eight things of three values: of equal ones any will do, and each that is worse is missing."""
+    table = gr.Interactions.from_indices([0, 0, 1], [0, 1, 0], n_items=8)
+    rec = gr.Recommender("mf", dim=2).fit(table, **QUICK)
+    with torch.no_grad():
+        rec.model.users[:], rec.model.items[:] = torch.tensor([1.0, 0.0]), 0.0
+        rec.model.items[:, 0] = torch.tensor([9.0, 9.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0])
+    index = rec.to_ann()
+    lists = {0: [2, 4], 1: [1, 6]}  # 0 may have any two of 2, 3 and 4; 1 has missed one of them
+
+    def given(users, k, filter_seen=True):
+        best = np.array([lists[user] for user in users])
+        return best, rec.model.items.detach().numpy()[best, 0]
+
+    index.top_k = given
+    assert gr.ann.recall(index, rec, k=2) == 0.75
+
+
 def test_what_somebody_has_seen_is_left_out_and_nothing_is_lost_by_it(wide, index):
     indptr, columns = wide.structure
     best, scores = index.top_k(np.arange(300), 20)

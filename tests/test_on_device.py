@@ -403,3 +403,15 @@ def test_precision_is_refused_where_it_means_nothing(split):
         gr.Recommender("mf", dim=4).fit(split.train, precision="bf16", **FIT)
     with pytest.raises(InputError, match="unknown value of precision 'int8'"):
         gr.Recommender("lightgcn", dim=4).fit(split.train, precision="int8", **FIT)
+
+
+@pytest.mark.parametrize("name", ["mf", "lightgcn", "puresvd"])
+def test_rows_and_an_index_come_from_every_device(split, device, name):
+    rec = gr.Recommender(name, **HYPER.get(name, {"rank": 8}))
+    rec.fit(split.train, valid=split.valid, device=device, **(FIT if name in HYPER else {}))
+    index = rec.to_ann()
+    users, items = split.train.user_ids, split.train.item_ids
+    made = rec.embeddings()["users"].to_numpy() @ rec.embeddings()["items"].to_numpy().T
+    pairs = np.meshgrid(users, items, indexing="ij")
+    np.testing.assert_allclose(made.ravel(), rec.score(pairs[0].ravel(), pairs[1].ravel()), rtol=1e-4, atol=1e-5)
+    assert gr.ann.recall(index, rec, k=5) > 0.95
