@@ -22,6 +22,8 @@ NAMES = (
     "update",
     "serve",
     "distributed",
+    "ann",
+    "model_table",
 )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ItemIndex", "load", "recall"]
 
+_ROUNDING = 1e-5
+
 
 def load(path: str | Path) -> ItemIndex:
     """Read an index that :meth:`ItemIndex.save` wrote. It needs neither the recommender nor its data.
@@ -40,7 +42,10 @@ def load(path: str | Path) -> ItemIndex:
 def recall(
     index: ItemIndex, recommender: Recommender, k: int = 20, users: Ids | None = None, filter_seen: bool = True
 ) -> float:
-    """The share of the exact lists' items that the index finds, as a mean over users.
+    """The share of the exact lists that the index finds, as a mean over users.
+
+    An item counts as found if its score is as high as that of the last one of the exact list: items of equal scores may
+    stand for one another.
 
     Parameters
     ----------
@@ -63,6 +68,14 @@ def recall(
     ------
     InputError
         The two have different ids, there is nobody to ask for, or `k` is outside 1 … n_items.
+
+    Examples
+    --------
+    >>> inter = gr.load_dataset("synthetic").interactions.binarize()
+    >>> rec = gr.Recommender("puresvd", rank=16).fit(inter)
+    >>> index = rec.to_ann("items.ann")
+    >>> gr.ann.recall(gr.ann.load("items.ann"), rec, k=20, users=inter.user_ids[:50]) > 0.9
+    True
     """
     check_k([k], len(index))
     if not recommender.train.shares_ids_with(index.seen):
@@ -73,7 +86,9 @@ def recall(
     if not len(rows):
         raise InputError("there is no user to measure the recall on.")
     ranker = recommender.ranker.leaving_out(index.seen if filter_seen else None)
-    exact, _ = ranker.top_k(rows, k)
-    found, _ = index.top_k(rows, k, filter_seen)
-    shares = [len(np.intersect1d(a[a >= 0], b)) / max((a >= 0).sum(), 1) for a, b in zip(exact, found, strict=True)]
-    return float(np.mean(shares))
+    (exact, wanted), (found, scores) = ranker.top_k(rows, k), index.top_k(rows, k, filter_seen)
+    there = (exact >= 0).sum(1)
+    rated = there > 0  # whoever has seen everything has no list
+    last = np.take_along_axis(wanted, np.maximum(there - 1, 0)[:, None], 1)
+    good = (found >= 0) & (scores >= last - _ROUNDING * np.maximum(np.abs(last), 1))
+    return float((good.sum(1)[rated] / there[rated]).mean()) if rated.any() else 1.0

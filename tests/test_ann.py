@@ -10,6 +10,7 @@ import torch
 
 import graphrec as gr
 from graphrec.errors import InputError
+from graphrec.recommender.search_graph import SearchGraph
 
 QUICK = {"epochs": 3, "lr": 0.02, "batch_size": 512, "seed": 0, "progress": False}
 
@@ -59,6 +60,24 @@ def test_recall_counts_what_is_missing(rec, index):
     assert gr.ann.recall(few, rec, k=20) < gr.ann.recall(index, rec, k=20) <= 1
 
 
+def test_recall_by_hand():
+    """Eight things of three values: of equal ones any will do, and each that is worse is missing."""
+    table = gr.Interactions.from_indices([0, 0, 1], [0, 1, 0], n_items=8)
+    rec = gr.Recommender("mf", dim=2).fit(table, **QUICK)
+    with torch.no_grad():
+        rec.model.users[:], rec.model.items[:] = torch.tensor([1.0, 0.0]), 0.0
+        rec.model.items[:, 0] = torch.tensor([9.0, 9.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0])
+    index = rec.to_ann()
+    lists = {0: [2, 4], 1: [1, 6]}  # 0 may have any two of 2, 3 and 4; 1 has missed one of them
+
+    def given(users, k, filter_seen=True):
+        best = np.array([lists[user] for user in users])
+        return best, rec.model.items.detach().numpy()[best, 0]
+
+    index.top_k = given
+    assert gr.ann.recall(index, rec, k=2) == 0.75
+
+
 def test_what_somebody_has_seen_is_left_out_and_nothing_is_lost_by_it(wide, index):
     indptr, columns = wide.structure
     best, scores = index.top_k(np.arange(300), 20)
@@ -99,10 +118,18 @@ def test_models_whose_score_is_no_inner_product_are_refused(wide, rec):
         rec.to_ann(connectivity=1)
 
 
-@pytest.mark.parametrize(("name", "how"), [("lightgcn", {"similarity": "cosine", "popularity": 0.1}), ("puresvd", {})])
+@pytest.mark.parametrize(("name", "how"), [("lightgcn", {"similarity": "cosine", "popularity": 0.1}), ("puresvd", {"rank": 8})])
 def test_cosines_and_solved_models_too(wide, name, how):
-    rec = gr.Recommender(name, **how).fit(wide, **(QUICK if how else {}))
+    rec = gr.Recommender(name, **how).fit(wide, **(QUICK if name == "lightgcn" else {}))
     assert gr.ann.recall(rec.to_ann(), rec, k=10) > 0.95
+
+
+def test_the_graph_that_finds_more_is_kept(wide):
+    for rec in (gr.Recommender("puresvd", rank=8).fit(wide), gr.Recommender("lightgcn", dim=16).fit(wide, **QUICK)):
+        index = rec.to_ann(search=16)
+        other = SearchGraph.of(index.items, not index.graph.lifted, 16, 128, 16, 1)
+        asked = index.users[:300]
+        assert index.graph.share_found(asked, index.items) >= other.share_found(asked, index.items) - 0.02
 
 
 def test_a_file_gives_the_same_answers_without_the_recommender(checkerboard, tmp_path):

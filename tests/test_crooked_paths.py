@@ -11,6 +11,7 @@ import torch
 
 import graphrec as gr
 from graphrec.data.features import Features
+from graphrec.errors import InputError
 from graphrec.models import MODELS
 
 TRAINED = [*sorted(name for name, kind in MODELS.items() if kind.needs_training), "hybrid"]
@@ -114,6 +115,26 @@ def test_pickles_and_copies_are_the_fitted_one(fitted, split, name, way):
     want = answers(rec, split)
     check_same(want, answers(pickle.loads(pickle.dumps(rec)), split))
     check_same(want, answers(copy.deepcopy(rec), split))
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS)
+def test_rows_that_are_handed_out_are_those_that_score(fitted, split, name, way):
+    rec = fitted(name, way)
+    tables = rec.ranker.tables()
+    if tables is None:
+        assert name in SOLVED
+        with pytest.raises(InputError, match=f"{name} has no embeddings"):
+            rec.embeddings()
+        return
+    rows = rec.embeddings()
+    users, items = rows["users"], rows["items"]
+    assert (list(users.index), list(items.index)) == (list(split.train.user_ids), list(split.train.item_ids))
+    if tables.dot_product:
+        made = users.to_numpy()[:20] @ items.to_numpy().T
+        want = rec.score(np.repeat(users.index[:20], len(items)), np.tile(items.index, 20)).reshape(made.shape)
+        np.testing.assert_allclose(made, want, rtol=1e-3, atol=1e-4)
+    for again in (pickle.loads(pickle.dumps(rec)), copy.deepcopy(rec)):
+        pd.testing.assert_frame_equal(again.embeddings()["users"], users, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "way"), WAYS)

@@ -437,3 +437,15 @@ def test_lists_are_measured_alike_on_a_device(split, device):
         there = gr.evaluate(copy.deepcopy(rec).to(device), split, k=5, beyond=beyond, item_groups="popularity")
         pd.testing.assert_frame_equal(there.per_user, here.per_user, rtol=1e-4)
         pd.testing.assert_frame_equal(there.by_item_group, here.by_item_group)
+
+
+@pytest.mark.parametrize("name", ["mf", "lightgcn", "puresvd"])
+def test_rows_and_an_index_come_from_every_device(split, device, name):
+    rec = gr.Recommender(name, **HYPER.get(name, {"rank": 8}))
+    rec.fit(split.train, valid=split.valid, device=device, **(FIT if name in HYPER else {}))
+    index = rec.to_ann()
+    users, items = split.train.user_ids, split.train.item_ids
+    made = rec.embeddings()["users"].to_numpy() @ rec.embeddings()["items"].to_numpy().T
+    pairs = np.meshgrid(users, items, indexing="ij")
+    np.testing.assert_allclose(made.ravel(), rec.score(pairs[0].ravel(), pairs[1].ravel()), rtol=1e-4, atol=1e-5)
+    assert gr.ann.recall(index, rec, k=5) > 0.95

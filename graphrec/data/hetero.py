@@ -53,7 +53,7 @@ def hetero_data(edges: Interactions, labels: Mapping[str, Interactions] | None =
         pairs = np.stack([np.concatenate([part.users for part in parts]), np.concatenate([part.items for part in parts])])
         forth.edge_label_index = torch.from_numpy(pairs.astype(np.int64))
         rated = all(part.ratings is not None for part in parts)
-        values = np.concatenate([part.ratings if rated else np.ones(len(part), np.float32) for part in parts])  # type: ignore[misc]
+        values = np.concatenate([part.ratings if rated else np.ones(len(part), np.float32) for part in parts])
         forth.edge_label = torch.from_numpy(values)
         which = np.repeat(np.array(list(labels)), [len(part) for part in parts])
         for name, mask in _MASKS.items():

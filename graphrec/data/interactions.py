@@ -130,6 +130,15 @@ class Interactions:
             types, a rating, a time or a weight is not a finite number or does not fit its type, a time has a
             fraction, a weight is below 0, or a pair is repeated and no policy was named. The message names every
             column that is at fault, how many rows are wrong and the first of them.
+
+        Examples
+        --------
+        >>> purchases = pd.DataFrame({"customer": ["ann", "ann", "bob"], "sku": ["007", "012", "007"], "stars": [5, 2, 4]})
+        >>> inter = gr.Interactions.from_frame(purchases, user="customer", item="sku", rating="stars")
+        >>> inter
+        Interactions(3 pairs of 2 users and 2 items, with ratings)
+        >>> inter.item_ids.tolist()
+        ['007', '012']
         """
         check_policy(duplicates)
         found = read_columns(frame, Roles(user, item, rating, time, weight), missing, id_spaces(ids), unknown, place)
@@ -171,6 +180,11 @@ class Interactions:
         ------
         InputError
             An index is negative, not an integer, beyond the id space or beyond int32; lengths differ; no row.
+
+        Examples
+        --------
+        >>> gr.Interactions.from_indices([0, 0, 2], [1, 3, 3])
+        Interactions(3 pairs of 3 users and 4 items)
         """
         check_policy(duplicates)
         user_index, user_count = as_index(users, "users", n_users)
@@ -281,6 +295,12 @@ class Interactions:
         Returns
         -------
         scipy.sparse.csr_matrix of float32, shape (n_users, n_items)
+
+        Examples
+        --------
+        >>> gr.Interactions.from_indices([0, 0, 1], [0, 2, 1]).to_csr().toarray()
+        array([[1., 0., 1.],
+               [0., 1., 0.]], dtype=float32)
         """
         indptr, indices = self.structure
         shape = (self.n_users, self.n_items)
@@ -318,6 +338,15 @@ class Interactions:
             ``item_ids[i]``. Edge types ``("user", "rates", "item")`` and ``("item", "rev_rates", "user")``, with ``edge_index``
             (2, n) of int64 and, where the table has them, ``rating`` (float32) and ``time`` (int64), row by row: a repeated
             pair is an edge each time.
+
+        Examples
+        --------
+        >>> data = gr.Interactions.from_indices([0, 0, 1], [0, 2, 1]).to_hetero_data()
+        >>> data["user", "rates", "item"].edge_index
+        tensor([[0, 0, 1],
+                [0, 2, 1]])
+        >>> data.metadata()
+        (['user', 'item'], [('user', 'rates', 'item'), ('item', 'rev_rates', 'user')])
         """
         return hetero_data(self)
 
@@ -403,6 +432,14 @@ class Interactions:
         ------
         InputError
             There are no ratings, or none is high enough; or `min_rating` is no number.
+
+        Examples
+        --------
+        >>> inter = gr.Interactions.from_indices([0, 0, 1], [0, 1, 1], ratings=[5, 2, 4])
+        >>> inter.binarize(min_rating=4).to_frame()
+           user_id  item_id
+        0        0        0
+        1        1        1
         """
         if self.ratings is None:
             raise InputError("binarize needs ratings, and this table has none.")
@@ -429,6 +466,12 @@ class Interactions:
         Returns
         -------
         Interactions
+
+        Examples
+        --------
+        >>> visits = gr.Interactions.from_indices([0, 0, 1], [0, 0, 1], ratings=[1, 2, 1], duplicates="keep")
+        >>> visits.drop_duplicates("sum").ratings.tolist()
+        [3.0, 1.0]
         """
         check_policy(keep)
         return self._without_repeats(keep, at_row)

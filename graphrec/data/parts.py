@@ -50,6 +50,13 @@ class Split:
     InputError
         A part is empty or not an :class:`Interactions`, id spaces differ, or a policy says ``"error"`` and
         applies. The message names the part and the first user, item or id.
+
+    Examples
+    --------
+    >>> train = gr.Interactions.from_indices([0, 0, 1], [0, 1, 1], n_items=3)
+    >>> test = gr.Interactions.from_indices([0, 1], [2, 0], n_items=3)
+    >>> gr.Split(train=train, test=test)
+    Split(train 3, test 2 pairs of 2 users and 3 items)
     """
 
     train: Interactions

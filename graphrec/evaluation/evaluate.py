@@ -126,6 +126,15 @@ def evaluate(
     -----
     UserWarning
         The test pairs were the validation part, on which the model was selected.
+
+    Examples
+    --------
+    >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2)
+    >>> report = gr.evaluate(gr.Recommender("itempop").fit(split.train), split, k=20)
+    >>> round(report.mean["recall@20"], 4)
+    0.1288
+    >>> report.per_user.columns.tolist()
+    ['user_id', 'recall@20', 'ndcg@20', 'precision@20', 'hit_rate@20', 'map@20', 'mrr@20']
     """
     check_flag("filter_seen", filter_seen)
     ranker, pairs = _to_rank(recommender, test)
@@ -168,6 +177,14 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
     -------
     dict
         ``rmse``, ``mae`` and ``mse``.
+
+    Examples
+    --------
+    >>> train = gr.Interactions.from_indices([0, 0, 1], [0, 1, 1], ratings=[5, 3, 4], n_items=2)
+    >>> test = gr.Interactions.from_indices([1], [0], ratings=[5], n_items=2)
+    >>> errors = gr.evaluate_ratings(gr.Recommender("bias").fit(train), test)
+    >>> {name: round(value, 4) for name, value in errors.items()}
+    {'rmse': 0.9582, 'mae': 0.9582, 'mse': 0.9181}
     """
     if not recommender.scores_are_ratings:
         raise InputError(

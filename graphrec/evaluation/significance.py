@@ -55,6 +55,14 @@ def compare(
     InputError
         Fewer than two models, a model without a report, an unknown baseline or metric, no shared metric; or reports of
         different protocols: other pairs left out, other test pairs, other candidates.
+
+    Examples
+    --------
+    >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2)
+    >>> reports = {name: gr.evaluate(gr.Recommender(name).fit(split.train), split, k=20) for name in ("ease", "itempop")}
+    >>> gr.compare(reports, metrics=["ndcg@20"])[["model", "baseline", "difference", "p"]].round(4)
+      model  baseline  difference       p
+    0  ease    0.0625      0.1315  0.0001
     """
     runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
     for name, of_model in runs.items():

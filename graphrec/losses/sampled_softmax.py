@@ -39,6 +39,11 @@ def softmax(pos: Tensor, neg: Tensor, temperature: float = 1.0, log_q: Tensor | 
     -----
     Without `log_q`, scores learnt against negatives drawn in proportion to q estimate the log-odds *over* q:
     adding τ · log q back when ranking gives the same order as the correction here.
+
+    Examples
+    --------
+    >>> gr.losses.softmax(torch.tensor([1.0]), torch.tensor([[0.0, 0.0]]))
+    tensor(0.5514)
     """
     rows = negatives_of(pos, neg)
     tau = above_zero("temperature", temperature)

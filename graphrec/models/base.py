@@ -170,6 +170,19 @@ class Model(Scorer, DotProduct):
         Whether the model's hops in training read their tables in :attr:`hop_storage`.
     hop_storage : torch.dtype or None
         The 16 bits that the option ``precision`` asks for, while a training lasts.
+
+    Examples
+    --------
+    >>> class Mine(gr.models.Model):
+    ...     def __init__(self, train, *, dim=8):
+    ...         super().__init__(train)
+    ...         self.users, self.items = (gr.models.embedding(n, dim) for n in (self.n_users, self.n_items))
+    ...
+    ...     def encode(self):
+    ...         return gr.models.Encoding(gr.models.Table(self.users), gr.models.Table(self.items))
+    >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+    >>> gr.Recommender(Mine, dim=4).fit(liked, epochs=2, progress=False).recommend(0, k=2)["rank"].tolist()
+    [1, 2]
     """
 
     needs_training: ClassVar[bool] = True

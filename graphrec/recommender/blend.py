@@ -40,8 +40,11 @@ class Blend(Recommender):
 
     Examples
     --------
-    >>> blend = gr.Blend([rec_a, rec_b]).fit(split.train, valid=split.valid)    # doctest: +SKIP
-    >>> blend.weights, blend.members[0].similar_items([50])                     # doctest: +SKIP
+    >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2, valid=0.1)
+    >>> members = [gr.Recommender(name).fit(split.train) for name in ("itempop", "itemknn")]
+    >>> blend = gr.Blend(members).fit(split.train, valid=split.valid)
+    >>> len(blend.weights), round(sum(blend.weights), 4)
+    (2, 1.0)
     """
 
     def __init__(self, members: Sequence[Recommender], weights: Sequence[float] | None = None, top: int = 50) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.full_ranking import check_k
 from graphrec.models.scoring import Tables
+from graphrec.recommender.search_graph import SearchGraph
 from graphrec.recommender.tables import pack_tables, tables_of
 from graphrec.tensor_files import read_tensors, write_tensors
 
@@ -27,16 +28,14 @@ IntArray = npt.NDArray[np.int64]
 Lists = tuple[IntArray, FloatArray]
 
 _KIND = "graphrec item index 1"
+_TRIED = 200  # users that both graphs are tried on
 _NUMBERS_AT_ONCE = 2**24  # gathered for exact scores
 
 
 class ItemIndex:
     """Approximate nearest items by inner product, with what each user has seen left out. It knows no model and needs none.
 
-    The index is a hierarchical navigable small world graph (Malkov and Yashunin, TPAMI 2018) of usearch. Such graphs want
-    distances, and an inner product is none; so each item's vector v gets one more number, √(M² − ‖v‖²) with M the longest of
-    all, and a user's a zero (Bachrach et al., RecSys 2014): products stay as they are, and all items are equally long.
-
+    The search goes along a graph of the items (:class:`graphrec.recommender.search_graph.SearchGraph`).
     Items that a user has seen are left out by asking for as many more. Candidates are then scored exactly; where nearly half of
     the catalogue would be asked for, all items are scored instead of searched. Safe for many threads.
 
@@ -51,12 +50,20 @@ class ItemIndex:
     users, items : ndarray of float32, shapes (n_users, d) and (n_items, d)
     without : ndarray of bool, shape (n_users,)
         Users of whom the model knows nothing.
+    graph : SearchGraph
     """
 
     def __init__(
-        self, name: str, seen: Interactions, users: FloatArray, items: FloatArray, without: npt.NDArray[np.bool_], graph: Any
+        self,
+        name: str,
+        seen: Interactions,
+        users: FloatArray,
+        items: FloatArray,
+        without: npt.NDArray[np.bool_],
+        graph: SearchGraph,
     ) -> None:
-        self.name, self.seen, self.users, self.items, self.without, self._graph = name, seen, users, items, without, graph
+        self.name, self.seen, self.users, self.items, self.without = name, seen, users, items, without
+        self.graph = graph
 
     @classmethod
     def of(
@@ -81,7 +88,7 @@ class ItemIndex:
                 raise InputError(f"{option} must be a whole number of at least {least}, got {value!r}.")
         if tables is None or not tables.dot_product:
             raise InputError(
-                f"{name} cannot be searched by an index: its score is no inner product of a row of the user and a row of the item."
+                f"{name} cannot be searched by an index: its score is no inner product of a user's and an item's rows."
             )
         users, items = (np.ascontiguousarray(rows.numpy()) for rows in (tables.users, tables.items))
         for side, rows, ids in (("user", users, seen.user_ids), ("item", items, seen.item_ids)):
@@ -89,10 +96,10 @@ class ItemIndex:
                 raise FloatingPointError(
                     f"the model has rows that are not finite numbers, first that of {side} {ids[bad.argmax()]!s}."
                 )
-        squares = np.square(items.astype(np.float64)).sum(1)
-        lifted = np.column_stack([items, np.sqrt(squares.max() - squares)]).astype(np.float32)
-        graph = _graph(lifted.shape[1], connectivity, effort, search)
-        graph.add(np.arange(len(lifted), dtype=np.uint64), lifted, threads=threads)
+        asked = users[~without]
+        asked = asked[np.linspace(0, len(asked) - 1, min(len(asked), _TRIED)).astype(np.int64)]
+        made = (SearchGraph.of(items, lifted, connectivity, effort, search, threads) for lifted in (True, False))
+        graph = max(made, key=lambda one: one.share_found(asked, items))  # of equals the lifted one
         return cls(name, seen, users, items, without, graph)
 
     def __len__(self) -> int:
@@ -144,7 +151,7 @@ class ItemIndex:
         )
 
     def top_k(self, users: npt.NDArray[np.integer], k: int, filter_seen: bool = True) -> Lists:
-        """Items (int64) and exact scores (float32) for users by index, both (n, k), best first; −1 and −∞ where none is left."""
+        """Items (int64) and exact scores (float32) for users by index, both (n, k), best first; −1 and −∞ for none."""
         users = np.asarray(users, np.int64)
         indptr, columns = self.seen.structure
         known = np.diff(indptr)[users] if filter_seen else np.zeros(len(users), np.int64)
@@ -176,12 +183,7 @@ class ItemIndex:
         """Candidates, −1 where there are fewer: `width` of them, or all items where half of them are asked for."""
         if 2 * width >= len(self):
             return np.tile(np.arange(len(self)), (len(rows), 1))
-        lifted = np.column_stack([rows, np.zeros(len(rows), np.float32)])
-        found = self._graph.search(lifted, width)
-        keys = np.array(found.keys, np.int64).reshape(len(rows), -1)
-        counts = np.asarray(found.counts) if len(rows) > 1 else np.array([keys.shape[1]])
-        keys[np.arange(keys.shape[1]) >= counts.reshape(-1, 1)] = -1
-        return keys
+        return self.graph.nearest(rows, width)
 
     def _ranked(self, rows: FloatArray, found: IntArray, k: int) -> Lists:
         """The k best of some candidates by their exact scores; of equal ones the lower index."""
@@ -208,9 +210,8 @@ class ItemIndex:
             The file cannot be written; what was there before is still there.
         """
         tables, meta = pack_tables(self.seen, self.seen, None)
-        body = torch.frombuffer(bytearray(self._graph.save()), dtype=torch.uint8)
+        body, how = self.graph.pack()
         rows = {"users": torch.from_numpy(self.users), "items": torch.from_numpy(self.items)}
-        how = {name: int(getattr(self._graph, name)) for name in ("connectivity", "expansion_add", "expansion_search")}
         tensors = {**tables, **rows, "without": torch.from_numpy(self.without), "graph": body}
         write_tensors(Path(path), tensors, {**meta, "kind": _KIND, "name": self.name, "how": how})
 
@@ -222,17 +223,7 @@ class ItemIndex:
             raise InputError(f"{path} is no index of this version of graphrec.")
         seen, _, _ = tables_of(tensors, meta, str(path))
         users, items = tensors["users"].numpy(), tensors["items"].numpy()
-        how = meta["how"]
-        graph = _graph(items.shape[1] + 1, how["connectivity"], how["expansion_add"], how["expansion_search"])
-        graph.load(tensors["graph"].numpy().tobytes())
+        graph = SearchGraph.unpack(tensors["graph"], meta["how"], items.shape[1])
         if (len(users), len(items), len(graph)) != (seen.n_users, seen.n_items, seen.n_items):
             raise InputError(f"{path} is damaged: its vectors are not those of its ids.")
         return cls(str(meta["name"]), seen, users, items, tensors["without"].numpy(), graph)
-
-
-def _graph(width: int, connectivity: int, effort: int, search: int) -> Any:
-    try:
-        from usearch.index import Index
-    except ImportError:
-        raise InputError("a search index needs usearch: pip install 'graphrec[ann]'.") from None
-    return Index(ndim=width, metric="ip", dtype="f32", connectivity=connectivity, expansion_add=effort, expansion_search=search)

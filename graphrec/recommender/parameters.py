@@ -39,6 +39,14 @@ class Parameters:
         -------
         dict
             ``"model"`` is the name, or the class where that has no name.
+
+        Examples
+        --------
+        >>> rec = gr.Recommender("lightgcn", layers=2)
+        >>> rec.get_params()["layers"], rec.get_params()["dim"]
+        (2, 64)
+        >>> rec.set_params(dim=32)
+        Recommender('lightgcn', layers=2, dim=32): not fitted
         """
         own = inspect.signature(self.kind.__init__).parameters.values()
         plain = {p.name: p.default for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +15,13 @@ from graphrec.evaluation.full_ranking import check_k
 from graphrec.models import Scorer
 from graphrec.ranking.ranker import Ranker
 from graphrec.recommender import explaining, newcomers
-from graphrec.recommender.item_index import ItemIndex
 from graphrec.recommender.newcomers import Histories
 from graphrec.recommender.state import State
 
-__all__ = ["Embeddings", "Questions"]
+__all__ = ["Questions"]
 
 Ids = Sequence[Any] | npt.NDArray[Any] | str | int
 Cold = Literal["error", "skip", "popular"]
-
-
-class Embeddings(TypedDict):
-    """What :meth:`Questions.embeddings` returns."""
-
-    users: pd.DataFrame
-    items: pd.DataFrame
 
 
 class Questions:
@@ -111,74 +102,6 @@ class Questions:
         """How many users have no training interaction to recommend from, where the model needs one."""
         return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
 
-    def embeddings(self) -> Embeddings:
-        """The final rows of all users and items, those that scores are made of.
-
-        For the models whose score is a dot product (MF, LightGCN, NGCF, PureSVD and most others; cosines are rows of length
-        1), ``users.loc[u] @ items.loc[i]`` is :meth:`score` beyond rounding; where a popularity term or biases belong to the
-        score, they are columns. For NeuMF and its like the rows are what goes into the network.
-
-        Returns
-        -------
-        dict
-            ``"users"`` and ``"items"``: DataFrames of float32, shapes (n_users, d) and (n_items, d), with the ids as index.
-            They are copies.
-
-        Raises
-        ------
-        InputError
-            It is not fitted, or its model scores without such rows (item filters, neighbour models, blends).
-        """
-        tables = self.ranker.tables()
-        if tables is None:
-            raise InputError(f"{self.name} has no embeddings: its scores are not made of a row of each user and each item.")
-        users = pd.DataFrame(tables.users.numpy(), index=pd.Index(self.train.user_ids, name="user_id"))
-        items = pd.DataFrame(tables.items.numpy(), index=pd.Index(self.train.item_ids, name="item_id"))
-        return {"users": users, "items": items}
-
-    def to_ann(
-        self,
-        path: str | Path | None = None,
-        *,
-        connectivity: int = 16,
-        effort: int = 128,
-        search: int = 128,
-        threads: int = 1,
-    ) -> ItemIndex:
-        """A search index over the items, for catalogues that are too large to score all of them for every question.
-
-        It is a copy of what the recommender is now: make it anew after another fit. :func:`graphrec.ann.recall` says how many
-        of the exact best items it finds, and :func:`graphrec.ann.load` reads it where the recommender is not.
-
-        Parameters
-        ----------
-        path : path, optional
-            A file to write it to, in one move.
-        connectivity : int
-            Neighbours of an item in the graph.
-        effort, search : int
-            Candidates that are looked at when an item is put in, and at least when a question is asked: more find more.
-        threads : int
-            That build it; 0 for all cores. With one the same rows make the same index.
-
-        Returns
-        -------
-        ItemIndex
-
-        Raises
-        ------
-        InputError
-            It is not fitted, the score of its model is no inner product, an option is out of range, or usearch is not there.
-        FloatingPointError
-            The model has rows that are not finite numbers.
-        """
-        state = self._fitted
-        nothing = state.has_nothing if self.kind.personalised else np.zeros(self.train.n_users, bool)
-        index = ItemIndex.of(self.name, self.ranker.tables(), state.shown, nothing, connectivity, effort, search, threads)
-        if path is not None:
-            index.save(path)
-        return index
-
     # ---- questions ----------------------------------------------------------------------------
 
     def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
@@ -230,6 +153,14 @@ class Questions:
             says otherwise, an id of another type, or `k` outside 1 … n_items.
         FloatingPointError
             A score is not a finite number.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("itemknn").fit(liked).recommend([0, 1], k=1, explain=1)
+           user_id  item_id     score  rank  reason_1
+        0        0        2  0.015086     1         1
+        1        1        2  0.015086     1         1
         """
         if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
             raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
@@ -316,6 +247,13 @@ class Questions:
             a model that cannot take in new people.
         FloatingPointError
             A score is not a finite number.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("ease").fit(liked).recommend_new({"somebody": [2]}, k=1)[["user_id", "item_id"]]
+            user_id  item_id
+        0  somebody        3
         """
         state = self._fitted
         check_k([k], state.built_from.n_items)
@@ -350,6 +288,14 @@ class Questions:
         ------
         InputError
             An unknown id, or a model that gives no reasons.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> rec = gr.Recommender("itemknn", similarity="cosine").fit(liked)
+        >>> why = rec.explain(2, 0)
+        >>> bool(abs(why["contribution"].sum() - rec.score(2, 0)[0]) < 1e-6)
+        True
         """
         table = self.train
         rows, columns = table.user_index([user]), table.item_index([item])
@@ -376,6 +322,13 @@ class Questions:
         -------
         DataFrame
             item_id, similar_id, score, rank (from 1).
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("itemknn").fit(liked).similar_items(2, k=1)[["item_id", "similar_id"]]
+           item_id  similar_id
+        0        2           3
         """
         table = self.train
         check_k([k], table.n_items)

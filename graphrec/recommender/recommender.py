@@ -21,8 +21,8 @@ from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.recommender import artefact, fitting, updating
 from graphrec.recommender.parameters import Parameters
-from graphrec.recommender.questions import Questions
 from graphrec.recommender.state import State
+from graphrec.recommender.vectors import Vectors
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.signature import given, with_options
@@ -33,7 +33,7 @@ NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender(Questions, Parameters):
+class Recommender(Vectors, Parameters):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
@@ -56,6 +56,18 @@ class Recommender(Questions, Parameters):
         Every candidate of the search that found it.
     titles : Series or None
         Names of items by their ids, saved with the recommender; those of the command line's ``--items``.
+
+    Examples
+    --------
+    >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+    >>> rec = gr.Recommender("mf", dim=4).fit(liked, epochs=5, seed=0, progress=False)
+    >>> rec
+    Recommender('mf', dim=4): fitted on Interactions(7 pairs of 3 users and 4 items)
+    >>> sorted(rec.recommend(0, k=2)["item_id"])
+    [2, 3]
+    >>> gr.Recommender("mf", factors=4)
+    Traceback (most recent call last):
+    graphrec.errors.InputError: unknown option of model mf 'factors'; here it is called 'dim'.
     """
 
     titles: pd.Series[str] | None = None
