@@ -19,6 +19,7 @@ NAMES = (
     "fold_in",
     "update",
     "serve",
+    "serve_page",
 )
 
 
