@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -131,6 +133,16 @@ def test_an_export_that_fails_leaves_what_was_there(shop, tmp_path, monkeypatch)
     assert "No space left" in call("recommend", shop / "run", "--all", "--out", out, ok=False).stderr
     assert out.read_text() == "before"
     assert os.listdir(tmp_path) == ["recs.csv"]
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(shop, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"recs.csv.{dead.pid}.part", f"recs.csv.{os.getppid()}.part", f"other.csv.{dead.pid}.part"):
+        (tmp_path / name).write_text("half")
+    call("recommend", shop / "run", "--all", "--out", tmp_path / "recs.csv", "-k", 5)
+    left = {"recs.csv", f"recs.csv.{os.getppid()}.part", f"other.csv.{dead.pid}.part"}  # of one that runs, of another file
+    assert set(os.listdir(tmp_path)) == left
 
 
 def test_one_cold_customer_does_not_stop_the_export(tmp_path):

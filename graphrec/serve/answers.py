@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from graphrec.errors import InputError
+from graphrec.recommender.explaining import as_read, own_items
 from graphrec.recommender.loading import load
 from graphrec.recommender.recommender import Recommender
 from graphrec.report.names import Names, names_of, typed_id
-from graphrec.report.paths import by_own_item
 
 __all__ = ["MAX_HISTORY", "MAX_K", "Answers", "load_answers"]
 
@@ -44,6 +44,7 @@ class Answers:
     def __init__(self, recommender: Recommender, names: Names, version: str = "") -> None:
         self.recommender, self.names, self.version = recommender, names, version
         self._train, self._ranker = recommender.train, recommender.ranker
+        self._as_read = as_read(recommender._fitted)
         self._user_ids, self._item_ids = self._train.user_ids.tolist(), self._train.item_ids.tolist()
         self._cold = (np.diff(self._train.structure[0]) == 0) & bool(recommender.kind.personalised)
         self._folded = [title.casefold() for title in names.titles]
@@ -79,10 +80,9 @@ class Answers:
             for rank, (place, score) in enumerate(zip(best[0].tolist(), scores[0].tolist(), strict=True), 1)
             if place >= 0
         ]
-        for item in items[:_EXPLAINED] if explain else ():
+        for place, item in zip(best[0].tolist(), items[:_EXPLAINED] if explain else (), strict=False):
             try:
-                parts = by_own_item(self.recommender.explain(known, item["item_id"]))
-                item["why"] = self._reasons(parts[parts["contribution"] > 0].head(explain))
+                item["why"] = self._why(row, place, explain)
             except InputError as error:
                 return {"user": known, "items": items, "note": str(error)}
         return {"user": known, "items": items, **_notes(items, explain)}
@@ -94,6 +94,11 @@ class Answers:
         if explain and len(met) > 1 and items:
             self._leave_out(met, items[:_EXPLAINED], explain)
         return {"items": items, **_notes(items, explain, len(met))}
+
+    def _why(self, user: int, item: int, explain: int) -> list[dict[str, Any]]:
+        """The own items that raise a score most, with what they bring over all their paths."""
+        items, brought = own_items(self._ranker, self._as_read, user, item, explain)
+        return [{**self._rows[one], "contribution": value} for one, value in zip(items.tolist(), brought.tolist(), strict=True)]
 
     def _leave_out(self, met: list[Any], items: list[dict[str, Any]], explain: int) -> None:
         some, asked = met[:_LEFT_OUT], [item["item_id"] for item in items]
