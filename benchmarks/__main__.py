@@ -18,8 +18,13 @@ NAMES = (
     "precision",
     "published",
     "fold_in",
+    "family",
     "update",
     "serve",
+    "distributed",
+    "ann",
+    "model_table",
+    "serve_page",
 )
 
 

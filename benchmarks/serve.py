@@ -30,6 +30,8 @@ ROUTES = {
     "list of 10": "/recommend?k=10&user={user}",
     "list of 100": "/recommend?k=100&user={user}",
     "10 similar items": "/similar?k=10&item={item}",
+    "why one item": "/explain?user={user}&item={item}",
+    "list of 10, 2 reasons each": "/recommend?k=10&explain=2&user={user}",
 }
 
 

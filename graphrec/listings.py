@@ -15,7 +15,7 @@ from graphrec.presets import preset_names, published_figures, read_preset
 from graphrec.runs import of_name
 from graphrec.training.options import FitOptions
 
-__all__ = ["dataset_table", "model_table", "option_tables", "preset_table"]
+__all__ = ["dataset_table", "fit_options", "model_table", "option_tables", "preset_table"]
 
 _PUBLISHED = ("recall@20", "ndcg@20")  # what all papers on these data sets print
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*) : ")  # of a section of numpydoc
@@ -55,12 +55,22 @@ def dataset_table() -> str:
     return _aligned(("name", "users", "items", "interactions", "found", "licence"), rows, right={1, 2, 3})
 
 
+def fit_options() -> list[tuple[str, str]]:
+    """Each option of fit that ``--set`` takes, as ``name=default``, and what it is."""
+    told = _described(FitOptions, "Attributes")
+    return [(f"{name}={_as_given(getattr(FitOptions(), name))}", told.get(name, "")) for name in _settable()]
+
+
+def _settable() -> list[str]:
+    return [name for name in FitOptions.names() if name != "credit"]  # an object, which no text stands for
+
+
 def option_tables(name: str) -> str:
     """A line for each option that ``--set`` takes with a model or a preset: its value unless set, and what it is."""
     kind, hyper, fit_defaults = of_name(name)
     own = {p.name: p.default for p in inspect.signature(kind.__init__).parameters.values() if p.name not in ("self", "train")}
     tables = [f"Options of the model {name}:\n" + _options({**own, **hyper}, _described(kind, "Parameters"))]
-    fit = {option: getattr(FitOptions(), option) for option in FitOptions.names()} | dict(kind.defaults) | dict(fit_defaults)
+    fit = {option: getattr(FitOptions(), option) for option in _settable()} | dict(kind.defaults) | dict(fit_defaults)
     if issubclass(kind, Solved):
         fit = {option: value for option, value in fit.items() if option in kind.reads}
     fit = {option: value for option, value in fit.items() if option not in own and option != "credit"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from graphrec.data.parquet import is_parquet, read_parquet
 from graphrec.data.split import Split
 from graphrec.errors import InputError
 
-__all__ = ["SPLITS", "TableOptions", "is_table", "refuse_options", "split_again", "split_table", "table_columns"]
+__all__ = ["SPLITS", "TableOptions", "is_table", "read_more", "refuse_options", "split_again", "split_table", "table_columns"]
 
 _TEST, _VALID = 0.2, 0.1
 SPLITS: dict[str, Callable[[Interactions, int], Split]] = {
@@ -40,7 +41,7 @@ class TableOptions:
 
     Attributes
     ----------
-    user, item, rating, time : str or None
+    user, item, rating, time, weight : str or None
         Names of columns.
     duplicates, missing : str or None
         As in :meth:`Interactions.from_frame`; ``"first"`` and ``"error"`` unless given.
@@ -56,6 +57,7 @@ class TableOptions:
     item: str | None = None
     rating: str | None = None
     time: str | None = None
+    weight: str | None = None
     duplicates: str | None = None
     missing: str | None = None
     min_rating: float | None = None
@@ -65,6 +67,9 @@ class TableOptions:
     def given(self) -> dict[str, Any]:
         """What was said, by the option's name."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+_NAMES = {field.name for field in dataclasses.fields(TableOptions)}
 
 
 def is_table(data: str) -> bool:
@@ -128,10 +133,13 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
     InputError
         The run has no record, an option is another than in training, or the table is another.
     """
-    names = {field.name for field in dataclasses.fields(TableOptions)}
     if not record:
         raise InputError(f"{run} was not trained from a table, so nothing says which part of {data} is its test part.")
-    then = TableOptions(**{name: value for name, value in record.items() if name in names})
+    if "fingerprint" not in record:
+        raise InputError(
+            f"{run} was updated after its training, so nothing says any more which part of {data} is its test part."
+        )
+    then = TableOptions(**{name: value for name, value in record.items() if name in _NAMES})
     given = options.given()
     for name in ("duplicates", "missing", "min_rating", "split", "split_seed"):
         if name in given and given[name] != getattr(then, name):
@@ -146,18 +154,61 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
     if _fingerprint(table) != record.get("fingerprint"):
         raise InputError(
             f"{data} is not the table that {run} was trained on, as far as its rows, their order and columns "
-            f"{', '.join(repr(c) for c in (full.user, full.item, full.rating, full.time) if c)} go: its "
+            f"{', '.join(repr(c) for c in (full.user, full.item, full.rating, full.time, full.weight) if c)} go: its "
             "test part would be another."
         )
     assert full.split is not None
     return SPLITS[full.split](table, full.split_seed or 0)
 
 
-def _read(data: str, options: TableOptions) -> Interactions:
+def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: Path, known: Interactions) -> Interactions:
+    """A further table for a run, read as the run's own was.
+
+    Parameters
+    ----------
+    data : str
+    options : TableOptions
+        What is said now, of columns above all; the rest is as it was in training.
+    record : mapping
+        What :func:`split_table` gave; empty for a run that was not trained from a table.
+    run : Path
+        For messages.
+    known : Interactions
+        What the run was trained on: where its ids are texts, so are those of the further table.
+
+    Raises
+    ------
+    InputError
+        It is no table or cannot be read, a column is not named, or an option is another than in training.
+    """
+    if not is_table(data):
+        raise InputError(f"--data {data} is not a file; update takes a CSV or Parquet table of what has happened since.")
+    then = TableOptions(**{name: value for name, value in record.items() if name in _NAMES})
+    given = options.given()
+    if record and options.min_rating not in (None, then.min_rating):
+        raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained with {then.min_rating}.")
+    full = dataclasses.replace(then, **given)
+    if full.user is None or full.item is None:
+        raise InputError(
+            f"{run} was not trained from a table: name the columns of {data} with --user and --item; it has "
+            f"{table_columns(data)}."
+        )
+    if full.min_rating is not None and full.rating is None:
+        raise InputError("--min-rating needs --rating, the column that it is about.")
+    full = dataclasses.replace(full, duplicates=full.duplicates or "first", missing=full.missing or "error")
+    columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
+    texts = {name for name, ids in columns if ids.dtype.kind == "O"}
+    more = _read(data, full, texts)
+    if known.times is not None and more.times is None:
+        warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
+    return more
+
+
+def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:
     assert options.user is not None
     assert options.item is not None
     policy = cast(Duplicates, options.duplicates)
-    read = read_parquet if is_parquet(Path(data)) else read_csv
+    read = read_parquet if is_parquet(Path(data)) else partial(read_csv, dtype=dict.fromkeys(texts, str))
     table = read(
         data,
         options.user,
@@ -166,6 +217,7 @@ def _read(data: str, options: TableOptions) -> Interactions:
         options.time,
         duplicates="error" if policy == "error" else "keep",  # counted below
         missing=cast(Missing, options.missing),
+        weight=options.weight,
     )
     once = table.drop_duplicates(policy)
     if len(once) < len(table):
@@ -178,10 +230,12 @@ def _read(data: str, options: TableOptions) -> Interactions:
 
 
 def _fingerprint(table: Interactions) -> str:
-    """Of all that a split depends on: rows in their order, times, ids; and of the ratings, which are trained on."""
+    """Of all that a split depends on: rows in their order, times, ids; and of the ratings and weights, which are trained on."""
     ratings = np.zeros(0, np.float32) if table.ratings is None else table.ratings
     times: npt.NDArray[Any] = np.zeros(0, np.int64) if table.times is None else table.times
-    return digest(table.users, table.items, times, ratings.view(np.int32), table.user_ids, table.item_ids)
+    # Weights only where there are some: the fingerprints of older runs go on to hold.
+    weights = () if table.weights is None else (table.weights.view(np.int32),)
+    return digest(table.users, table.items, times, ratings.view(np.int32), table.user_ids, table.item_ids, *weights)
 
 
 def _test(split: Split) -> Interactions:

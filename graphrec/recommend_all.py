@@ -14,6 +14,7 @@ import pandas as pd
 from graphrec.data.parquet import require_pyarrow
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
+from graphrec.tensor_files import remove_parts_of_the_dead
 
 __all__ = ["blocks", "check_file", "write_frames"]
 
@@ -73,7 +74,8 @@ def write_frames(frames: Iterable[pd.DataFrame], out: Path) -> int:
 
 @contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
-    """A file beside `out` that takes its place if all goes well."""
+    """A file beside `out` that takes its place if all goes well; what a killed export left there is removed."""
+    remove_parts_of_the_dead(out)
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
         yield part

@@ -14,8 +14,10 @@ from graphrec.data.datasets import dataset_names, load_dataset
 from graphrec.data.formats import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
+from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
 from graphrec.models import MODELS, Scorer
+from graphrec.own_table import TableOptions, is_table, refuse_options, split_again, split_table
 from graphrec.presets import preset, preset_data, preset_names
 from graphrec.recommender import Recommender
 from graphrec.run_folder import write_figure, write_table
@@ -23,7 +25,17 @@ from graphrec.titles import named_items
 from graphrec.training.callbacks import Callback, TrainingState
 from graphrec.training.options import FitOptions
 
-__all__ = ["named_recommender", "named_split", "of_name", "train_run"]
+__all__ = [
+    "Interrupt",
+    "keep_with_run",
+    "named_recommender",
+    "named_split",
+    "of_name",
+    "same_split_of",
+    "split_of",
+    "train_run",
+    "with_table",
+]
 
 
 def named_split(data: str) -> Split:
@@ -52,6 +64,24 @@ def named_split(data: str) -> Split:
     if split.valid is None:
         inner = random_split(split.train, test=0.1, seed=0)
         split = Split(train=inner.train, valid=inner.test, test=split.test)
+    return split
+
+
+def split_of(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]]:
+    """The split of a data set by name, or of a table with the record that says how it was made."""
+    if is_table(data):
+        return split_table(data, options)
+    split = named_split(data)
+    refuse_options(data, options)
+    return split, {}
+
+
+def same_split_of(recommender: Recommender, data: str, options: TableOptions, run: Path) -> Split:
+    """The split of which a run's training part was."""
+    if is_table(data):
+        return split_again(data, options, recommender.origin, run)
+    split = named_split(data)
+    refuse_options(data, options)
     return split
 
 
@@ -88,7 +118,7 @@ def named_recommender(
     return preset(name, data=preset_for, **hyper), options
 
 
-class _Interrupt(Callback):
+class Interrupt(Callback):
     """Remembers whether training ended by Ctrl-C."""
 
     came = False
@@ -105,26 +135,54 @@ def train_run(
     refit: bool = False,
     origin: Mapping[str, Any] | None = None,
     titles: pd.Series[str] | None = None,
+    group: Group | None = None,
     **options: Any,
 ) -> None:
     """Fit, save, and lay ``history.csv`` and ``curves.png`` beside the model.
 
-    `origin` is written into the run: how its table was read and split; `titles` of items, by their ids as texts, too.
+    `origin` is written into the run: how its table was read and split; `titles` of items, by their ids as texts, too. Where a
+    `group` of processes trains it, one of them writes.
 
     Raises
     ------
     KeyboardInterrupt
         Training was interrupted: what was learnt is saved, unless no epoch had ended.
     """
-    interrupt = _Interrupt()
+    interrupt = Interrupt()
     callbacks = [interrupt] if recommender.kind.needs_training else []
-    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, **options)
-    history = recommender.history
-    if interrupt.came and not len(history):
+    together = group is not None
+    recommender.fit(split.train, valid=split.valid, refit=refit, callbacks=callbacks, distributed=together, **options)
+    if group is not None and not group.is_writer:
+        return
+    if interrupt.came and not len(recommender.history):
         raise KeyboardInterrupt("nothing is saved: no epoch had ended")
-    recommender._state = replace(recommender._fitted, origin=dict(origin or {}))
+    keep_with_run(recommender, out, origin or {}, titles)
+    if interrupt.came:
+        raise KeyboardInterrupt(f"saved in {out}")
+
+
+def with_table(recommender: Recommender, origin: Mapping[str, Any], titles: pd.Series[str] | None) -> Recommender:
+    """A fitted recommender that knows how its table was read and split, and what its items are called."""
+    recommender._state = replace(recommender._fitted, origin=dict(origin))
     recommender.titles = None if titles is None else named_items(recommender, titles)
-    recommender.save(out)
+    return recommender
+
+
+def keep_with_run(recommender: Recommender, out: Path, origin: Mapping[str, Any], titles: pd.Series[str] | None) -> None:
+    """Save a recommender with what is known of its table and items, and lay ``history.csv`` and ``curves.png`` beside it.
+
+    Parameters
+    ----------
+    recommender : Recommender
+        Fitted.
+    out : Path
+    origin : mapping
+        How its table was read and split.
+    titles : Series or None
+        Names of items, by their ids as texts; None for none.
+    """
+    with_table(recommender, origin, titles).save(out)
+    history = recommender.history
     if len(history):
         from graphrec.report.plots import plot_history
 
@@ -133,5 +191,3 @@ def train_run(
     else:
         for name in ("history.csv", "curves.png"):  # of the run that was here before
             (out / name).unlink(missing_ok=True)
-    if interrupt.came:
-        raise KeyboardInterrupt(f"saved in {out}")

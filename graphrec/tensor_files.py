@@ -22,7 +22,7 @@ from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["is_running", "pack", "read_tensors", "replace_file", "write_tensors"]
+__all__ = ["is_running", "pack", "read_tensors", "remove_parts_of_the_dead", "replace_file", "write_tensors"]
 
 _BLANK = b"0" * 64
 # In a header a quote inside a name or a value has a backslash before it: only the key itself looks like this.
@@ -125,7 +125,7 @@ def replace_file(path: Path, *parts: bytes | memoryview) -> None:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        _remove_parts_of_the_dead(path)
+        remove_parts_of_the_dead(path)
         with part.open("wb") as file:  # not by safetensors, whose files nobody else may read
             for piece in parts:
                 file.write(piece)
@@ -140,7 +140,8 @@ def replace_file(path: Path, *parts: bytes | memoryview) -> None:
             part.unlink(missing_ok=True)
 
 
-def _remove_parts_of_the_dead(path: Path) -> None:
+def remove_parts_of_the_dead(path: Path) -> None:
+    """Remove ``NAME.PROCESS.part`` beside a file where the process that wrote it has ended."""
     for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
         number = part.name.removeprefix(f"{path.name}.").removesuffix(".part")
         if number.isdecimal() and not is_running(int(number)):

@@ -10,20 +10,21 @@ import graphrec
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
 ROOMS = [
-    {"errors", "threads", "deferred", "devices", "_version", "tensor_files"},
+    {"errors", "threads", "deferred", "devices", "_version", "tensor_files", "html_table"},
     {"data"},
     {"graph"},
     {"losses", "sampling"},
     {"models"},
+    {"distributed"},
     {"ranking"},
     {"evaluation"},
     {"training"},
     {"report"},  # of numbers and tables; a recommender has a page made of itself
     {"recommender"},
-    {"presets"},
+    {"presets", "ann"},
     {"serve"},
     {"search"},
-    {"runs", "run_folder", "own_table", "titles", "recommend_all", "listings", "demo"},
+    {"runs", "run_folder", "own_table", "titles", "recommend_all", "update_run", "listings", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 ]

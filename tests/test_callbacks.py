@@ -5,6 +5,7 @@ import io
 import json
 import math
 import sys
+import types
 
 import pytest
 import torch
@@ -320,7 +321,7 @@ def run_bar(file, enabled=True, epoch=0):
     while state.epoch < 4:
         finish_epoch(state, callbacks, **({"ndcg@20": 0.125} if state.epoch % 2 == 0 else {}))
     callbacks.on_train_end(state)
-    return file.getvalue()
+    return file.getvalue() if file else ""
 
 
 def test_the_bar_shows_loss_and_the_latest_metric():
@@ -334,6 +335,37 @@ def test_the_bar_of_a_resumed_training_starts_where_it_goes_on():
     assert "2/4" in run_bar(Terminal(), epoch=2).split("\r")[1]
 
 
-def test_the_bar_is_silent_where_nobody_watches():
-    assert run_bar(io.StringIO()) == ""
+def test_where_there_is_no_cursor_the_bar_is_lines_at_a_bounded_rate(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("graphrec.training.loggers.time.monotonic", lambda: now[0])
+    file = io.StringIO()
+    bar = ProgressBar("ndcg@20", file=file, seconds=10)
+    state, callbacks = begun(epochs=9), CallbackList([bar])
+    callbacks.on_train_begin(state)
+    for at in (1, 2, 3, 11, 12, 13, 14, 15):
+        now[0] = at
+        finish_epoch(state, callbacks, **({"ndcg@20": 0.125} if at == 2 else {}))
+    callbacks.on_train_end(state)
+    assert file.getvalue().splitlines() == [
+        "epoch 1/9  loss 1.0000",
+        "epoch 4/9  loss 0.2500  ndcg@20 0.1250",
+        "epoch 8/9  loss 0.1250  ndcg@20 0.1250",  # the last, though the training ended early
+    ]
+
+
+def test_the_line_of_the_last_epoch_comes_once():
+    assert run_bar(io.StringIO(), epoch=3).splitlines() == ["epoch 4/4  loss 0.2500"]
+
+
+def test_a_bar_that_is_not_wanted_is_silent_everywhere(monkeypatch):
+    assert run_bar(io.StringIO(), enabled=False) == ""
     assert run_bar(Terminal(), enabled=False) == ""
+
+
+def test_in_a_notebook_it_is_a_bar_though_the_output_is_no_terminal(monkeypatch):
+    kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    run_bar(None)
+    assert "4/4" in shown.getvalue().split("\r")[-1]

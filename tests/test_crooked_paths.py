@@ -11,6 +11,7 @@ import torch
 
 import graphrec as gr
 from graphrec.data.features import Features
+from graphrec.errors import InputError
 from graphrec.models import MODELS
 
 TRAINED = [*sorted(name for name, kind in MODELS.items() if kind.needs_training), "hybrid"]
@@ -83,7 +84,7 @@ def answers(rec, split):
     return rec.recommend(users, k=6), rec.similar_items(items[:5], k=4), rec.score(users, items)
 
 
-def same(a, b):
+def check_same(a, b):
     for one, other in zip(a[:2], b[:2], strict=True):
         pd.testing.assert_frame_equal(one, other, rtol=1e-4, atol=1e-6)
     assert np.allclose(a[2], b[2], rtol=1e-4, atol=1e-6)
@@ -97,9 +98,9 @@ def test_a_loaded_recommender_is_the_fitted_one(fitted, split, tmp_path, name, w
     again = gr.load(tmp_path / "run")
     assert torch.equal(before[0], torch.get_rng_state())
     assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
-    same(answers(rec, split), answers(again, split))
+    check_same(answers(rec, split), answers(again, split))
     again.save(tmp_path / "twice")
-    same(answers(rec, split), answers(gr.load(tmp_path / "twice"), split))
+    check_same(answers(rec, split), answers(gr.load(tmp_path / "twice"), split))
     assert again.options == rec.options
     assert again.best_epoch == rec.best_epoch
     pd.testing.assert_frame_equal(again.history, rec.history)
@@ -112,8 +113,28 @@ def test_a_loaded_recommender_is_the_fitted_one(fitted, split, tmp_path, name, w
 def test_pickles_and_copies_are_the_fitted_one(fitted, split, name, way):
     rec = fitted(name, way)
     want = answers(rec, split)
-    same(want, answers(pickle.loads(pickle.dumps(rec)), split))
-    same(want, answers(copy.deepcopy(rec), split))
+    check_same(want, answers(pickle.loads(pickle.dumps(rec)), split))
+    check_same(want, answers(copy.deepcopy(rec), split))
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS)
+def test_rows_that_are_handed_out_are_those_that_score(fitted, split, name, way):
+    rec = fitted(name, way)
+    tables = rec.ranker.tables()
+    if tables is None:
+        assert name in SOLVED
+        with pytest.raises(InputError, match=f"{name} has no embeddings"):
+            rec.embeddings()
+        return
+    rows = rec.embeddings()
+    users, items = rows["users"], rows["items"]
+    assert (list(users.index), list(items.index)) == (list(split.train.user_ids), list(split.train.item_ids))
+    if tables.dot_product:
+        made = users.to_numpy()[:20] @ items.to_numpy().T
+        want = rec.score(np.repeat(users.index[:20], len(items)), np.tile(items.index, 20)).reshape(made.shape)
+        np.testing.assert_allclose(made, want, rtol=1e-3, atol=1e-4)
+    for again in (pickle.loads(pickle.dumps(rec)), copy.deepcopy(rec)):
+        pd.testing.assert_frame_equal(again.embeddings()["users"], users, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "way"), WAYS)
@@ -144,7 +165,7 @@ def test_eight_threads_get_the_answers_of_one(fitted, split, name):
         thread.join()
     assert not errors
     for one in got:
-        same(want, one)
+        check_same(want, one)
     assert rec.model.training
     assert torch.get_num_threads() == threads
     rec.model.eval()
@@ -189,7 +210,7 @@ def test_a_fit_that_fails_leaves_everything_as_it_was(split, device, name, way):
     want, history = answers(rec, split), rec.history
     with pytest.raises(RuntimeError, match="no more"):
         rec.fit(split.valid, warm_start=way == "warm start", callbacks=[Fails()], **{**how, "epochs": 3})
-    same(want, answers(rec, split))
+    check_same(want, answers(rec, split))
     pd.testing.assert_frame_equal(rec.history, history)
     assert rec.train is split.train
 

@@ -1,7 +1,9 @@
-"""The ten reference experiments run, briefly, from the command line: ``pytest -m examples`` (they are left out otherwise)."""
+"""The ten reference experiments, briefly, and the way from a CSV to a served page: ``pytest -m examples``."""
 
 import ast
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +70,32 @@ def test_quick_run(name, tmp_path):
         assert list(tmp_path.glob("user_*.html"))
         assert "the same scores" in done.stdout
         assert "OTHER" not in done.stdout
+
+
+@pytest.mark.examples
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_a_messy_table_becomes_a_page_with_reasons_and_tomorrow_is_taken_up(tmp_path):
+    """The transcript of commands, as a new user would type them."""
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("jinja2")
+    script, programs = FOLDER / "shop_to_page.sh", tmp_path / "bin"
+    assert len(re.findall(r"^(graphrec|python ask)", script.read_text(encoding="utf-8"), re.MULTILINE)) < 10
+    programs.mkdir()
+    for name, words in (("graphrec", "-m graphrec "), ("python", "")):  # this package, whatever is installed
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
+        (programs / name).chmod(0o755)
+    paths = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(FOLDER.parent), "MPLBACKEND": "Agg"}
+    command = [shutil.which("bash"), str(script), str(tmp_path / "shop")]
+    done = subprocess.run(command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert "3 of 1,993 rows were dropped because a value is missing" in done.stderr
+    assert "new people: 1, new things: 8" in done.stdout
+    assert done.stdout.count(", because of") >= 4  # of the service before and after the update
+    assert done.stdout.count("Dvořák, Antonín 900") == 3
+    lists = pd.read_csv(tmp_path / "shop" / "recommendations.csv", dtype={"item_id": str})
+    assert lists["user_id"].nunique() == 150
+    assert lists["item_id"].str.fullmatch("[0-9]{6}").all()
+    page = (tmp_path / "shop" / "page.html").read_text(encoding="utf-8")
+    for part in ("Metrics", "The ways of the first one", "because of", "№"):
+        assert part in page

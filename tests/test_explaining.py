@@ -16,6 +16,8 @@ LINEAR = {
     "lightgcn-1": {"dim": 8, "layers": 1},
     "lightgcn-loops": {"dim": 8, "layers": 2, "normalisation": "sym+self"},
     "lightgcn-row": {"dim": 8, "layers": 3, "normalisation": "row"},
+    "lightgcn-dot": {"dim": 8, "layers": 2, "similarity": "cosine", "ranking": "dot"},
+    "simgcl": {"dim": 8, "layers": 2},
     "lightgcn-cosine": {"dim": 8, "layers": 2, "similarity": "cosine", "popularity": 0.2},
     "ease": {"l2": 3.0},
     "itemknn": {"neighbours": 7},

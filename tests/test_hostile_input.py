@@ -81,3 +81,79 @@ def test_one_report_is_not_several_seeds(split):
     report = gr.evaluate(gr.Recommender("itempop").fit(split.train), split, k=5)
     with pytest.raises(InputError, match="runs of 'a' hold one report twice"):
         gr.compare({"a": [report, report], "b": report})
+
+
+def test_rows_of_two_widths_have_no_dot_product(split):
+    class Odd(Model):
+        def __init__(self, train):
+            super().__init__(train)
+            self.of_users, self.of_items = embedding(self.n_users, 4), embedding(self.n_items, 5)
+
+        def encode(self):
+            return Encoding(Table(self.of_users), Table(self.of_items))
+
+    with pytest.raises(InputError, match=r"Odd\.encode\(\) gives users of 4 and items of 5 dimensions"):
+        gr.Recommender(Odd).fit(split.train, loss="bpr", **HOW)
+
+
+def test_an_older_checkpoint_is_not_replaced_in_silence(split, tmp_path):
+    folder = tmp_path / "state"
+    with pytest.warns(UserWarning, match="has no state to resume yet"):
+        gr.Recommender("mf").fit(split.train, checkpoint=folder, resume=True, **HOW)
+    with pytest.warns(UserWarning, match="has the state of an earlier training, which this one replaces"):
+        gr.Recommender("mf").fit(split.train, checkpoint=folder, **HOW)
+
+
+def test_validation_on_training_pairs_is_refused_before_training(split):
+    with pytest.raises(InputError, match=r"validation pairs are in train, first at row 0: .*Select on held-out pairs"):
+        gr.Recommender("mf").fit(split.train, valid=split.train, **HOW)
+
+
+@pytest.mark.parametrize(("value", "kind", "told"), [
+    (float("nan"), FloatingPointError, "epoch 1, step 1, before anything was learnt: the loss or the model"),
+    (1j, InputError, "must give a scalar tensor, got a complex number"),
+])  # fmt: skip
+def test_a_loss_of_ones_own_is_not_blamed_on_the_rate(split, value, kind, told):
+    with pytest.raises(kind, match=told):
+        gr.Recommender("mf").fit(split.train, loss=lambda pos, neg: ((pos[:, None] - neg) * value).sum(), **HOW)
+
+
+def test_scores_of_a_ranking_are_no_ratings(interactions):
+    split = gr.split.random(interactions, test=0.2, seed=2)
+    for recommender, options in ((gr.Recommender("mf"), {"loss": "bpr", **HOW}), (gr.Recommender("itemknn"), {})):
+        recommender.fit(split.train.binarize(), **options)
+        with pytest.raises(InputError, match="was not fitted to ratings, and its scores are none"):
+            gr.evaluate_ratings(recommender, split)
+    rated = gr.Recommender("mf").fit(split.train, loss="mse", **HOW)
+    assert gr.evaluate_ratings(rated, split)["rmse"] > 0
+
+
+def test_people_whom_nobody_knows_are_cold(split):
+    recommender = gr.Recommender("itempop").fit(split.train)
+    one = split.train.user_ids[0]
+    stranger = 10**30 if split.train.user_ids.dtype.kind == "i" else "stranger"
+    with pytest.raises(InputError, match="unknown user id"):
+        recommender.recommend([one, stranger], k=3)
+    assert recommender.recommend([stranger, one], k=3, cold="skip").equals(recommender.recommend([one], k=3))
+    popular = recommender.recommend([stranger, one], k=3, cold="popular", filter_seen=False)
+    assert popular["user_id"].tolist() == [stranger] * 3 + [one] * 3
+    assert popular["item_id"].tolist()[:3] == popular["item_id"].tolist()[3:]
+    with pytest.raises(InputError, match="id"):
+        recommender.recommend([1.5], k=3, cold="popular")
+
+
+def test_the_same_letters_in_another_unicode_form_are_named():
+    import unicodedata
+
+    import pandas as pd
+
+    composed = unicodedata.normalize("NFC", "café")
+    table = gr.Interactions.from_frame(pd.DataFrame({"u": [composed, "b"], "i": [1, 2]}), user="u", item="i")
+    with pytest.raises(InputError, match=r"another Unicode form: unicodedata.normalize\('NFC', id\)"):
+        table.user_index(unicodedata.normalize("NFD", "café"))
+
+
+@pytest.mark.parametrize("rows", [np.ones(3, bool), np.array([0, 10**6])])
+def test_select_refuses_rows_that_are_not_there(interactions, rows):
+    with pytest.raises(InputError, match="select: "):
+        interactions.select(rows)

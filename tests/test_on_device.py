@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -403,3 +404,48 @@ def test_precision_is_refused_where_it_means_nothing(split):
         gr.Recommender("mf", dim=4).fit(split.train, precision="bf16", **FIT)
     with pytest.raises(InputError, match="unknown value of precision 'int8'"):
         gr.Recommender("lightgcn", dim=4).fit(split.train, precision="int8", **FIT)
+
+
+# ---- weights, and lists measured beyond accuracy --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in ("itempop", "ease", "slim", "itemknn", "userknn", "rp3beta", "puresvd", "gfcf", "bspm")),
+        ("ials", {"epochs": 2, "seed": 3, "progress": False}),
+        *(("mf", {**FIT, "loss": loss}) for loss in ("bpr", "softmax", "shared_softmax", "mse")),
+        ("multvae", FIT),
+    ],
+)
+def test_weights_make_the_same_difference_on_a_device(split, device, name, options):
+    w = np.random.default_rng(0).integers(0, 6, len(split.train)).astype(np.float32)
+    table = replace(split.train, weights=w, ratings=split.train.ratings if options.get("loss") == "mse" else None)
+    everybody, everything = np.arange(table.n_users), np.tile(np.arange(table.n_items), (table.n_users, 1))
+    here, there, plain = (
+        gr.Recommender(name).fit(of, device=on, **options).ranker.pairs(everybody, everything)
+        for of, on in ((table, "cpu"), (table, device), (replace(table, weights=None), device))
+    )
+    np.testing.assert_allclose(there, here, rtol=2e-3, atol=2e-4)
+    assert np.abs(there - plain).max() > 1e-4
+
+
+def test_lists_are_measured_alike_on_a_device(split, device):
+    rec = gr.Recommender("mf", dim=8).fit(split.train, device="cpu", **FIT)
+    for beyond in (True, "embeddings"):
+        here = gr.evaluate(rec, split, k=5, beyond=beyond, item_groups="popularity")
+        there = gr.evaluate(copy.deepcopy(rec).to(device), split, k=5, beyond=beyond, item_groups="popularity")
+        pd.testing.assert_frame_equal(there.per_user, here.per_user, rtol=1e-4)
+        pd.testing.assert_frame_equal(there.by_item_group, here.by_item_group)
+
+
+@pytest.mark.parametrize("name", ["mf", "lightgcn", "puresvd"])
+def test_rows_and_an_index_come_from_every_device(split, device, name):
+    rec = gr.Recommender(name, **HYPER.get(name, {"rank": 8}))
+    rec.fit(split.train, valid=split.valid, device=device, **(FIT if name in HYPER else {}))
+    index = rec.to_ann()
+    users, items = split.train.user_ids, split.train.item_ids
+    made = rec.embeddings()["users"].to_numpy() @ rec.embeddings()["items"].to_numpy().T
+    pairs = np.meshgrid(users, items, indexing="ij")
+    np.testing.assert_allclose(made.ravel(), rec.score(pairs[0].ravel(), pairs[1].ravel()), rtol=1e-4, atol=1e-5)
+    assert gr.ann.recall(index, rec, k=5) > 0.95

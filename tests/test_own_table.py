@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -133,6 +135,16 @@ def test_an_export_that_fails_leaves_what_was_there(shop, tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == ["recs.csv"]
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(shop, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"recs.csv.{dead.pid}.part", f"recs.csv.{os.getppid()}.part", f"other.csv.{dead.pid}.part"):
+        (tmp_path / name).write_text("half")
+    call("recommend", shop / "run", "--all", "--out", tmp_path / "recs.csv", "-k", 5)
+    left = {"recs.csv", f"recs.csv.{os.getppid()}.part", f"other.csv.{dead.pid}.part"}  # of one that runs, of another file
+    assert set(os.listdir(tmp_path)) == left
+
+
 def test_one_cold_customer_does_not_stop_the_export(tmp_path):
     rows = [("a", 1), ("a", 2), ("b", 1), ("b", 3), ("c", 2)]
     table = gr.Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
@@ -196,3 +208,21 @@ def test_data_of_a_preset_is_chosen_or_refused(tmp_path):
     assert "nonsense" in call(*train, "nonsense", "turbocf-2024", ok=False).stderr
     call(*train, "amazon-book", "turbocf-2024")
     assert gr.load(tmp_path / "run").hyper == gr.preset("turbocf-2024", data="amazon-book").hyper
+
+
+def test_a_search_of_a_table_is_a_run_that_is_tested_and_reported(shop, tmp_path):
+    titled = ("--items", shop / "items.csv", "--title", "name")
+    ask = ("search", "--data", shop / "p.csv", *COLUMNS, "--time", "at", "--budget", "20s", "--out", tmp_path / "run")
+    done = call(*ask, *titled, "--model", "itempop", "--model", "rp3beta")
+    assert "split by time (chronological) into 280 / 40 / 80" in done.stderr
+    rec = gr.load(tmp_path / "run")
+    assert rec.titles["0003"] == "Thing, <3>"
+    assert len(rec.train) == 320  # fitted anew on train and validation
+    means = json.loads(call("evaluate", tmp_path / "run", "--data", shop / "p.csv", "-k", 5, "--json").stdout)
+    call("report", tmp_path / "run", "--data", shop / "p.csv", "-k", 5, "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<h2>Metrics</h2>" in page
+    assert f"{means['recall@5']:.4f}" in page
+    assert "--user and --item" in call("search", "--data", shop / "p.csv", "--out", tmp_path / "x", ok=False).stderr
+    call("report", tmp_path / "run", "--data", shop / "items.csv", "--out", tmp_path / "x.html", ok=False)
+    assert not (tmp_path / "x.html").exists()

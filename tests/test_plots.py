@@ -50,7 +50,10 @@ TITLES = [f"film {i}" for i in range(30)]
 
 def every_figure(interactions):
     top = pd.DataFrame({"item_id": interactions.item_ids[:5], "rank": range(1, 6)})
+    rec = gr.Recommender("itemknn").fit(interactions)
+    user, item = interactions.to_frame()[["user_id", "item_id"]].iloc[0]
     return {
+        "plot_paths": plots.plot_paths(rec, user, item),
         "plot_history": plots.plot_history(history(ndcg_at_20=[0.1, 0.3, 0.2])),
         "plot_learning_rate": plots.plot_learning_rate([0.1, 0.2]),
         "plot_comparison": plots.plot_comparison(COMPARISON),

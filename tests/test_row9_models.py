@@ -137,6 +137,19 @@ def test_ultragcn_weighs_its_terms(interactions):
     assert torch.allclose(extra["item_constraint"], likes.float(), atol=1e-5)
 
 
+def test_ultragcn_may_weigh_the_mean_of_the_negatives(interactions):
+    model = UltraGCN(interactions, dim=6, init_std=0.5, constraint=2.0, negative_weight=300.0, item_constraint=0.0)
+    extra = model.auxiliary(pair_step(model, [0, 1], [2, 3], [[4, 5], [6, 7]]))
+    indptr, of = interactions.structure
+    du, di = np.diff(indptr), np.bincount(of, minlength=interactions.n_items)
+    total = 0.0
+    for u, i, js in ((0, 2, (4, 5)), (1, 3, (6, 7))):
+        for j, sign, weight in ((i, -1, 1), (js[0], 1, 150), (js[1], 1, 150)):
+            beta = np.sqrt((du[u] + 1) / (di[j] + 1)) / du[u]
+            total += weight * beta * F.softplus(sign * (model.users[u] @ model.items[j]))
+    assert torch.allclose(extra["constraint"], total.float(), rtol=1e-5)  # twice, over two pairs
+
+
 def test_the_item_graph_is_the_papers(interactions):
     r = (interactions.to_csr("ones") > 0).astype(float).toarray()
     g = r.T @ r

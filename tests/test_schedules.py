@@ -75,6 +75,11 @@ def test_cyclical_leaves_adams_momentum_alone():
     assert adam_two.param_groups[0]["betas"] == (0.9, 0.999)
 
 
+def test_exponential_falls_once_an_epoch():
+    got = preview(Schedule("exponential", gamma=0.5), lr=0.8, steps=12, steps_per_epoch=4)
+    np.testing.assert_allclose(got, [0.8] * 4 + [0.4] * 4 + [0.2] * 4, rtol=1e-9)
+
+
 def test_cosine():
     got = preview(Schedule("cosine", min_lr=0.002), lr=0.1, steps=50)
     np.testing.assert_allclose(got, [half_cosine(s, 50, 0.002, 0.1) for s in range(50)], rtol=1e-9)

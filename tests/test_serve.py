@@ -1,8 +1,11 @@
 """The service: its routes, its refusals, and a run that is replaced under it."""
 
 import json
+import signal
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
 
 import pandas as pd
 import pytest
@@ -39,7 +42,7 @@ def live(run):
 
 @pytest.fixture
 def client(live):
-    return TestClient(application(live), raise_server_exceptions=False)
+    return TestClient(application(live), base_url="http://localhost", raise_server_exceptions=False)
 
 
 def test_lists_are_those_of_the_library(client, run):
@@ -49,7 +52,7 @@ def test_lists_are_those_of_the_library(client, run):
     assert [row["item_id"] for row in got] == want["item_id"].tolist()
     assert [row["score"] for row in got] == pytest.approx(want["score"].tolist())
     assert [row["rank"] for row in got] == [1, 2, 3, 4, 5]
-    assert all(row["why"] for row in got)
+    assert all(row["why"] for row in got[:2])  # what the others lower is no reason for them
     like = client.get("/similar", params={"item": "i2", "k": 3}).json()["items"]
     assert [row["item_id"] for row in like] == rec.similar_items("i2", k=3)["similar_id"].tolist()
 
@@ -59,6 +62,18 @@ def test_somebody_who_likes_some_items(client):
     assert len(got) == 4
     assert not {"i0", "i2"} & {row["item_id"] for row in got}
     assert got[0]["why"][0]["item_id"] in ("i0", "i2")
+
+
+def test_reasons_that_are_not_given_are_told(client, monkeypatch):
+    ask, liked = {"user": "u0", "k": 5}, {"history": ["i0", "i2", "i4"], "k": 3}
+    assert "note" not in client.get("/recommend", params={**ask, "explain": 1}).json()
+    monkeypatch.setattr("graphrec.serve.answers._EXPLAINED", 2)
+    monkeypatch.setattr("graphrec.serve.answers._LEFT_OUT", 2)
+    told = client.get("/recommend", params={**ask, "explain": 1}).json()
+    assert [("why" in item) for item in told["items"]] == [True, True, False, False, False]
+    assert told["note"] == "reasons are given for the first 2 items."
+    assert "first 2 of 3 items of the history" in client.post("/recommend", json={**liked, "explain": 1}).json()["note"]
+    assert "note" not in client.get("/recommend", params=ask).json()
 
 
 def test_an_explanation_adds_up(client, run):
@@ -73,6 +88,8 @@ def test_an_explanation_adds_up(client, run):
         "/recommend?user=nobody",
         "/recommend?user=u0&k=0",
         f"/recommend?user=u0&k={MAX_K + 1}",
+        "/recommend?user=u0&k=21",
+        "/similar?item=i0&k=21",
         "/similar?item=%3Cscript%3E",
         "/explain?user=a&item=b",
         "/static/../live.py",
@@ -95,6 +112,7 @@ def test_a_bad_question_gets_a_reason(client, path):
         {"history": []},
         {"history": [True]},
         {"history": ["i0"], "k": "3"},
+        {"history": ["i0"], "k": 21},
         {"history": ["i0"], "path": "/etc"},
         {"history": [1]},
     ],
@@ -130,18 +148,82 @@ def test_numbers_for_prometheus(client):
     assert "strange" not in text
 
 
-def test_a_new_run_is_taken_up_and_a_damaged_one_is_not(client, live, run, checkerboard):
-    assert client.get("/health").json()["model"] == "ease"
+def test_a_new_run_is_taken_up_and_one_that_cannot_be_read_is_tried_again(client, live, run, checkerboard):
+    told, clock = client.get("/health").json(), [0.0]
+    live._clock = lambda: clock[0]
+    assert (told["model"], told["status"]) == ("ease", "ok")
     assert not live.look()
-    before = live.now
+    before, whole = live.now, (run / "run.json").read_bytes()
     (run / "run.json").write_text("{")
-    assert not live.look()
+    for _ in range(3):
+        assert not live.look()
     assert live.now is before
-    assert live.refused == 1
+    assert live.refused == 1  # two seconds have to pass
+    told = client.get("/health").json()
+    assert (told["model"], told["status"]) == ("ease", "stale")
+    assert "damaged" in told["reason"]
+    assert str(run) not in told["reason"]
+    clock[0] = 3.0
+    assert not live.look()
+    assert live.refused == 2
     (run / "run.json").unlink()
+    assert not live.look()
+    assert "no run.json" in client.get("/health").json()["reason"]
+    (run / "run.json").write_bytes(whole)
+    assert not live.look()
+    assert client.get("/health").json()["status"] == "ok"
     gr.Recommender("itempop").fit(before.recommender.train).save(run)
     assert live.look()
     assert client.get("/health").json()["model"] == "itempop"
+
+
+def test_a_run_whose_files_arrive_late_is_taken_up(client, live, run, tmp_path):
+    clock = [0.0]
+    live._clock = lambda: clock[0]
+    gr.Recommender("itempop").fit(live.now.recommender.train).save(tmp_path / "next")
+    for file in sorted((tmp_path / "next").iterdir(), reverse=True):  # run.json before the weights
+        (run / file.name).write_bytes(file.read_bytes())
+        clock[0] += 100.0
+        live.look()
+    assert live.refused >= 1
+    assert client.get("/health").json().items() >= {"model": "itempop", "status": "ok"}.items()
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.0.7", "shop.example:80"]
+)
+def test_names_of_this_service(live, host):
+    client = TestClient(application(live, hosts=("shop.example",)))
+    assert client.get("/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "<x>"]
+)
+def test_a_strange_name_is_refused(client, live, host):
+    answer = client.get("/health", headers={"host": host})
+    assert answer.status_code == 421
+    assert "--allow-host" in answer.json()["error"]
+    assert "<" not in answer.text
+    assert TestClient(application(live, hosts="*")).get("/health", headers={"host": host}).status_code == 200
+
+
+def test_the_port_that_is_printed_answers_and_one_that_is_taken_is_said(run):
+    command = [sys.executable, "-m", "graphrec", "serve", str(run), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            line = service.stderr.readline()
+            address = line.split(" at ")[1].split()[0]
+            with urllib.request.urlopen(f"{address}health", timeout=30) as answer:
+                assert json.load(answer)["model"] == "ease"
+            taken = urllib.parse.urlsplit(address).port
+            second = CliRunner().invoke(main, ["serve", str(run), "--port", str(taken)])
+            assert second.exit_code == 1
+            assert f"port {taken}" in second.stderr
+        finally:
+            service.send_signal(signal.SIGINT)
+            rest = service.stderr.read()
+    assert "Traceback" not in rest
 
 
 def test_the_command_line_needs_no_service_until_it_is_asked_for(monkeypatch, tmp_path):

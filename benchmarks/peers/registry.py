@@ -11,6 +11,8 @@ from benchmarks.peers.with_graphrec import (
     GraphrecMF,
     GraphrecMFEpochs,
     GraphrecMFEpochsAdam,
+    GraphrecMFEpochsHogwild,
+    GraphrecMFHogwild,
     GraphrecRP3beta,
 )
 from benchmarks.peers.with_implicit import ImplicitALS, ImplicitBPR, ImplicitBPREpochs
@@ -22,11 +24,17 @@ from benchmarks.peers.with_rectools import RecToolsEASE, RecToolsPureSVD
 __all__ = ["EPOCHS", "FITS", "LIBRARIES", "STEPS"]
 
 STEPS: tuple[type[StepPeer], ...] = (GraphrecLightGCN, RecBoleLightGCN, PyGLightGCN)
-EPOCHS: tuple[type[EpochPeer], ...] = (GraphrecMFEpochs, GraphrecMFEpochsAdam, ImplicitBPREpochs)
+EPOCHS: tuple[type[EpochPeer], ...] = (
+    GraphrecMFEpochs,
+    GraphrecMFEpochsHogwild,
+    GraphrecMFEpochsAdam,
+    ImplicitBPREpochs,
+)
 FITS: tuple[type[Peer], ...] = (
     GraphrecRP3beta,
     GraphrecFast,
     GraphrecMF,
+    GraphrecMFHogwild,
     GraphrecEASE,
     ImplicitALS,
     ImplicitBPR,

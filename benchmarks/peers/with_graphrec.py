@@ -148,6 +148,14 @@ class GraphrecMF(_Fitted):
         return model.users.detach().numpy(), model.items.detach().numpy()
 
 
+class GraphrecMFHogwild(GraphrecMF):
+    """The same pair by pair, without locks, as implicit does."""
+
+    model = "MF-BPR, hogwild"
+    options: ClassVar[dict[str, Any]] = {**GraphrecMF.options, "hogwild": True}
+    settings = "64 factors, 40 epochs, hogwild; else its defaults: row-wise Adagrad .05, λ = .03"
+
+
 class GraphrecMFEpochs(_Graphrec, EpochPeer):
     """Epochs as the trainer takes them, with all that it does at their end."""
 
@@ -177,3 +185,10 @@ class GraphrecMFEpochsAdam(GraphrecMFEpochs):
 
     settings = "batch 2,048, Adam 5e-3, λ = .01"
     learning: ClassVar[dict[str, Any]] = {"optimizer": "adam", "lr": 5e-3, "l2": 1e-2}
+
+
+class GraphrecMFEpochsHogwild(GraphrecMFEpochs):
+    """The same pair by pair, without locks."""
+
+    settings = "hogwild; else its defaults: row-wise Adagrad .05, λ = .03"
+    learning: ClassVar[dict[str, Any]] = {"hogwild": True, "batch_size": 2**18}

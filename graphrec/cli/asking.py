@@ -38,6 +38,7 @@ __all__ = ["recommend", "similar"]
     help="What to do about users without any training interaction: popular with --all, and error else, unless given.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
+@click.option("--distributed", is_flag=True, help="With --all: share the ranking among the processes of torchrun.")
 def recommend(
     run: Path,
     users: tuple[str, ...],
@@ -49,9 +50,12 @@ def recommend(
     exclude: Path | None,
     cold: Any,
     device: str,
+    distributed: bool,
 ) -> None:
     """Recommend items to users of the training data, to all of them, or to people never seen."""
     import graphrec as gr
+    from graphrec.cli.together import one_voice
+    from graphrec.distributed.group import joined
     from graphrec.recommend_all import blocks, check_file, write_frames
 
     if (bool(users) + everybody + bool(histories)) != 1:
@@ -60,32 +64,41 @@ def recommend(
         raise InputError("--all needs --out, a file for the recommendations: .csv or .parquet.")
     if histories and cold is not None:
         raise InputError("--cold is about users of the training data, not for --history.")
-    if out is not None:
-        check_file(out)
-    recommender = gr.load(run, device=device)
-    how = {
-        "candidates": _listed(recommender, "--candidates", candidates),
-        "exclude": _listed(recommender, "--exclude", exclude),
-    }
-    if everybody:
-        frames = blocks(recommender, k, cold=cold or "popular", **how)
-        if cold is None and (n := recommender.n_without_history):
-            warnings.warn(
-                f"{n:,} users have no training interaction and get what most people have, with the number of these as "
-                "score; --cold skip leaves them out.",
-                stacklevel=2,
-            )
-    elif users:
-        known = _ids("--user", users, recommender.train.user_ids)
-        frames = iter([recommender.recommend(known, k=k, cold=cold or "error", **how)])
-    else:
-        new = [_ids("--history", _fields(text), recommender.train.item_ids) for text in histories]
-        frames = iter([recommender.recommend_new(new, k=k, **how)])
-    named = (_with_titles(recommender, frame, "item_id") for frame in frames)
-    if out is None:
-        _print(next(named))
-    else:
-        click.echo(f"{write_frames(named, out):,} rows in {click.format_filename(out)}")
+    if distributed and not everybody:
+        raise InputError("--distributed is for --all: a few people are not worth several processes.")
+    group = joined() if distributed else None
+    with one_voice(group):
+        if out is not None:
+            check_file(out)
+        recommender = gr.load(run, device=device if group is None else group.device(device))
+        if distributed:
+            recommender.share_ranking()
+        how = {
+            "candidates": _listed(recommender, "--candidates", candidates),
+            "exclude": _listed(recommender, "--exclude", exclude),
+        }
+        if everybody:
+            frames = blocks(recommender, k, cold=cold or "popular", **how)
+            if cold is None and (n := recommender.n_without_history):
+                warnings.warn(
+                    f"{n:,} users have no training interaction and get what most people have, with the number of these as "
+                    "score; --cold skip leaves them out.",
+                    stacklevel=2,
+                )
+        elif users:
+            known = _ids("--user", users, recommender.train.user_ids)
+            frames = iter([recommender.recommend(known, k=k, cold=cold or "error", **how)])
+        else:
+            new = [_ids("--history", _fields(text), recommender.train.item_ids) for text in histories]
+            frames = iter([recommender.recommend_new(new, k=k, **how)])
+        named = (_with_titles(recommender, frame, "item_id") for frame in frames)
+        if out is None:
+            _print(next(named))
+        elif group is not None and not group.is_writer:
+            for _ in named:  # which takes all processes
+                pass
+        else:
+            click.echo(f"{write_frames(named, out):,} rows in {click.format_filename(out)}")
 
 
 @click.command()

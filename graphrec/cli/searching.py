@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
+
+from graphrec.cli.table_options import DATA, ITEMS, TITLE, check_titles, table_options
+from graphrec.errors import InputError
 
 __all__ = ["search"]
 
@@ -13,7 +17,7 @@ _FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safet
 
 
 @click.command()
-@click.option("--data", required=True, help="Name of a data set, or a folder with train.txt and test.txt.")
+@click.option("--data", required=True, help=DATA)
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder for the result; a search in it is gone on with."
 )
@@ -27,6 +31,9 @@ _FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safet
     "--model", "models", multiple=True, help="A model or preset to try; may be given several times. All unless given."
 )
 @click.option("--fresh", is_flag=True, help="Begin anew instead of going on with the search in the folder.")
+@table_options()
+@ITEMS
+@TITLE
 def search(
     data: str,
     out: Path,
@@ -36,17 +43,26 @@ def search(
     seed: int,
     models: tuple[str, ...],
     fresh: bool,
+    items: Path | None,
+    title: str | None,
+    **columns: Any,
 ) -> None:
     """Find the best recommender for a data set within a time budget; its test part is not looked at."""
+    from graphrec.own_table import TableOptions
     from graphrec.run_folder import check_folder
-    from graphrec.runs import named_split
+    from graphrec.runs import split_of, with_table
     from graphrec.search import search as find
     from graphrec.search.budget import seconds_of
+    from graphrec.titles import read_titles
 
     seconds_of(budget)
+    check_titles(items, title)
     check_folder(out, _FILES, ("candidates", "checkpoints"))
-    split = named_split(data)
-    assert split.valid is not None
+    table = TableOptions(**columns)
+    split, origin = split_of(data, table)
+    titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
+    if split.valid is None:
+        raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
     best = find(
         split.train,
         split.valid,
@@ -58,8 +74,10 @@ def search(
         models=list(models) or None,
         resume=not fresh,
     )
-    table = best.table
-    assert table is not None
-    figures = table.columns[2]
-    click.echo(table.sort_values(figures, ascending=False, na_position="last").head(20).to_string(index=False, max_colwidth=60))
+    if origin or titles is not None:
+        with_table(best, origin, titles).save(out)
+    tried = best.table
+    assert tried is not None
+    figures = tried.columns[2]
+    click.echo(tried.sort_values(figures, ascending=False, na_position="last").head(20).to_string(index=False, max_colwidth=60))
     click.echo(f"{best.name} saved in {click.format_filename(out)}")

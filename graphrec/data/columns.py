@@ -13,7 +13,18 @@ import pandas as pd
 from graphrec.data.ids import IntArray, Place, at_row, encode_ids, find, id_lookup
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["Columns", "Missing", "Roles", "Unknown", "as_column", "as_index", "as_ratings", "as_times", "read_columns"]
+__all__ = [
+    "Columns",
+    "Missing",
+    "Roles",
+    "Unknown",
+    "as_column",
+    "as_index",
+    "as_ratings",
+    "as_times",
+    "as_weights",
+    "read_columns",
+]
 
 Missing = Literal["error", "drop"]
 Unknown = Literal["error", "drop"]
@@ -33,10 +44,11 @@ class Roles(NamedTuple):
     item: Hashable
     rating: Hashable | None = None
     time: Hashable | None = None
+    weight: Hashable | None = None
 
     def names(self) -> list[Hashable]:
-        """The columns that are wanted."""
-        return [name for name in self if name is not None]
+        """The columns that are wanted, each once: stars may be rating and weight."""
+        return list(dict.fromkeys(name for name in self if name is not None))
 
 
 class Columns(NamedTuple):
@@ -48,6 +60,7 @@ class Columns(NamedTuple):
     item_ids: IdArray
     ratings: npt.NDArray[np.float32] | None
     times: npt.NDArray[np.int64] | None
+    weights: npt.NDArray[np.float32] | None
     place: Place
 
 
@@ -97,12 +110,12 @@ def read_columns(
     ids = spaces if spaces is not None else (None, None)
     users = told(_ids, roles.user, "user", ids[0], missing, unknown)
     items = told(_ids, roles.item, "item", ids[1], missing, unknown)
-    ratings, times = told(as_ratings, roles.rating), told(as_times, roles.time)
+    ratings, times, weights = told(as_ratings, roles.rating), told(as_times, roles.time), told(as_weights, roles.weight)
     if len(faults) > 1:
         raise InputError(f"{len(faults)} columns are at fault: " + "; ".join(str(fault).rstrip(".") for fault in faults) + ".")
     if faults:
         raise faults[0]
-    table = Columns(users[0], items[0], users[1], items[1], ratings, times, place)
+    table = Columns(users[0], items[0], users[1], items[1], ratings, times, weights, place)
     known = (table.users >= 0) & (table.items >= 0)
     return table if known.all() else _drop_unknown(table, known)
 
@@ -168,6 +181,7 @@ def _drop_unknown(table: Columns, known: Mask) -> Columns:
         table.item_ids,
         None if table.ratings is None else table.ratings[kept],
         None if table.times is None else table.times[kept],
+        None if table.weights is None else table.weights[kept],
         lambda row: place(int(kept[row])),
     )
 
@@ -233,17 +247,31 @@ def _each_kind(column: pd.Series[Any], name: str, place: Place) -> tuple[IntArra
     return codes, np.concatenate([some.astype(object), others.astype(object)])
 
 
-# ---- ratings and times -----------------------------------------------------------------------
+# ---- ratings, weights and times --------------------------------------------------------------
 
 
 def as_ratings(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> npt.NDArray[np.float32]:
     """Finite float32 ratings, (n,)."""
-    _refuse_missing(column, name, place)
-    numbers = _numbers(column, name, "ratings").to_numpy(np.float64, na_value=np.nan)
-    _refuse(~np.isfinite(numbers), column, name, "ratings that are not finite numbers", place)
-    tiny = (numbers != 0) & (np.abs(numbers) < np.finfo(np.float32).smallest_subnormal)
-    _refuse(tiny | (np.abs(numbers) > _MAX_RATING), column, name, "ratings that do not fit into a float32", place)
+    return _finite(column, name, "ratings", place).astype(np.float32)
+
+
+def as_weights(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> npt.NDArray[np.float32]:
+    """Finite float32 weights, none below 0 and not all of them 0, (n,)."""
+    numbers = _finite(column, name, "weights", place)
+    _refuse(numbers < 0, column, name, "weights below 0", place)
+    if len(numbers) and not numbers.any():
+        raise InputError(f"column {name!r} has no weight above 0: nothing would count.")
     return numbers.astype(np.float32)
+
+
+def _finite(column: pd.Series[Any], name: Hashable, what: str, place: Place) -> npt.NDArray[np.float64]:
+    """Finite numbers that fit a float32."""
+    _refuse_missing(column, name, place)
+    numbers = _numbers(column, name, what).to_numpy(np.float64, na_value=np.nan)
+    _refuse(~np.isfinite(numbers), column, name, f"{what} that are not finite numbers", place)
+    tiny = (numbers != 0) & (np.abs(numbers) < np.finfo(np.float32).smallest_subnormal)
+    _refuse(tiny | (np.abs(numbers) > _MAX_RATING), column, name, f"{what} that do not fit into a float32", place)
+    return numbers
 
 
 def as_times(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> npt.NDArray[np.int64]:

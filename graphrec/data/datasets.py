@@ -86,7 +86,9 @@ def load_dataset(
 
     Examples
     --------
-    >>> load_dataset("ml-100k", root="data").interactions  # doctest: +SKIP
+    >>> gr.load_dataset("synthetic").interactions
+    Interactions(17,272 pairs of 1,200 users and 900 items, with ratings and times)
+    >>> gr.load_dataset("ml-100k", root="data").interactions  # doctest: +SKIP
     Interactions(100,000 pairs of 943 users and 1,682 items, with ratings and times)
     """
     for given in (name,) if fallback is None else (name, fallback):

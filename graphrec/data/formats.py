@@ -43,6 +43,7 @@ def read_csv(
     missing: Missing = "error",
     ids: Interactions | None = None,
     unknown: Unknown = "error",
+    weight: str | None = None,
     **options: Any,
 ) -> Interactions:
     """Read a text table with one row per interaction.
@@ -70,6 +71,8 @@ def read_csv(
         The table whose id space is taken over: ``read_csv("test.csv", ids=train)`` makes a test part of `train`.
     unknown : {"error", "drop"}
         What to do with rows whose user or item `ids` does not know; a warning says how many were dropped.
+    weight : str, optional
+        Name of the column that says how much each row counts; see :class:`Interactions`.
     **options
         Passed to :func:`pandas.read_csv`, for example ``names=`` and ``header=None`` for a file without a
         header, ``dtype={"user_id": str}``, ``parse_dates=["time"]`` or ``nrows=``.
@@ -87,7 +90,7 @@ def read_csv(
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"read_csv takes the path of a file, not {type(path).__name__}.")
-    name, roles = os.fspath(path), Roles(user, item, rating, time)
+    name, roles = os.fspath(path), Roles(user, item, rating, time, weight)
     try:
         frame, place = read_table(name, roles, id_spaces(ids), {"sep": sep, **options})
     except InputError as error:
@@ -98,7 +101,17 @@ def read_csv(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             table = Interactions.from_frame(
-                frame, user, item, rating, time, duplicates, missing=missing, ids=ids, unknown=unknown, place=place
+                frame,
+                user,
+                item,
+                rating,
+                time,
+                duplicates,
+                missing=missing,
+                ids=ids,
+                unknown=unknown,
+                place=place,
+                weight=weight,
             )
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
@@ -160,7 +173,7 @@ def read_lightgcn(folder: PathLike, overlap: Overlap = "error", cache: bool = Tr
 def write_lightgcn(split: Split, folder: PathLike) -> None:
     """Write a split as ``train.txt``, ``valid.txt`` and ``test.txt``; :func:`read_lightgcn` gives the parts back.
 
-    Indices are written, not the caller's ids, and neither ratings nor times. As in the published Gowalla files,
+    Indices are written, not the caller's ids, and neither ratings nor times nor weights. As in the published Gowalla files,
     ``train.txt`` holds train *and* valid, and ``valid.txt`` says which of its pairs are for validation. Items
     without a pair at the end of the id space cannot be expressed, so the space ends with the last item that
     has one. The folder is made where it does not exist; a file of a part that this split lacks is removed.

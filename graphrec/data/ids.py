@@ -7,6 +7,7 @@ text ``"1"``, the number 1.0 and ``True`` are never taken for each other.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -26,6 +27,7 @@ __all__ = [
     "find",
     "id_lookup",
     "look_up",
+    "one_dimension",
     "plain_ids",
     "same_ids",
 ]
@@ -143,7 +145,7 @@ def find(lookup: pd.Index[Any], ids: object, kind: str) -> npt.NDArray[np.int64]
             return np.array([lookup.get_loc(ids)], np.int64)
         except (KeyError, OverflowError):
             return np.array([-1])
-    values = _one_dimension(ids, kind)
+    values = one_dimension(ids, kind)
     if not len(values):
         return np.zeros(0, np.int64)
     if values.dtype.kind in "iu":
@@ -171,9 +173,20 @@ def look_up(lookup: pd.Index[Any], ids: object, kind: str) -> IntArray:
     unknown = np.flatnonzero(found < 0)
     if len(unknown):
         more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
-        first = _one_dimension(ids, kind)[unknown[0]]
-        raise InputError(f"unknown {kind} id {first!s}{more}: not in the data this was fitted on.")
+        first = one_dimension(ids, kind)[unknown[0]]
+        raise InputError(
+            f"unknown {kind} id {first!s}{more}: not in the data this was fitted on.{_same_letters(lookup, first)}"
+        )
     return found.astype(np.int32)
+
+
+def _same_letters(lookup: pd.Index[Any], text: object) -> str:
+    """A hint where an id looks the same and is composed of other code points, as when accents stand alone."""
+    if isinstance(text, str):
+        for form in ("NFC", "NFD"):
+            if (other := unicodedata.normalize(form, text)) != text and other in lookup:
+                return f" There is one that looks the same in another Unicode form: unicodedata.normalize({form!r}, id)."
+    return ""
 
 
 def same_ids(a: IdArray, b: IdArray) -> bool:
@@ -233,7 +246,7 @@ def _plain_texts(texts: IdArray) -> IdArray:
     return plain
 
 
-def _one_dimension(ids: object, kind: str) -> IdArray:
+def one_dimension(ids: object, kind: str) -> IdArray:
     """Whatever the caller wrote for some ids, as an array of shape (n,) that keeps the type of each."""
     if isinstance(ids, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         numeric = isinstance(ids.dtype, np.dtype) and ids.dtype.kind in "iu"

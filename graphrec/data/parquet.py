@@ -29,6 +29,7 @@ def read_parquet(
     missing: Missing = "error",
     ids: Interactions | None = None,
     unknown: Unknown = "error",
+    weight: str | None = None,
 ) -> Interactions:
     """Read a Parquet file with one row per interaction; only the named columns are read.
 
@@ -38,7 +39,7 @@ def read_parquet(
     ----------
     path : path
         The file.
-    user, item, rating, time, duplicates, missing, ids, unknown
+    user, item, rating, time, duplicates, missing, ids, unknown, weight
         As in :meth:`Interactions.from_frame`.
 
     Returns
@@ -55,13 +56,15 @@ def read_parquet(
         raise InputError(f"read_parquet takes the path of a file, not {type(path).__name__}.")
     name = os.fspath(path)
     there = parquet_columns(path)
-    wanted = [column for column in (user, item, rating, time) if column is not None and column in there]
+    wanted = [column for column in (user, item, rating, time, weight) if column is not None and column in there]
     try:
         frame = pd.read_parquet(name, columns=list(dict.fromkeys(wanted)), engine="pyarrow").reset_index(drop=True)
     except (OSError, ValueError, MemoryError) as error:
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
     try:
-        return Interactions.from_frame(frame, user, item, rating, time, duplicates, missing=missing, ids=ids, unknown=unknown)
+        return Interactions.from_frame(
+            frame, user, item, rating, time, duplicates, missing=missing, ids=ids, unknown=unknown, weight=weight
+        )
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

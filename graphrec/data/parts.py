@@ -8,9 +8,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from graphrec.data.hetero import hetero_data
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.html_table import html_table
 
 __all__ = ["Cold", "Overlap", "Split"]
 
@@ -47,6 +50,13 @@ class Split:
     InputError
         A part is empty or not an :class:`Interactions`, id spaces differ, or a policy says ``"error"`` and
         applies. The message names the part and the first user, item or id.
+
+    Examples
+    --------
+    >>> train = gr.Interactions.from_indices([0, 0, 1], [0, 1, 1], n_items=3)
+    >>> test = gr.Interactions.from_indices([0, 1], [2, 0], n_items=3)
+    >>> gr.Split(train=train, test=test)
+    Split(train 3, test 2 pairs of 2 users and 3 items)
     """
 
     train: Interactions
@@ -108,6 +118,15 @@ class Split:
         sizes = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in ("train", *self._later()))
         return f"Split({sizes} pairs of {self.train.n_users:,} users and {self.train.n_items:,} items)"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: pairs of each part, and how many users and items have one there."""
+        parts = {name: getattr(self, name) for name in ("train", *self._later())}
+        rows = {
+            name: {"pairs": len(part), "users": len(np.unique(part.users)), "items": len(np.unique(part.items))}
+            for name, part in parts.items()
+        }
+        return html_table(repr(self), pd.DataFrame(rows).T)
+
     @cached_property
     def train_and_valid(self) -> Interactions:
         """The rows of train, then those of valid: what is fitted at the end and masked when test is ranked.
@@ -115,9 +134,21 @@ class Split:
         Raises
         ------
         InputError
-            One of the two has ratings or times and the other has not.
+            One of the two has ratings, times or weights and the other has not.
         """
         return self.train if self.valid is None else _join(self.train, self.valid)
+
+    def to_hetero_data(self) -> Any:
+        """The parts as one graph of PyTorch Geometric, whose messages know nothing of valid and test.
+
+        Returns
+        -------
+        torch_geometric.data.HeteroData
+            As :meth:`Interactions.to_hetero_data` gives it for train. Besides, the edge type ``("user", "rates", "item")`` has
+            the pairs of all parts, train first, as ``edge_label_index`` (2, m) with ``edge_label`` (m,), their ratings or else
+            ones, and ``train_mask``, ``val_mask`` and ``test_mask`` (m,), which say whose each is.
+        """
+        return hetero_data(self.train, {name: getattr(self, name) for name in ("train", *self._later())})
 
     def without_valid(self) -> Split:
         """The same test part with the rows of valid put back into train."""
@@ -182,7 +213,7 @@ def _cold_message(name: str, part: Interactions, cold_user: Mask, cold_item: Mas
 
 def _join(first: Interactions, second: Interactions) -> Interactions:
     joined: dict[str, Any] = {}
-    for column in ("users", "items", "ratings", "times"):
+    for column in ("users", "items", "ratings", "times", "weights"):
         a, b = getattr(first, column), getattr(second, column)
         if (a is None) != (b is None):
             raise InputError(f"train and valid cannot be joined: only one of them has {column}.")

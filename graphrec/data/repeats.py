@@ -1,4 +1,4 @@
-"""Pairs that occur in several rows: which row stays, and what becomes of the ratings of the others."""
+"""Pairs that occur in several rows: which row stays, and what becomes of the ratings and weights of the others."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class Kept(NamedTuple):
     ----------
     rows : ndarray of int64, shape (m,)
         Ascending.
-    ratings : ndarray of float32, shape (m,), or None
-        New ratings, where those of a pair were joined.
+    ratings, weights : ndarray of float32, shape (m,), or None
+        New ratings and weights, where those of a pair were joined.
     """
 
     rows: npt.NDArray[np.int64]
     ratings: npt.NDArray[np.float32] | None
+    weights: npt.NDArray[np.float32] | None
 
 
 def first_repeat(keys: npt.NDArray[np.int64]) -> tuple[int, int]:
@@ -47,20 +48,21 @@ def keep_one(
     times: npt.NDArray[np.int64] | None,
     ratings: npt.NDArray[np.float32] | None,
     keep: Literal["first", "last", "mean", "sum", "max"],
+    weights: npt.NDArray[np.float32] | None = None,
 ) -> Kept | None:
     """One row for each key, or None where every key is there once.
 
     Parameters
     ----------
     keys : ndarray of int64, shape (n,)
-    times, ratings : ndarray, shape (n,), or None
+    times, ratings, weights : ndarray, shape (n,), or None
     keep : {"first", "last", "mean", "sum", "max"}
         As in :meth:`Interactions.drop_duplicates`.
 
     Raises
     ------
     InputError
-        The sum of some ratings is beyond float32.
+        The sum of some ratings or weights is beyond float32.
     """
     order: npt.NDArray[Any] = np.argsort(keys, kind="stable") if times is None else np.lexsort((times, keys))
     ordered = keys[order]
@@ -70,11 +72,17 @@ def keep_one(
     ends = np.r_[starts[1:], len(keys)] - 1
     chosen = order[starts if keep == "first" else ends]
     by_row = np.argsort(chosen, kind="stable")
-    if ratings is None or keep in ("first", "last"):
-        return Kept(chosen[by_row], None)
-    joined = (np.maximum if keep == "max" else np.add).reduceat(ratings[order].astype(np.float64), starts)
-    if keep == "mean":
-        joined /= ends - starts + 1
-    if np.abs(joined).max() > np.finfo(np.float32).max:
-        raise InputError(f"the {keep} of the ratings of a repeated pair does not fit into a float32.")
-    return Kept(chosen[by_row], joined[by_row].astype(np.float32))
+    if keep in ("first", "last"):
+        return Kept(chosen[by_row], None, None)
+
+    def joined(values: npt.NDArray[np.float32] | None, what: str) -> npt.NDArray[np.float32] | None:
+        if values is None:
+            return None
+        whole = (np.maximum if keep == "max" else np.add).reduceat(values[order].astype(np.float64), starts)
+        if keep == "mean":
+            whole /= ends - starts + 1
+        if np.abs(whole).max() > np.finfo(np.float32).max:
+            raise InputError(f"the {keep} of the {what} of a repeated pair does not fit into a float32.")
+        return whole[by_row].astype(np.float32)
+
+    return Kept(chosen[by_row], joined(ratings, "ratings"), joined(weights, "weights"))

@@ -69,6 +69,12 @@ def chronological(inter: Interactions, test: float = 0.2, valid: float = 0.0, **
     ------
     InputError
         There are no times, a share is out of range, or a part is empty.
+
+    Examples
+    --------
+    >>> inter = gr.load_dataset("synthetic").interactions
+    >>> gr.split.chronological(inter, test=0.2, valid=0.1)
+    Split(train 12,091, valid 1,727, test 3,454 pairs of 1,200 users and 900 items)
     """
     _refuse_empty(inter)
     order = stable_argsort(_times(inter, "chronological"))
@@ -143,6 +149,14 @@ def leave_one_out(inter: Interactions, valid: bool = False, seed: Seed | None = 
     """Each user's latest row is the test part; with `valid`, the one before it the validation part.
 
     With a seed the rows are random ones. Users with fewer than two rows (three, with `valid`) stay wholly in train.
+
+    Examples
+    --------
+    >>> inter = gr.Interactions.from_indices([0, 0, 1, 1, 1], [0, 1, 0, 1, 2], times=[1, 2, 5, 4, 3])
+    >>> gr.split.leave_one_out(inter).test.to_frame()
+       user_id  item_id  time
+    0        0        1     2
+    1        1        0     5
     """
     return _split_by_number(inter, "leave_one_out", 1, int(valid), seed, policies)
 

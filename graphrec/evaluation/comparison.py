@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from graphrec.html_table import html_table
+
 __all__ = ["Comparison"]
 
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -61,6 +63,15 @@ class Comparison(pd.DataFrame):
         ]
         return "\n".join(lines) + "\n"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of :meth:`to_markdown`, with marks instead of bold type."""
+        if not {"baseline", "models"} <= self.attrs.keys():  # no table of compare's making any more
+            return str(pd.DataFrame(self)._repr_html_())  # type: ignore[operator]
+        header, rows = self._cells(4, 0.05)
+        cells = [[name, *(_plain(*cell) for cell in of_model)] for name, of_model in rows]
+        note = self._note(0.05).replace("Bold:", "↑:")
+        return html_table("Comparison", pd.DataFrame(cells, columns=pd.Index(header)), f"* {note}", index=False)
+
     def _cells(self, digits: int, alpha: float) -> tuple[list[str], list[tuple[str, list[tuple[str, str, bool, bool]]]]]:
         """Header, and for each model its cells: value, standard deviation or "", is it best, does it differ."""
         metrics = list(dict.fromkeys(self["metric"]))
@@ -86,15 +97,22 @@ class Comparison(pd.DataFrame):
 
     def _note(self, alpha: float) -> str:
         runs = " Values are means over runs ± their standard deviation." if "std" in self.columns else ""
+        untested = list(dict.fromkeys(self.loc[self["p"].isna(), "metric"]))
+        without = f" Without a test: {', '.join(untested)}, of all lists together." if untested else ""
         return (
             f"differs from {self.attrs['baseline']}: p < {alpha:g}, paired randomisation test over "
-            f"{self.attrs['n_users']:,} users, Holm-corrected for {len(self)} comparisons. Bold: the highest value.{runs}"
+            f"{self.attrs['n_users']:,} users, Holm-corrected for {int(self['p'].notna().sum())} comparisons. "
+            f"Bold: the highest value.{without}{runs}"
         )
 
 
 def _markdown(value: str, deviation: str, best: bool, star: bool) -> str:
     text = value + (f" ± {deviation}" if deviation else "")
     return (f"**{text}**" if best else text) + ("\\*" if star else "")
+
+
+def _plain(value: str, deviation: str, best: bool, star: bool) -> str:
+    return ("↑ " if best else "") + value + (f" ± {deviation}" if deviation else "") + (" *" if star else "")
 
 
 def _latex(value: str, deviation: str, best: bool, star: bool) -> str:

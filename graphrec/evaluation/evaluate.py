@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from typing import Protocol as Interface
 
 import numpy as np
+import torch
 
+from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
 from graphrec.errors import InputError, check_flag
+from graphrec.evaluation.beyond import Beyond, from_embeddings, from_features, from_training
 from graphrec.evaluation.full_ranking import check_parts, full_ranking
+from graphrec.evaluation.groups import Given
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.report import Report
 from graphrec.evaluation.sampled import sampled_ranking
+from graphrec.models.base import Model, Scorer, encoding_of
+from graphrec.models.scoring import as_evaluated
 from graphrec.ranking.ranker import Ranker
 
 __all__ = ["Fitted", "evaluate", "evaluate_ratings"]
@@ -26,6 +32,11 @@ class Fitted(Interface):
     @property
     def ranker(self) -> Ranker:
         """The model made ready, which leaves out what people were shown in training."""
+        ...
+
+    @property
+    def model(self) -> Scorer:
+        """The fitted model."""
         ...
 
     @property
@@ -43,6 +54,11 @@ class Fitted(Interface):
         """Whether anything was chosen on it."""
         ...
 
+    @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a predicted rating."""
+        ...
+
 
 def evaluate(
     recommender: Fitted,
@@ -52,6 +68,9 @@ def evaluate(
     seed: int | None = None,
     metrics: Sequence[str] | None = None,
     filter_seen: bool = True,
+    beyond: bool | str | Features = False,
+    user_groups: Given | None = None,
+    item_groups: Given | None = None,
 ) -> Report:
     """Rank held-out pairs.
 
@@ -76,6 +95,20 @@ def evaluate(
     filter_seen : bool
         False ranks the items of training, too, as some libraries and notebooks do: a model that knows them well then
         looks worse. The report's protocol says so, and the figures are not comparable with the others.
+    beyond : bool, "embeddings" or Features
+        True measures the lists themselves, too, at every length that the metrics have: novelty, diversity and popularity per
+        user, and coverage, inequality and popularity lift of all lists together (``report.overall``); definitions in
+        :mod:`graphrec.evaluation.beyond`. Popularity is that of the training part of a split, else of what the recommender
+        was built from. Items count as alike, for diversity, as far as the same people have them in training, which is the
+        same for every model; with ``"embeddings"`` as far as the model's own rows for them are, which cannot be compared
+        between models; with features of the items, as far as these are.
+    user_groups : mapping of ids to names, Series of names by id, or "history"
+        Groups of people for ``report.by_user_group``: the means over each. ``"history"``: thirds by how much they have in
+        training. Every user with a test item must be in one.
+    item_groups : mapping of ids to names, Series of names by id, or "popularity"
+        Groups of items for ``report.by_item_group``: how much of the lists each takes, and how many of its test items are
+        found. ``"popularity"``: head, mid and tail, which have the first 20 %, the middle 60 % and the last 20 % of all
+        training interactions. Every item must be in one.
 
     Returns
     -------
@@ -93,13 +126,34 @@ def evaluate(
     -----
     UserWarning
         The test pairs were the validation part, on which the model was selected.
+
+    Examples
+    --------
+    >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2)
+    >>> report = gr.evaluate(gr.Recommender("itempop").fit(split.train), split, k=20)
+    >>> round(report.mean["recall@20"], 4)
+    0.1288
+    >>> report.per_user.columns.tolist()
+    ['user_id', 'recall@20', 'ndcg@20', 'precision@20', 'hit_rate@20', 'map@20', 'mrr@20']
     """
     check_flag("filter_seen", filter_seen)
     ranker, pairs = _to_rank(recommender, test)
+    train = test.train if isinstance(test, Split) else recommender.train
     if negatives is None:
         if seed is not None:
             raise InputError("seed is of the negatives that are drawn; it does nothing without negatives=….")
-        return full_ranking(ranker, pairs, k, metrics, rank_seen=not filter_seen)
+        return full_ranking(
+            ranker,
+            pairs,
+            k,
+            metrics,
+            rank_seen=not filter_seen,
+            beyond=_measured_against(recommender, train, beyond),
+            user_groups=None if user_groups is None else (user_groups, train),
+            item_groups=None if item_groups is None else (item_groups, train),
+        )
+    if beyond is not False or user_groups is not None or item_groups is not None:
+        raise InputError("beyond and groups are of lists from the whole catalogue, not of the sampled protocol (negatives=…).")
     if not filter_seen:
         raise InputError("filter_seen=False is for rankings of the whole catalogue, not for the sampled protocol.")
     if metrics is not None or not isinstance(k, int | np.integer) or isinstance(k, bool):
@@ -109,6 +163,8 @@ def evaluate(
 
 def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[str, float]:
     """Errors of predicted ratings on held-out ones.
+
+    Refused where scores are certainly no ratings: after a loss of rankings, or from a solved model that reads no ratings.
 
     Parameters
     ----------
@@ -121,8 +177,39 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
     -------
     dict
         ``rmse``, ``mae`` and ``mse``.
+
+    Examples
+    --------
+    >>> train = gr.Interactions.from_indices([0, 0, 1], [0, 1, 1], ratings=[5, 3, 4], n_items=2)
+    >>> test = gr.Interactions.from_indices([1], [0], ratings=[5], n_items=2)
+    >>> errors = gr.evaluate_ratings(gr.Recommender("bias").fit(train), test)
+    >>> {name: round(value, 4) for name, value in errors.items()}
+    {'rmse': 0.9582, 'mae': 0.9582, 'mse': 0.9181}
     """
+    if not recommender.scores_are_ratings:
+        raise InputError(
+            f"evaluate_ratings: {recommender!r} was not fitted to ratings, and its scores are none; "
+            "fit with loss='mse', or use evaluate, which ranks."
+        )
     return rating_errors(recommender.ranker, _test_part(test))
+
+
+def _measured_against(recommender: Fitted, train: Interactions, beyond: bool | str | Features) -> Beyond | None:
+    if isinstance(beyond, Features):
+        return from_features(train, beyond)
+    if beyond is False:
+        return None
+    if beyond is True:
+        return from_training(train)
+    if beyond != "embeddings":
+        raise InputError(f"beyond takes True, False, 'embeddings' or Features of the items, got {beyond!r}.")
+    model = recommender.model
+    if not isinstance(model, Model):
+        raise InputError(f"{type(model).__name__} has no embeddings of items; beyond=True goes by the people they share.")
+    model = as_evaluated(model)
+    with torch.no_grad():
+        rows = encoding_of(model, model.encode_for_ranking()).items.full()
+    return from_embeddings(train, rows.detach().float().cpu().numpy())
 
 
 def _to_rank(recommender: Fitted, test: Interactions | Split) -> tuple[Ranker, Interactions]:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 
 from graphrec.data.interactions import Interactions
+from graphrec.distributed.group import Group
 from graphrec.errors import InputError
-from graphrec.evaluation.full_ranking import check_k, full_ranking
+from graphrec.evaluation.full_ranking import check_k, check_parts, full_ranking
 from graphrec.evaluation.metrics import parse
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.sampled import sampled_ranking
 from graphrec.models.base import Scorer
 from graphrec.ranking.ranker import Ranker
+from graphrec.ranking.shared_ranker import SharedRanker
 
 __all__ = ["ERRORS", "Evaluator"]
 
@@ -34,6 +36,8 @@ class Evaluator:
         Give ``valid_loss`` beside an error of ratings: the mean squared error, where that is what is trained.
     seed : int
         Of the items drawn for the sampled protocol, which are the same at every evaluation.
+    group : Group, optional
+        Processes that rank together, each a part of the items; all evaluate at the same time.
 
     Raises
     ------
@@ -41,10 +45,13 @@ class Evaluator:
         An unknown metric, or a list longer than the catalogue.
     """
 
-    def __init__(self, metrics: Sequence[str], seen: Interactions, with_loss: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, metrics: Sequence[str], seen: Interactions, with_loss: bool = False, seed: int = 0, group: Group | None = None
+    ) -> None:
         self.metrics = list(metrics)
         self.seen = seen
         self.seed = seed
+        self.group = group
         self._errors = any(metric in ERRORS for metric in metrics)
         self._with_loss = with_loss and self._errors
         self._sampled: dict[tuple[int, int], list[str]] = {}
@@ -57,9 +64,14 @@ class Evaluator:
                 check_k([] if parsed.k is None else [parsed.k], seen.n_items)
                 self._whole.append(str(parsed))
 
+    def check(self, held_out: Interactions) -> None:
+        """Refuse pairs that a ranking would leave out, before anything is trained."""
+        if self._whole or self._sampled:
+            check_parts(self.seen, held_out, "validation")
+
     def __call__(self, model: Scorer, held_out: Interactions) -> dict[str, float]:
         """The metrics on held-out pairs, in the order of their names, ``valid_loss`` before them."""
-        ranker = Ranker(model, self.seen)
+        ranker = Ranker(model, self.seen) if self.group is None else SharedRanker(model, self.seen, self.group)
         values: dict[str, float] = {}
         if self._errors:
             values |= rating_errors(ranker, held_out)

@@ -11,6 +11,8 @@ import pandas as pd
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
+from graphrec.evaluation.beyond import Beyond
+from graphrec.evaluation.groups import Given, by_item_group, by_user_group, group_items, group_users
 from graphrec.evaluation.metrics import Metric, at_k, parse
 from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
@@ -30,6 +32,9 @@ def full_ranking(
     budget: int = BUDGET,
     warn_cold: bool = True,
     rank_seen: bool = False,
+    beyond: Beyond | None = None,
+    user_groups: tuple[Given, Interactions] | None = None,
+    item_groups: tuple[Given, Interactions] | None = None,
 ) -> Report:
     """Rank all items that the ranker does not leave out, for every user with a test item.
 
@@ -47,6 +52,10 @@ def full_ranking(
         Warn when test users have nothing in train.
     rank_seen : bool
         Rank what the ranker leaves out like all other items.
+    beyond : Beyond, optional
+        What the lists are measured against apart from the test pairs, at the lengths that the metrics have.
+    user_groups, item_groups : (groups, Interactions), optional
+        As of :func:`graphrec.evaluate`, with the training table that they go by.
 
     Returns
     -------
@@ -64,7 +73,8 @@ def full_ranking(
     asked: Any = k
     several = isinstance(asked, Sequence | np.ndarray) and not isinstance(asked, str) and len(asked) > 0
     ks = list(asked) if several else [asked]
-    if not metrics:  # a k that nobody asks for need not fit the catalogue
+    of_lists = beyond is not None or item_groups is not None
+    if not metrics or of_lists:  # a k that nobody asks for need not fit the catalogue
         check_k(ks, test.n_items)
     chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
     check_k([m.k for m in chosen if m.k is not None], test.n_items)
@@ -73,10 +83,14 @@ def full_ranking(
     indptr, _ = test.structure
     users = np.flatnonzero(np.diff(indptr) > 0)
     relevant = np.diff(indptr)[users]
+    # Before anything is ranked: they may be refused.
+    people = None if user_groups is None else group_users(*user_groups, users)
+    things = None if item_groups is None else group_items(*item_groups)
     if rank_seen:
         ranker = ranker.leaving_out(None)
     columns: dict[str, object] = {}
-    depth = min(max(m.depth for m in chosen), test.n_items)
+    lengths = list(dict.fromkeys(m.k for m in chosen if m.k is not None)) or [int(k) for k in ks]
+    depth = min(max([m.depth for m in chosen] + (lengths if of_lists else [])), test.n_items)
     whole = [m for m in chosen if m.k is None]
     if whole:
         ranks, best = ranker.ranks_of(test, depth, budget)
@@ -86,12 +100,29 @@ def full_ranking(
     if depth:
         hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
         columns |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
+    overall: dict[str, float] = {}
+    if beyond is not None:
+        columns |= beyond.per_user(best, lengths)
+        overall = beyond.overall(best, lengths, users)
     n_cold = 0 if seen is None else int((np.diff(seen.structure[0])[users] == 0).sum())
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
-    frame = pd.DataFrame({"user_id": test.user_ids[users], **{str(m): columns[str(m)] for m in chosen}})
+    asked_first = dict.fromkeys([*map(str, chosen), *columns])
+    frame = pd.DataFrame({"user_id": test.user_ids[users], **{name: columns[name] for name in asked_first}})
     ranked = "all items, those in training as well" if rank_seen else "all items but those left out"
-    return Report(frame, Protocol.of(f"{ranked}; ties go to the lower item index", ranker.seen, test), n_cold)
+    means = None if people is None else by_user_group(people, frame)
+    if beyond is not None and people is not None and means is not None:
+        for n in lengths:
+            means[f"popularity_lift@{n}"] = [beyond.lift(best[at, :n], users[at]) for at in (people == g for g in means.index)]
+    return Report(
+        frame,
+        Protocol.of(f"{ranked}; ties go to the lower item index", ranker.seen, test),
+        n_cold,
+        overall=overall,
+        basis={} if beyond is None else beyond.basis,
+        by_user_group=means,
+        by_item_group=None if things is None else by_item_group(things, best, hits, lengths, test),
+    )
 
 
 def check_k(ks: Sequence[int], n_items: int) -> None:
@@ -103,8 +134,8 @@ def check_k(ks: Sequence[int], n_items: int) -> None:
             raise InputError(f"k must be between 1 and the catalogue's {n_items} items, got {k}.")
 
 
-def check_parts(seen: Interactions | None, test: Interactions) -> None:
-    """Refuse what cannot be ranked: no pair, pairs in another id space, and pairs already seen."""
+def check_parts(seen: Interactions | None, test: Interactions, part: str = "test") -> None:
+    """Refuse what cannot be ranked: no pair, pairs in another id space, and pairs already seen; `part` is for messages."""
     if not len(test):
         raise InputError("there is no pair to evaluate on: the table is empty.")
     if seen is None:
@@ -118,8 +149,9 @@ def check_parts(seen: Interactions | None, test: Interactions) -> None:
     if again.any():
         row = int(again.argmax())
         raise InputError(
-            f"{again.sum():,} test pairs are in train (or validation), first at row {row}: user "
-            f"{test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. Evaluate on held-out pairs."
+            f"{again.sum():,} {part} pairs are in train{' (or validation)' if part == 'test' else ''}, first at row {row}: "
+            f"user {test.user_ids[test.users[row]]!s}, item {test.item_ids[test.items[row]]!s}. "
+            f"{'Evaluate' if part == 'test' else 'Select'} on held-out pairs."
         )
 
 

@@ -139,9 +139,9 @@ def parse(text: str) -> Metric:
             return Metric(name, None)
         if name in AT_K:
             raise InputError(f"metric {name!r} needs the length of the list, such as '{name}@20'.")
-        raise unknown_name("metric", text, [*AT_K, *WHOLE])
+        raise unknown_name("metric", text, {*AT_K, *WHOLE})
     if name not in AT_K:
-        raise unknown_name("metric", name, [*AT_K, *WHOLE])
+        raise unknown_name("metric", name, {*AT_K, *WHOLE})
     if not re.fullmatch(r"[1-9]\d*", number):
         raise InputError(f"metric {text!r} must have a positive whole number after the @.")
     return Metric(name, int(number))

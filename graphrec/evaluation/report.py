@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from graphrec.evaluation.protocol import Protocol
+from graphrec.html_table import html_table
 
 __all__ = ["Report"]
 
@@ -26,12 +29,24 @@ class Report:
         Test users with nothing in train.
     candidates : DataFrame or None
         For the sampled protocol: user_id, item_id and the drawn items, one row per test pair.
+    overall : mapping of str to float
+        Figures that all lists have together and no user alone, such as coverage; see :mod:`graphrec.evaluation.beyond`.
+    basis : mapping of str to str
+        What those beyond accuracy were measured against.
+    by_user_group : DataFrame or None
+        A row per group of people: their number n and the means of the metrics over them.
+    by_item_group : DataFrame or None
+        A row per group of items: their number n, test_share, and exposure and recall for each length of list.
     """
 
     per_user: pd.DataFrame
     protocol: Protocol
     n_cold: int = 0
     candidates: pd.DataFrame | None = None
+    overall: Mapping[str, float] = field(default_factory=dict)
+    basis: Mapping[str, str] = field(default_factory=dict)
+    by_user_group: pd.DataFrame | None = None
+    by_item_group: pd.DataFrame | None = None
 
     @property
     def metrics(self) -> list[str]:
@@ -74,7 +89,37 @@ class Report:
         low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return pd.DataFrame({"mean": values.mean(0), "low": low, "high": high}, index=self.metrics)
 
+    def to_dict(self) -> dict[str, Any]:
+        """All means and overall figures by name as plain data; ``by_user_group`` and ``by_item_group`` where there are groups.
+
+        What is undefined is None.
+        """
+        plain: dict[str, Any] = _plain({**self.mean, **self.overall})
+        for name, table in (("by_user_group", self.by_user_group), ("by_item_group", self.by_item_group)):
+            if table is not None:
+                plain[name] = {str(group): _plain(row) for group, row in table.to_dict("index").items()}
+        return plain
+
     def __str__(self) -> str:
-        table = self.interval().to_string(float_format=lambda x: f"{x:.4f}")
+        parts = [f"{_text(self.interval())}\n{self._note()}"]
+        if self.overall:
+            parts.append(_text(pd.Series(self.overall)) + "\nOf all lists together, so without an interval.")
+        parts += [_text(group) for group in (self.by_user_group, self.by_item_group) if group is not None]
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: means with intervals, over whom, and what was ranked."""
+        return html_table("Report", self.interval(), self._note())
+
+    def _note(self) -> str:
         cold = f" {self.n_cold} of them have nothing in train." if self.n_cold else ""
-        return f"{table}\n{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"
+        return f"{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    numbers = {str(name): value if isinstance(value, int) else float(value) for name, value in row.items()}
+    return {name: None if value != value else value for name, value in numbers.items()}
+
+
+def _text(table: pd.DataFrame | pd.Series[float]) -> str:
+    return table.to_string(float_format=lambda x: f"{x:.4f}")

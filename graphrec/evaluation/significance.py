@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from graphrec.errors import InputError
+from graphrec.evaluation.beyond import basis_of
 from graphrec.evaluation.comparison import Comparison
 from graphrec.evaluation.report import Report
 
@@ -32,7 +34,8 @@ def compare(
     baseline : str, optional
         The model that the others are compared with; the last one unless named.
     metrics : sequence of str, optional
-        Those that all reports have, unless given.
+        Those that all reports have, unless given. Figures of all lists together (``report.overall``) stand last, without
+        a test: their p is NaN.
     n_permutations : int
         Random swaps of the sign test (Fisher's randomisation over users, two-sided). The observed signs count as one
         more: p is at least ``1 / (n_permutations + 1)``.
@@ -52,6 +55,14 @@ def compare(
     InputError
         Fewer than two models, a model without a report, an unknown baseline or metric, no shared metric; or reports of
         different protocols: other pairs left out, other test pairs, other candidates.
+
+    Examples
+    --------
+    >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2)
+    >>> reports = {name: gr.evaluate(gr.Recommender(name).fit(split.train), split, k=20) for name in ("ease", "itempop")}
+    >>> gr.compare(reports, metrics=["ndcg@20"])[["model", "baseline", "difference", "p"]].round(4)
+      model  baseline  difference       p
+    0  ease    0.0625      0.1315  0.0001
     """
     runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
     for name, of_model in runs.items():
@@ -59,15 +70,18 @@ def compare(
             raise InputError(f"the runs of {name!r} hold one report twice; each must be of a seed of its own.")
     baseline = _checked(runs, baseline, n_permutations)
     everyone = [run for of_model in runs.values() for run in of_model]
-    shared = [m for m in everyone[0].metrics if all(m in run.metrics for run in everyone)]
+    tested = [m for m in everyone[0].metrics if all(m in run.metrics for run in everyone)]
+    shared = tested + [m for m in everyone[0].overall if all(m in run.overall for run in everyone)]
     for metric in metrics or ():
         if metric not in shared:
             raise InputError(f"metric {metric!r} is not in all reports; shared are {', '.join(shared)}.")
     chosen = list(metrics or shared)
     if not chosen:
         raise InputError("the reports have no metric in common; evaluate all with the same k and metrics.")
+    _check_basis(runs, baseline, chosen, shared)
     users = pd.Index(runs[baseline][0].per_user["user_id"])
-    values = {name: [_by_user(run, chosen, users) for run in of_model] for name, of_model in runs.items()}
+    of_users, of_runs = [m for m in chosen if m in tested], [m for m in chosen if m not in tested]
+    values = {name: [_by_user(run, of_users, users) for run in of_model] for name, of_model in runs.items()}
     spread = any(not isinstance(given, Report) for given in reports.values())
     base = np.mean(values[baseline], axis=0)
     rows = []
@@ -75,18 +89,18 @@ def compare(
         if name == baseline:
             continue
         mine = np.mean(values[name], axis=0)
-        for column, metric in enumerate(chosen):
+        for column, metric in enumerate(of_users):
             difference = mine[:, column] - base[:, column]
-            row = {"model": name, "metric": metric, "mean": float(mine[:, column].mean())}
-            if spread:
-                row |= {"std": _deviation(values[name], column), "seeds": len(runs[name])}
-            row |= {"baseline": float(base[:, column].mean())}
-            if spread:
-                row |= {"baseline_std": _deviation(values[baseline], column), "baseline_seeds": len(runs[baseline])}
-            row |= {"difference": float(difference.mean()), "p": _randomisation_p(difference, n_permutations, seed)}
-            rows.append(row)
+            p = _randomisation_p(difference, n_permutations, seed)
+            means = {which: [float(run[:, column].mean()) for run in values[which]] for which in (name, baseline)}
+            row = _row(name, metric, means[name], means[baseline], spread)
+            rows.append({**row, "difference": float(difference.mean()), "p": p})
+        for metric in of_runs:
+            figures = {which: [float(run.overall[metric]) for run in runs[which]] for which in (name, baseline)}
+            row = _row(name, metric, figures[name], figures[baseline], spread)
+            rows.append({**row, "difference": row["mean"] - row["baseline"], "p": float("nan")})
     table = Comparison(rows)
-    table["p_holm"] = _holm(table["p"].to_numpy())
+    table["p_holm"] = _holm(table["p"].to_numpy(np.float64))
     table.attrs |= {"baseline": baseline, "models": list(runs), "n_users": len(users)}
     return table
 
@@ -118,14 +132,39 @@ def _checked(runs: Mapping[str, Sequence[Report]], baseline: str | None, n_permu
     return baseline
 
 
+def _check_basis(runs: Mapping[str, Sequence[Report]], baseline: str, chosen: Sequence[str], shared: Sequence[str]) -> None:
+    """Refuse figures that were not measured against the same."""
+    first = runs[baseline][0]
+    for metric in chosen:
+        what = basis_of(metric)
+        for name, run in ((name, run) for name, of_model in runs.items() for run in of_model):
+            if what is not None and run.basis.get(what) != first.basis.get(what):
+                others = [other for other in shared if basis_of(other) != what]
+                raise InputError(
+                    f"{metric} of {name!r} and {baseline!r} do not compare like with like: {what} is measured by "
+                    f"{run.basis.get(what)} and {first.basis.get(what)}. Evaluate all on one split with the same beyond=, or "
+                    f"name the others: metrics={others}."
+                )
+
+
+def _row(name: str, metric: str, mine: Sequence[float], base: Sequence[float], spread: bool) -> dict[str, Any]:
+    """The first columns of a row, from the value of each run."""
+    row: dict[str, Any] = {"model": name, "metric": metric, "mean": float(np.mean(mine))}
+    if spread:
+        row |= {"std": _deviation(mine), "seeds": len(mine)}
+    row |= {"baseline": float(np.mean(base))}
+    if spread:
+        row |= {"baseline_std": _deviation(base), "baseline_seeds": len(base)}
+    return row
+
+
 def _by_user(report: Report, metrics: Sequence[str], users: pd.Index) -> npt.NDArray[np.float64]:
     """Values, shape (n_users, n_metrics), in the order of `users`."""
     return report.per_user.set_index("user_id").loc[users, list(metrics)].to_numpy(np.float64)
 
 
-def _deviation(values: Sequence[npt.NDArray[np.float64]], column: int) -> float:
-    """Standard deviation over runs of a metric's mean; NaN for one run."""
-    means = [run[:, column].mean() for run in values]
+def _deviation(means: Sequence[float]) -> float:
+    """Standard deviation over runs; NaN for one run."""
     return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
 
 
@@ -143,9 +182,10 @@ def _randomisation_p(difference: npt.NDArray[np.float64], n: int, seed: int) -> 
 
 
 def _holm(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Holm's step-down correction."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty_like(p)
+    """Holm's step-down correction; what was not tested, NaN, stays so and does not count."""
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested])]
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    corrected = np.full_like(p, np.nan)
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected

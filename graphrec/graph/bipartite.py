@@ -241,6 +241,14 @@ class BipartiteGraph:
         -------
         Adjacency
             On the CPU; see :meth:`Adjacency.to`.
+
+        Examples
+        --------
+        >>> inter = gr.Interactions.from_indices([0, 0], [0, 1])
+        >>> gr.BipartiteGraph(inter).adjacency("sym").to_dense()
+        tensor([[0.0000, 0.7071, 0.7071],
+                [0.7071, 0.0000, 0.0000],
+                [0.7071, 0.0000, 0.0000]])
         """
         if normalisation not in NORMALISATIONS:
             raise unknown_name("normalisation", normalisation, NORMALISATIONS)

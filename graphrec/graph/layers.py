@@ -52,6 +52,12 @@ class LightConv(_HopConv):
     ``SparseTensor`` or torch sparse tensor that holds Â, or an edge index (2, nnz) with `edge_weight`
     (nnz,), whose messages go from row 0 to row 1. All give the same result. Edges are weighed
     beforehand, by ``BipartiteGraph.adjacency(name)``: the layer does not normalise.
+
+    Examples
+    --------
+    >>> graph = gr.BipartiteGraph(gr.Interactions.from_indices([0, 0, 1], [0, 1, 1]))
+    >>> gr.LightConv()(torch.ones(4, 1), graph.adjacency("row")).flatten()
+    tensor([1., 1., 1., 1.])
     """
 
     def forward(self, x: Tensor, graph: Graph, edge_weight: Tensor | None = None) -> Tensor:

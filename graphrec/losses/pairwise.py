@@ -29,6 +29,11 @@ def bpr(pos: Tensor, neg: Tensor) -> Tensor:
     Returns
     -------
     Tensor, scalar
+
+    Examples
+    --------
+    >>> gr.losses.bpr(torch.tensor([2.0, 1.0]), torch.tensor([[0.0], [1.0]]))
+    tensor(0.4100)
     """
     return F.softplus(negatives_of(pos, neg) - pos[:, None]).mean()
 

@@ -39,13 +39,15 @@ def mse(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Ten
     return (weight * (prediction - target).square()).sum() / total
 
 
-def bce_labels(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean binary cross-entropy of logits against labels, which may be probabilities.
+def bce_labels(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean binary cross-entropy of logits against labels, which may be probabilities, or its weighted mean.
 
     Parameters
     ----------
     logits, labels : Tensor, shape (n,)
         Labels are between 0 and 1.
+    weight : Tensor, shape (n,), optional
+        Not negative; where all are 0 the loss is 0.
 
     Returns
     -------
@@ -62,4 +64,8 @@ def bce_labels(logits: Tensor, labels: Tensor) -> Tensor:
             f"bce_labels needs labels from 0 to 1, got values from {float(labels.min()):g} to {float(labels.max()):g}; "
             f"binarize the ratings, or use the loss 'mse'."
         )
-    return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    if weight is None:
+        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    same_shape("logits", logits, "weight", weight)
+    total = weight.sum().clamp(min=torch.finfo(logits.dtype).tiny)
+    return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weight, reduction="sum") / total

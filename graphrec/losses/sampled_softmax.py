@@ -39,6 +39,11 @@ def softmax(pos: Tensor, neg: Tensor, temperature: float = 1.0, log_q: Tensor | 
     -----
     Without `log_q`, scores learnt against negatives drawn in proportion to q estimate the log-odds *over* q:
     adding τ · log q back when ranking gives the same order as the correction here.
+
+    Examples
+    --------
+    >>> gr.losses.softmax(torch.tensor([1.0]), torch.tensor([[0.0, 0.0]]))
+    tensor(0.5514)
     """
     rows = negatives_of(pos, neg)
     tau = above_zero("temperature", temperature)
@@ -49,7 +54,12 @@ def softmax(pos: Tensor, neg: Tensor, temperature: float = 1.0, log_q: Tensor | 
 
 
 def shared_softmax(
-    pos: Tensor, owner: Tensor, neg: Tensor | Product, temperature: float = 1.0, log_q: Tensor | None = None
+    pos: Tensor,
+    owner: Tensor,
+    neg: Tensor | Product,
+    temperature: float = 1.0,
+    log_q: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Softmax of every interaction of a batch of users against negatives the batch shares.
 
@@ -67,6 +77,8 @@ def shared_softmax(
     temperature : float
     log_q : Tensor, shape (m,) or (b, m), optional
         As in :func:`softmax`.
+    weight : Tensor, shape (nnz,), optional
+        How much each interaction counts in the mean; not negative, and where all are 0 the loss is 0.
 
     Returns
     -------
@@ -75,7 +87,11 @@ def shared_softmax(
     _check_shared(pos, owner, neg)
     tau = above_zero("temperature", temperature)
     log_z = log_sum_exp(neg, tau, _importance(log_q, neg))
-    return F.softplus(log_z.index_select(0, owner) - pos / tau).mean()
+    each = F.softplus(log_z.index_select(0, owner) - pos / tau)
+    if weight is None:
+        return each.mean()
+    same_shape("pos", pos, "weight", weight)
+    return (weight * each).sum() / weight.sum().clamp(min=torch.finfo(each.dtype).tiny)
 
 
 def bsl(
@@ -132,6 +148,7 @@ def shared_bsl(
     temperature: float = 0.1,
     negative_temperature: float | None = None,
     power: float | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Bilateral softmax loss of a batch of users with all their items and shared negatives.
 
@@ -146,6 +163,8 @@ def shared_bsl(
     neg : Tensor or Product, shape (b, m)
     temperature, negative_temperature, power : float
         As in :func:`bsl`.
+    weight : Tensor, shape (nnz,), optional
+        How much each interaction counts in the mean E⁺ of its user; not negative.
 
     Returns
     -------
@@ -153,7 +172,14 @@ def shared_bsl(
     """
     _check_shared(pos, owner, neg)
     plus, minus, p = _temperatures(temperature, negative_temperature, power)
-    positive = group_log_mean_exp(pos / plus, owner, neg.shape[0])
+    if weight is None:
+        positive = group_log_mean_exp(pos / plus, owner, neg.shape[0])
+    else:
+        same_shape("pos", pos, "weight", weight)
+        log_w = weight.clamp(min=torch.finfo(pos.dtype).tiny).log()
+        # Σ w e^x / Σ w, by the means of both sums.
+        positive, of_weights = (group_log_mean_exp(x, owner, neg.shape[0]) for x in (pos / plus + log_w, log_w))
+        positive = torch.where(of_weights > -torch.inf, positive - of_weights, positive)
     present = positive > -torch.inf
     negative = log_sum_exp(neg, minus) - math.log(neg.shape[1])
     return (p * negative - positive)[present].mean()

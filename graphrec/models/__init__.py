@@ -25,12 +25,18 @@ from graphrec.models.filters.turbocf import TurboCF
 from graphrec.models.graph.dgcf import DGCF
 from graphrec.models.graph.gcmc import GCMC
 from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.lightgcnlw import LightGCNLW
 from graphrec.models.graph.lightgcnpp import LightGCNPP
 from graphrec.models.graph.lrgccf import LRGCCF
+from graphrec.models.graph.mgdcf import MGDCF
+from graphrec.models.graph.ncl import NCL
+from graphrec.models.graph.nescl import NESCL
 from graphrec.models.graph.ngcf import NGCF
 from graphrec.models.graph.pinsage import PinSage
 from graphrec.models.graph.sgl import SGL
+from graphrec.models.graph.simgcl import SimGCL
 from graphrec.models.graph.simplex import SimpleX
+from graphrec.models.graph.xsimgcl import XSimGCL
 from graphrec.models.hybrids.blend import Blend
 from graphrec.models.hybrids.hybrid import Hybrid
 from graphrec.models.neighbours.itemknn import ItemKNN
@@ -55,9 +61,12 @@ __all__ = [
     "IALS",
     "LRGCCF",
     "MF",
+    "MGDCF",
     "MLP",
     "MODELS",
     "NCF",
+    "NCL",
+    "NESCL",
     "NGCF",
     "SGL",
     "SLIM",
@@ -74,6 +83,7 @@ __all__ = [
     "ItemKNN",
     "ItemPop",
     "LightGCN",
+    "LightGCNLW",
     "LightGCNPP",
     "Model",
     "MultDAE",
@@ -87,6 +97,7 @@ __all__ = [
     "Rows",
     "Scorer",
     "Scoring",
+    "SimGCL",
     "SimpleX",
     "Solved",
     "Step",
@@ -94,6 +105,7 @@ __all__ = [
     "TurboCF",
     "UltraGCN",
     "UserKNN",
+    "XSimGCL",
     "embedding",
 ]
 
@@ -116,13 +128,17 @@ MODELS: dict[str, type[Scorer]] = {
     "itemknn": ItemKNN,
     "itempop": ItemPop,
     "lightgcn": LightGCN,
+    "lightgcnlw": LightGCNLW,
     "lightgcnpp": LightGCNPP,
     "lrgccf": LRGCCF,
     "mf": MF,
+    "mgdcf": MGDCF,
     "mlp": MLP,
     "multdae": MultDAE,
     "multvae": MultVAE,
     "ncf": NCF,
+    "ncl": NCL,
+    "nescl": NESCL,
     "neumf": NeuMF,
     "ngcf": NGCF,
     "p3alpha": P3alpha,
@@ -131,11 +147,13 @@ MODELS: dict[str, type[Scorer]] = {
     "random": Random,
     "rp3beta": RP3beta,
     "sgl": SGL,
+    "simgcl": SimGCL,
     "simplex": SimpleX,
     "slim": SLIM,
     "turbocf": TurboCF,
     "userknn": UserKNN,
     "ultragcn": UltraGCN,
+    "xsimgcl": XSimGCL,
 }
 
 # Models over other models and tables of features: Recommender knows their names; the command line cannot give what they need.

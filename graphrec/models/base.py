@@ -41,6 +41,8 @@ class Scorer(nn.Module):
         Whether a user without any interaction cannot be served.
     reads_ratings : bool
         Whether ratings make a difference to the model itself; a loss may read them all the same.
+    reads_weights : bool
+        The same of weights: histories that it is given then hold them, divided by their mean over the training pairs.
     starting_options : tuple of str
         Options of the constructor that only say where training starts. A loaded model is built without them.
     """
@@ -48,6 +50,7 @@ class Scorer(nn.Module):
     needs_training: ClassVar[bool] = False
     personalised: ClassVar[bool] = True
     reads_ratings: ClassVar[bool] = False
+    reads_weights: ClassVar[bool] = False
     starting_options: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
 
@@ -167,6 +170,19 @@ class Model(Scorer, DotProduct):
         Whether the model's hops in training read their tables in :attr:`hop_storage`.
     hop_storage : torch.dtype or None
         The 16 bits that the option ``precision`` asks for, while a training lasts.
+
+    Examples
+    --------
+    >>> class Mine(gr.models.Model):
+    ...     def __init__(self, train, *, dim=8):
+    ...         super().__init__(train)
+    ...         self.users, self.items = (gr.models.embedding(n, dim) for n in (self.n_users, self.n_items))
+    ...
+    ...     def encode(self):
+    ...         return gr.models.Encoding(gr.models.Table(self.users), gr.models.Table(self.items))
+    >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+    >>> gr.Recommender(Mine, dim=4).fit(liked, epochs=2, progress=False).recommend(0, k=2)["rank"].tolist()
+    [1, 2]
     """
 
     needs_training: ClassVar[bool] = True
@@ -191,6 +207,15 @@ class Model(Scorer, DotProduct):
 
         Optimisers that can then touch these rows only. A class that defines `encode`, `penalty` or `auxiliary` is taken for one
         without such tables, unless it says so itself.
+        """
+        return None
+
+    def column_tables(self) -> tuple[nn.Parameter, ...] | None:
+        """All parameters, if several processes may each train some of their columns; None otherwise.
+
+        Nothing in training may then couple the columns but scores, which are dot products or cosines of rows, and the usual
+        penalty. A class that defines any of the methods from which training computes a loss is taken for one where it is not
+        so, unless it says so itself.
         """
         return None
 
@@ -335,6 +360,7 @@ class Solved(Scorer):
 # What a class may declare, and the methods of which the declaration speaks.
 _DECLARED = {
     "row_tables": {"encode", "penalty", "auxiliary"},
+    "column_tables": {"encode", "score", "score_all", "score_pairs", "score_matrix", "penalty", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
 }
 
@@ -346,6 +372,13 @@ def encoding_of(model: Model, encoding: object) -> Encoding:
     for what, rows, n in (("users", encoding.users, model.n_users), ("items", encoding.items, model.n_items)):
         if isinstance(rows, Table):
             _check_rows(model, what, rows.weight, n)
+    if type(model).score is DotProduct.score and isinstance(encoding.users, Table) and isinstance(encoding.items, Table):
+        widths = encoding.users.weight.shape[1], encoding.items.weight.shape[1]
+        if widths[0] != widths[1]:
+            raise InputError(
+                f"{type(model).__name__}.encode() gives users of {widths[0]} and items of {widths[1]} dimensions, "
+                "of which there is no dot product; make them equal, or override score and score_all."
+            )
     return encoding
 
 

@@ -71,6 +71,11 @@ class Encoding:
         self._ego_users = ego_users
         self._ego_items = ego_items
 
+    @property
+    def before_lengths(self) -> Encoding:
+        """The encoding of which this one is the rows brought to length 1; itself where rows keep their lengths."""
+        return self
+
     def gather(self, users: Tensor, items: Tensor) -> Gathered:
         """Both sides of a training step in one call, so that a model can share the work between them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from graphrec.deferred import sparse
 from graphrec.models.encoding import Rows
 
-__all__ = ["DotProduct", "Likeness", "MadeOnce", "People", "Scoring", "TableScoring", "as_evaluated", "cosines"]
+__all__ = ["DotProduct", "Likeness", "MadeOnce", "People", "Scoring", "TableScoring", "Tables", "as_evaluated", "cosines"]
 
 Likeness = Callable[[Tensor], Tensor]
 People: TypeAlias = "Callable[[sparse.csr_matrix], Tensor]"
@@ -59,6 +59,14 @@ class Scoring(Protocol):
     def similarity(self, index: Tensor) -> Tensor:
         """Similarity of some items to all, shape (b, n_items)."""
         ...
+
+
+class Tables(NamedTuple):
+    """The rows of all users (n_users, d) and items (n_items, d), and whether their dot product is the score."""
+
+    users: Tensor
+    items: Tensor
+    dot_product: bool
 
 
 class DotProduct:
@@ -136,6 +144,10 @@ class TableScoring:
     def users(self, index: Tensor) -> Tensor:
         """Rows (b, d)."""
         return self._users.rows(index)
+
+    def tables(self) -> Tables:
+        """All rows that scores are made of; those of users are computed if they are made of histories."""
+        return Tables(self._users.full(), self._items, self._scorer.dot_product)
 
     def people(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows (b, d) of people who were not there in training."""

@@ -87,6 +87,11 @@ def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
     ------
     InputError
         There is no such preset, or nothing of its own for the data set; the sentence says for which there is.
+
+    Examples
+    --------
+    >>> gr.preset("lightgcn-2020", dim=32)
+    Recommender('lightgcn', dim=32, layers=3, normalisation='sym', init_std=0.1): not fitted
     """
     tables = read_preset(name, data)
     model = dict(tables["model"])

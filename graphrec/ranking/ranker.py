@@ -15,7 +15,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
-from graphrec.models.scoring import Scoring, as_evaluated
+from graphrec.models.scoring import Scoring, Tables, as_evaluated
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
@@ -171,14 +171,17 @@ class Ranker:
         n = len(lists.rows)
         if not n or not lists.k or (lists.items is not None and not len(lists.items)):
             return lists.best, lists.scores
-        whole = self._scoring.whole_rows
+        self._fill(lists, budget, blocks)
+        self._require_finite(lists.bad, lists.people)
+        return lists.best, lists.scores
+
+    def _fill(self, lists: _Lists, budget: int, blocks: Blocks | None) -> None:
+        n, whole = len(lists.rows), self._scoring.whole_rows
         if self.on_host:
             width = self.n_items if lists.items is None or whole else len(lists.items)
             self._fill_on_host(lists, blocks or plan_blocks(n, width, whole, budget))
         else:
             self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
-        self._require_finite(lists.bad, lists.people)
-        return lists.best, lists.scores
 
     def _fill_on_host(self, lists: _Lists, blocks: Blocks) -> None:
         from graphrec.ranking.kernels import scan
@@ -353,6 +356,16 @@ class Ranker:
             raise FloatingPointError("the model gives similarities of items that are not finite numbers.")
         return best, scores
 
+    def tables(self) -> Tables | None:
+        """The rows of all users and items on the host, as copies; None where scores are not made of such rows."""
+        made = getattr(self._scoring, "tables", None)  # a scoring of one's own need not have it
+        if made is None:
+            return None
+        with torch.no_grad():
+            tables: Tables = made()
+            users, items = (rows.detach().float().cpu().clone() for rows in (tables.users, tables.items))
+            return Tables(users, items, tables.dot_product)
+
     def explain(self, table: Interactions, user: int, item: int) -> Contributions:
         """What the score of a user with an item is made of.
 
@@ -380,7 +393,8 @@ class Ranker:
             if explaining is not None:
                 return explaining(user, item)
         score = float(self.pairs(np.array([user]), np.array([[item]]))[0, 0])
-        return leaving_one_out(self._scoring, table.to_csr()[user], item, score, type(self._model).__name__)
+        history = table.to_csr("relative" if table.ratings is None else "ratings")[user]
+        return leaving_one_out(self._scoring, history, item, score, type(self._model).__name__)
 
     def _require_finite(self, bad: npt.NDArray[Any], people: _Known | _New) -> None:
         """Scores that are NaN or infinite have no order, and no figure follows from them."""

@@ -21,6 +21,7 @@ from graphrec.recommender.refitting import refitted
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.choose import refuse_for_solved
+from graphrec.training.signature import given, with_options
 
 __all__ = ["Blend"]
 
@@ -39,8 +40,11 @@ class Blend(Recommender):
 
     Examples
     --------
-    >>> blend = gr.Blend([rec_a, rec_b]).fit(split.train, valid=split.valid)    # doctest: +SKIP
-    >>> blend.weights, blend.members[0].similar_items([50])                     # doctest: +SKIP
+    >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2, valid=0.1)
+    >>> members = [gr.Recommender(name).fit(split.train) for name in ("itempop", "itemknn")]
+    >>> blend = gr.Blend(members).fit(split.train, valid=split.valid)
+    >>> len(blend.weights), round(sum(blend.weights), 4)
+    (2, 1.0)
     """
 
     def __init__(self, members: Sequence[Recommender], weights: Sequence[float] | None = None, top: int = 50) -> None:
@@ -67,6 +71,7 @@ class Blend(Recommender):
         assert isinstance(model, BlendModel)
         return [float(weight) for weight in model.weights.tolist()]
 
+    @with_options("metric", "seed", "device", "progress")
     def fit(
         self,
         train: Interactions,
@@ -108,8 +113,9 @@ class Blend(Recommender):
             Nothing to choose the weights on, or members of another id space or that were trained on validation pairs.
         """
         fitting.check_tables(train, valid)
-        given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
-        refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, given)
+        options = given(options)
+        others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+        refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, others)
         if valid is None and (refit or self.hyper["weights"] is None):
             raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")
         device = resolve_device(options.get("device", "auto"))

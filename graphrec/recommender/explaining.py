@@ -10,18 +10,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.contributions import Contributions
 from graphrec.ranking.explaining import people_between
 from graphrec.ranking.ranker import Ranker
 from graphrec.recommender.newcomers import counts_ratings
 from graphrec.recommender.state import State
 
-__all__ = ["as_read", "explanation", "strongest"]
+__all__ = ["as_read", "explanation", "own_items", "strongest"]
 
 
 def as_read(state: State) -> Interactions:
-    """The training table as the model sees it: without ratings where it reads none, for histories are then ones."""
-    return state.built_from if counts_ratings(state) else replace(state.built_from, ratings=None)
+    """The training table as the model sees it: without ratings and weights where it reads none, for histories are then ones."""
+    table = state.built_from if counts_ratings(state) else replace(state.built_from, ratings=None)
+    return table if state.model.reads_weights else replace(table, weights=None)
 
 
 def explanation(ranker: Ranker, table: Interactions, user: int, item: int) -> pd.DataFrame:
@@ -59,17 +59,22 @@ def strongest(
     best = np.full((len(pairs), n), -1, np.int64)
     for row, (user, item) in enumerate(pairs):
         if user not in without:
-            items, totals = _by_item(ranker.explain(table, user, item))
-            order = np.argsort(-totals, kind="stable")
-            order = order[totals[order] > 0][:n]
-            best[row, : len(order)] = items[order]
+            items, _ = own_items(ranker, table, user, item, n)
+            best[row, : len(items)] = items
     return {f"reason_{place + 1}": _ids(table, best[:, place]) for place in range(n)}
 
 
-def _by_item(parts: Contributions) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def own_items(
+    ranker: Ranker, table: Interactions, user: int, item: int, n: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The own items of a user that raise the score of an item most, at most `n`, and how much, over all their paths."""
+    parts = ranker.explain(table, user, item)
     about = parts.items >= 0
     items, place = np.unique(parts.items[about], return_inverse=True)
-    return items, np.bincount(place, weights=parts.values[about], minlength=len(items)).astype(np.float64)
+    totals = np.bincount(place, weights=parts.values[about], minlength=len(items)).astype(np.float64)
+    order = np.argsort(-totals, kind="stable")
+    order = order[totals[order] > 0][:n]
+    return items[order], totals[order]
 
 
 def _ids(table: Interactions, items: npt.NDArray[np.int64]) -> Any:

@@ -12,12 +12,15 @@ from typing import Any
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
 from graphrec.devices import resolve_device, seeded
+from graphrec.distributed.columns import SharedColumns
+from graphrec.distributed.group import Group
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.callbacks import StopAfter
+from graphrec.training.column_trainer import ColumnTrainer
 from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
@@ -79,6 +82,22 @@ def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
     )
 
 
+def _say_unread_weights(plan: Plan, table: Interactions) -> None:
+    """Warn once a fit of weights that differ among themselves where the model does not read them."""
+    if not plan.kind.reads_weights and table.pair_weights is not None:
+        warnings.warn(
+            f"the table has weights and {plan.name} does not read them: every pair counts alike. The item filters, ials and "
+            "itempop do, and so does whatever is trained by a loss of the library other than 'masked_mse'.",
+            stacklevel=4,
+        )
+
+
+def _check_joined(train: Interactions, valid: Interactions | None) -> None:
+    """Refuse to train on two tables at once of which one has weights: all pairs would then count alike."""
+    if valid is not None and (train.weights is None) != (valid.weights is None):
+        raise InputError("refit=True trains on train and valid together, and only one of them has weights.")
+
+
 def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = ()) -> Scorer:
     """The model with its initial weights; `but` names options that are left at their defaults.
 
@@ -91,6 +110,9 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
 def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool, device: str = "auto") -> State:
     """A solved model, on a device; `refit` solves it from train and valid together."""
     _say_unread_ratings(plan, train)
+    _say_unread_weights(plan, train)
+    if refit:
+        _check_joined(train, valid)
     where = resolve_device(device)
     shown = train if valid is None else joined(train, valid)
     built_from = shown if refit else train
@@ -111,6 +133,7 @@ def train(
     resume: bool,
     refit: bool,
     earlier: State | None,
+    group: Group | None = None,
 ) -> State:
     """A trained model.
 
@@ -123,9 +146,15 @@ def train(
         As of :meth:`graphrec.Recommender.fit`.
     earlier : State, optional
         What a warm start goes on from; it is left as it is.
+    group : Group, optional
+        The processes that train it together; each ends with the whole model.
     """
     if not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
         _say_unread_ratings(plan, table)
+    if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
+        _say_unread_weights(plan, table)
+    if refit:
+        _check_joined(table, valid)
     if earlier is None:
         model = build(plan, table, options.seed)
         stage, built_from, shown, rows = 0, table, table, []
@@ -133,7 +162,7 @@ def train(
         model = copy.deepcopy(earlier.model)
         stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
         shown = joined(earlier.shown, table)
-    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage)
+    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected = valid is not None and ended.best_epoch is not None
     if valid is not None:
@@ -142,7 +171,7 @@ def train(
         both = joined(table, valid)
         again = build(plan, both, options.seed)
         stop = StopAfter(ended.best_epoch or options.epochs)
-        if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0).interrupted:
+        if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0, group).interrupted:
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=3)
         else:
             model, built_from = again, both
@@ -159,9 +188,20 @@ def run(
     checkpoint: Path | None,
     resume: bool,
     stage: int,
+    group: Group | None = None,
 ) -> TrainingState:
     """Train a model as it stands, on a table that shares its id space."""
     assert isinstance(model, Model)
-    evaluate = None if valid is None else Evaluator(options.metrics, table, with_loss=options.loss == "mse")
+    evaluate = None if valid is None else Evaluator(options.metrics, table, options.loss == "mse", group=group)
+    if evaluate is not None and valid is not None:
+        evaluate.check(valid)
+    if group is not None:
+        shared = SharedColumns(model, group)
+        shared.cut()
+        ended = ColumnTrainer(shared, options, evaluate, callbacks, identity=plan.identity, stage=stage).fit(
+            table, valid, checkpoint, resume
+        )
+        shared.join()
+        return ended
     trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
     return trainer.fit(table, valid, checkpoint, resume)

@@ -37,6 +37,14 @@ def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu
     ------
     InputError
         The folder is missing, damaged, or holds a class that was not passed; or the device is not there.
+
+    Examples
+    --------
+    >>> liked = gr.Interactions.from_indices([0, 0, 1, 1], [0, 1, 1, 2])
+    >>> gr.Recommender("itempop").fit(liked).save("run")
+    >>> gr.load("run").recommend(0, k=1)[["user_id", "item_id", "rank"]]
+       user_id  item_id  rank
+    0        0        2     1
     """
     where = resolve_device(device)
     recommender = _restored(artefact.read(Path(path)), Path(path), model)

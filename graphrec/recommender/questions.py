@@ -73,6 +73,11 @@ class Questions:
         return self._state is not None and self._state.selected
 
     @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a predicted rating, by the model and the loss."""
+        return self._fitted.scores_are_ratings
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """How the model was trained: every option of fit as plain data; empty for a solved model."""
         return {} if self._state is None else self._state.options
@@ -129,8 +134,9 @@ class Questions:
         candidates, exclude : sequence, optional
             Items to choose from, and items to leave out, for every user.
         cold : {"error", "skip", "popular"}
-            What to do about users without any training interaction, where the model needs one: refuse, leave them out,
-            or give them the items with the most users, whose number is then the score.
+            What to do about users who are not in the training table, and those without any interaction there where the
+            model needs one: refuse, leave them out, or give them the items with the most users, whose number is then the
+            score.
         explain : int
             Add columns reason_1, reason_2, … with this many of the user's own items, those that raise the score most (see
             :meth:`explain`); missing where fewer do.
@@ -143,10 +149,18 @@ class Questions:
         Raises
         ------
         InputError
-            An unknown id, a user without any training interaction (for models that need one, unless `cold` says
-            otherwise), or `k` outside 1 … n_items.
+            An unknown item, an unknown user or one without any training interaction (for models that need one) unless `cold`
+            says otherwise, an id of another type, or `k` outside 1 … n_items.
         FloatingPointError
             A score is not a finite number.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("itemknn").fit(liked).recommend([0, 1], k=1, explain=1)
+           user_id  item_id     score  rank  reason_1
+        0        0        2  0.015086     1         1
+        1        1        2  0.015086     1         1
         """
         if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
             raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
@@ -155,8 +169,14 @@ class Questions:
             raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
         table = self.train
         check_k([k], table.n_items)
-        index, items = table.user_index(users), self._choice(candidates, exclude)
-        without = np.flatnonzero(self._fitted.has_nothing[index]) if self.kind.personalised else np.zeros(0, np.int64)
+        items = self._choice(candidates, exclude)
+        index, ids = table.find_users(users)
+        if cold == "error" and (index < 0).any():
+            table.user_index(users)  # says which
+        nothing = index < 0
+        if self.kind.personalised:
+            nothing |= self._fitted.has_nothing[index]
+        without = np.flatnonzero(nothing)
         if len(without) and cold == "error":
             raise InputError(
                 f"user {table.user_ids[index[without[0]]]!s} has no training interaction to recommend from; "
@@ -164,22 +184,26 @@ class Questions:
             )
         if len(without) and cold == "skip":
             index, without = np.delete(index, without), without[:0]
+            ids = table.user_ids[index]
         ranker = self.ranker if filter_seen else self.ranker.leaving_out(None)
         warm = np.delete(np.arange(len(index)), without)
         best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
         best[warm], scores[warm] = ranker.top_k(index[warm], k, items)
         if len(without):
             popular = self._fitted.popularity.leaving_out(ranker.seen)
-            best[without], scores[without] = popular.top_k(index[without], k, items)
+            known, unknown = without[index[without] >= 0], without[index[without] < 0]
+            best[known], scores[known] = popular.top_k(index[known], k, items)
+            if len(unknown):  # nobody of them has seen anything: one list for all
+                best[unknown], scores[unknown] = popular.leaving_out(None).top_k(np.zeros(1, np.int64), k, items)
         row, column = np.nonzero(best >= 0)
         reasons = {}
         if explain:
             pairs = [(int(u), int(i)) for u, i in zip(index[row], best[row, column], strict=True)]
-            unknown = frozenset(int(u) for u in index[without])
-            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), unknown)
+            nobody = frozenset(int(u) for u in index[without])
+            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), nobody)
         return pd.DataFrame(
             {
-                "user_id": table.user_ids[index[row]],
+                "user_id": ids[row],
                 "item_id": table.item_ids[best[row, column]],
                 "score": scores[row, column],
                 "rank": column + 1,
@@ -223,6 +247,13 @@ class Questions:
             a model that cannot take in new people.
         FloatingPointError
             A score is not a finite number.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("ease").fit(liked).recommend_new({"somebody": [2]}, k=1)[["user_id", "item_id"]]
+            user_id  item_id
+        0  somebody        3
         """
         state = self._fitted
         check_k([k], state.built_from.n_items)
@@ -257,6 +288,14 @@ class Questions:
         ------
         InputError
             An unknown id, or a model that gives no reasons.
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> rec = gr.Recommender("itemknn", similarity="cosine").fit(liked)
+        >>> why = rec.explain(2, 0)
+        >>> bool(abs(why["contribution"].sum() - rec.score(2, 0)[0]) < 1e-6)
+        True
         """
         table = self.train
         rows, columns = table.user_index([user]), table.item_index([item])
@@ -283,6 +322,13 @@ class Questions:
         -------
         DataFrame
             item_id, similar_id, score, rank (from 1).
+
+        Examples
+        --------
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender("itemknn").fit(liked).similar_items(2, k=1)[["item_id", "similar_id"]]
+           item_id  similar_id
+        0        2           3
         """
         table = self.train
         check_k([k], table.n_items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 import torch
@@ -13,14 +13,19 @@ import torch
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
+from graphrec.distributed.group import joined
 from graphrec.errors import InputError, check_flag, unknown_name
 from graphrec.evaluation.report import Report
+from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.recommender import artefact, fitting, updating
-from graphrec.recommender.questions import Questions
+from graphrec.recommender.parameters import Parameters
 from graphrec.recommender.state import State
+from graphrec.recommender.vectors import Vectors
 from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.keywords import FitKeywords
+from graphrec.training.signature import given, with_options
 
 __all__ = ["NAMED", "Recommender"]
 
@@ -28,7 +33,7 @@ NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender(Questions):
+class Recommender(Vectors, Parameters):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
@@ -51,6 +56,18 @@ class Recommender(Questions):
         Every candidate of the search that found it.
     titles : Series or None
         Names of items by their ids, saved with the recommender; those of the command line's ``--items``.
+
+    Examples
+    --------
+    >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+    >>> rec = gr.Recommender("mf", dim=4).fit(liked, epochs=5, seed=0, progress=False)
+    >>> rec
+    Recommender('mf', dim=4): fitted on Interactions(7 pairs of 3 users and 4 items)
+    >>> sorted(rec.recommend(0, k=2)["item_id"])
+    [2, 3]
+    >>> gr.Recommender("mf", factors=4)
+    Traceback (most recent call last):
+    graphrec.errors.InputError: unknown option of model mf 'factors'; here it is called 'dim'.
     """
 
     titles: pd.Series[str] | None = None
@@ -75,8 +92,18 @@ class Recommender(Questions):
         fitted = "not fitted" if self._state is None else f"fitted on {self._state.built_from!r}"
         return f"Recommender({self.name!r}{hyper}): {fitted}"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the model, its options, what it was fitted on, and the end of its history."""
+        state, told = self._state, dict(self.hyper)
+        if state is None:
+            return html_table(f"{self.name}, not fitted", told)
+        told |= {"fitted on": repr(state.built_from), "validation pairs": 0 if state.valid is None else len(state.valid)}
+        told |= {} if state.best_epoch is None else {"best epoch": state.best_epoch}
+        return html_table(f"{self.name}, fitted", told, *([self.history.tail(3)] if state.history else []), index=False)
+
     # ---- training -----------------------------------------------------------------------------
 
+    @with_options()
     def fit(
         self,
         train: Interactions,
@@ -87,7 +114,8 @@ class Recommender(Questions):
         resume: bool = False,
         refit: bool = False,
         warm_start: bool = False,
-        **options: Any,
+        distributed: bool = False,
+        **options: Unpack[FitKeywords],
     ) -> Recommender:
         """Train, or solve in closed form.
 
@@ -100,23 +128,31 @@ class Recommender(Questions):
         callbacks : sequence
             Objects with any of the methods of :class:`graphrec.training.callbacks.Callback`.
         checkpoint : path, optional
-            Folder to which the whole training state is written after each epoch.
+            Folder to which the whole training state is written after each epoch. One that has an older state is said, and
+            replaced after the first epoch, unless `resume` is true.
         resume : bool
-            Go on from the state in `checkpoint`, bit for bit as if training had not stopped.
+            Go on from the state in `checkpoint`, bit for bit as if training had not stopped; where there is none yet, that is
+            said, and training begins.
         refit : bool
             Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs, under the same
             learning-rate schedule.
         warm_start : bool
             Go on from the present weights with a new optimiser: a further stage of training. The model keeps what it was
             built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
+        distributed : bool
+            Train together with the other processes of torch's process group, or of those that torchrun has started: all of
+            them call `fit` with the same arguments, each holds some columns of every embedding table, and each ends with the
+            whole recommender, equal to what one process makes up to rounding. Callbacks are called in process 0 alone, which
+            also writes `checkpoint`.
         **options
-            See :class:`graphrec.training.options.FitOptions`; what is not given comes from the model's own
-            defaults. Models in closed form take `device` only, and what asks for nothing.
+            How to train: every field of :class:`graphrec.training.options.FitOptions`, told below. What is not given is the
+            model's own default, and the library's where it has none. Models in closed form take `device` only, and what
+            asks for nothing.
 
         Returns
         -------
         Recommender
-            This object.
+            This object. After Ctrl-C (KeyboardInterrupt) it is fitted with the weights learnt so far, and a warning says so.
 
         Raises
         ------
@@ -126,21 +162,24 @@ class Recommender(Questions):
             The loss became NaN or infinite; the message says in which epoch and step.
         """
         fitting.check_tables(train, valid)
-        for name, value in (("resume", resume), ("refit", refit), ("warm_start", warm_start)):
+        named = given(dict(options))
+        flags = {"resume": resume, "refit": refit, "warm_start": warm_start, "distributed": distributed}
+        for name, value in flags.items():
             check_flag(name, value)
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         plan = self._plan()
         if issubclass(self.kind, Solved):
-            given = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
-            refuse_for_solved(self.name, self.kind.reads, options, given)
-            self._state = fitting.solve(plan, train, valid, refit, options.get("device", "auto"))
+            others = {"callbacks": callbacks, "checkpoint": checkpoint, **flags, "refit": False}
+            refuse_for_solved(self.name, self.kind.reads, named, others)
+            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"))
             return self
         if warm_start:
             self._check_warm_start(train, refit)
+        chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
         self._state = fitting.train(
             plan,
-            choose({**self.kind.defaults_for(train), **self.fit_defaults}, options, train, valid, refit),
+            chosen,
             train,
             valid,
             callbacks=callbacks,
@@ -148,10 +187,12 @@ class Recommender(Questions):
             resume=resume,
             refit=refit,
             earlier=self._fitted if warm_start else None,
+            group=joined() if distributed else None,
         )
         return self
 
-    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Recommender:
+    @with_options()
+    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Unpack[FitKeywords]) -> Recommender:
         """Take in what has happened since: new pairs of known people and things, and new people and things.
 
         The id space grows: new ids follow the old ones, whose indices stay. A solved model is solved again. A trained one
@@ -178,12 +219,13 @@ class Recommender(Questions):
         Raises
         ------
         InputError
-            `more` is no table, has ids of another type or no ratings where the model needs them; an option is unknown or
-            means nothing; the model stands on another recommender or on features, which do not know the new ids.
+            `more` is no table, has ids of another type, no ratings where the model needs them, or weights where the table had
+            none (or the other way round); an option is unknown or means nothing; the model stands on another recommender or on
+            features, which do not know the new ids.
         FloatingPointError
             The loss became NaN or infinite.
         """
-        self._state = updating.update(self._fitted, self._plan(), more, self.hyper, callbacks, options)
+        self._state = updating.update(self._fitted, self._plan(), more, self.hyper, callbacks, given(dict(options)))
         return self
 
     def to(self, device: str | torch.device) -> Recommender:
@@ -201,6 +243,25 @@ class Recommender(Questions):
         """
         state = self._fitted
         self._state = replace(state, model=state.model.to(resolve_device(device)))
+        return self
+
+    def share_ranking(self) -> Recommender:
+        """From now on, find best items together with the other processes of torch's process group, or of torchrun's.
+
+        Each looks at a part of the items, and all get the lists that one process would find. For :meth:`recommend`,
+        :meth:`recommend_new` and :func:`graphrec.evaluate`, which all processes must then call alike, in the same order.
+
+        Returns
+        -------
+        Recommender
+            This object; copies, and what is saved, rank alone.
+
+        Raises
+        ------
+        InputError
+            It is not fitted, or nobody has said which processes make the group.
+        """
+        self._fitted.rank_with(joined())
         return self
 
     def _arguments(self) -> dict[str, Any]:
@@ -252,7 +313,8 @@ class Recommender(Questions):
         k : int
             Length of the list.
         evaluation : Report, optional
-            Of :func:`graphrec.evaluate`: means with intervals, and means by length of history.
+            Of :func:`graphrec.evaluate`: means with intervals, figures of all lists together, and figures by its groups of
+            people and items; of people by length of history unless it has others.
         title, image : str, optional
             Columns of `items`; unless given, those with "title" or "name", and "poster", "image" or the like, in their name.
 

@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
+from graphrec.distributed.group import Group
+from graphrec.losses import OF_RANKINGS
 from graphrec.models.base import Scorer
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.ranking.ranker import Ranker
+from graphrec.ranking.shared_ranker import SharedRanker
 
 __all__ = ["State"]
 
@@ -58,7 +61,12 @@ class State:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.__dict__["_lock"], self.__dict__["_ranker"] = threading.Lock(), None
+        self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None})
+
+    def rank_with(self, group: Group) -> None:
+        """Rank together with the other processes of a group from now on, which must be asked the same."""
+        with self.__dict__["_lock"]:
+            self.__dict__.update({"_ranker": None, "_group": group})
 
     @property
     def ranker(self) -> Ranker:
@@ -68,8 +76,16 @@ class State:
             with self.__dict__["_lock"]:
                 ranker = self.__dict__["_ranker"]
                 if ranker is None or ranker.stale:
-                    ranker = self.__dict__["_ranker"] = Ranker(self.model, self.shown)
+                    group: Group | None = self.__dict__["_group"]
+                    own = Ranker(self.model, self.shown) if group is None else SharedRanker(self.model, self.shown, group)
+                    ranker = self.__dict__["_ranker"] = own
         return ranker
+
+    @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a rating; of a loss of one's own nothing is known, and it is believed to be one."""
+        loss = self.options.get("loss")
+        return self.model.reads_ratings if loss is None else loss not in OF_RANKINGS
 
     @cached_property
     def has_nothing(self) -> npt.NDArray[np.bool_]:

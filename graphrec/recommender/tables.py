@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,26 +22,24 @@ from graphrec.errors import InputError
 __all__ = ["features_of", "joined", "pack_features", "pack_tables", "pack_titles", "tables_of", "titles_of"]
 
 Packed = tuple[dict[str, Tensor], dict[str, Any]]
-_COLUMNS = {"users": torch.int32, "items": torch.int32, "ratings": torch.float32, "times": torch.int64}
+_COLUMNS = {
+    "users": torch.int32,
+    "items": torch.int32,
+    "ratings": torch.float32,
+    "times": torch.int64,
+    "weights": torch.float32,
+}
 
 
 def joined(first: Interactions, second: Interactions) -> Interactions:
     """The rows of both tables, without columns that only one of them has."""
-    columns = {
-        name: None if getattr(first, name) is None or getattr(second, name) is None else name for name in ("ratings", "times")
+    alone: dict[str, Any] = {
+        name: None
+        for name in ("ratings", "times", "weights")
+        if (getattr(first, name) is None) != (getattr(second, name) is None)
     }
-    if None in columns.values():
-        first, second = (
-            Interactions(
-                t.users,
-                t.items,
-                t.user_ids,
-                t.item_ids,
-                t.ratings if columns["ratings"] else None,
-                t.times if columns["times"] else None,
-            )
-            for t in (first, second)
-        )
+    if alone:
+        first, second = replace(first, **alone), replace(second, **alone)
     return Split(train=first, valid=second, overlap="keep").train_and_valid
 
 
@@ -160,7 +159,7 @@ def _table_of(part: str, tensors: dict[str, Tensor], ids: dict[str, npt.NDArray[
         columns[name] = (
             _vector(tensors, f"{part}.{name}", dtype, where).numpy() if needed or f"{part}.{name}" in tensors else None
         )
-    users, items, ratings, times = columns["users"], columns["items"], columns["ratings"], columns["times"]
+    users, items, ratings, times, weights = (columns[name] for name in _COLUMNS)
     assert users is not None
     assert items is not None
     if len({len(column) for column in columns.values() if column is not None}) > 1:
@@ -170,7 +169,9 @@ def _table_of(part: str, tensors: dict[str, Tensor], ids: dict[str, npt.NDArray[
             raise _damaged(where, f"{part} names a {side} that is not there")
     if ratings is not None and not np.isfinite(ratings).all():
         raise _damaged(where, f"{part} has a rating that is no finite number")
-    return Interactions(users, items, ids["user"], ids["item"], ratings, times)
+    if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise _damaged(where, f"{part} has a weight that is below 0 or no finite number")
+    return Interactions(users, items, ids["user"], ids["item"], ratings, times, weights)
 
 
 def pack_titles(titles: pd.Series[str], table: Interactions) -> Packed:

@@ -103,6 +103,9 @@ def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None
     needed = plan.kind.reads_ratings or state.options.get("loss") in RATING_ERRORS
     if needed and state.built_from.ratings is not None and more.ratings is None:
         raise InputError(f"this {plan.name} was fitted on ratings, and the table for update has none.")
+    if (state.built_from.weights is None) != (more.weights is None):
+        had, has = ("without", "some") if state.built_from.weights is None else ("with", "none")
+        raise InputError(f"this {plan.name} was fitted on a table {had} weights, and the table for update has {has}.")
 
 
 class _Wider:
@@ -145,8 +148,10 @@ def _extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wid
 
 
 def _says_nothing_new(old: Interactions, table: Interactions) -> bool:
-    """Whether a table has the pairs and ratings of an old one and no other."""
+    """Whether a table has the pairs, ratings and weights of an old one and no other."""
     if table.fingerprint != old.fingerprint or len(table) != len(old):
+        return False
+    if old.weights is not None and table.weights is not None and (old.to_csr("weights") != table.to_csr("weights")).nnz:
         return False
     if old.ratings is None or table.ratings is None:
         return True

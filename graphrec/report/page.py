@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from graphrec.errors import InputError
+from graphrec.evaluation.groups import by_user_group, group_users
 from graphrec.evaluation.report import Report
 from graphrec.report.names import Names, names_of
+from graphrec.report.paths import by_own_item, plot_paths
 from graphrec.tensor_files import replace_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["write_page"]
 
 _REASONS = 3
 _HISTORY = 100  # rows of a person's history that are listed
-_GROUPS = ("short history", "middle history", "long history")
 
 
 def write_page(
@@ -60,9 +64,11 @@ def write_page(
         curves=_curves(recommender.history),
         metrics=None if evaluation is None else evaluation.interval().to_dict("index"),
         protocol=None if evaluation is None else str(evaluation.protocol),
-        groups=None if evaluation is None else _by_group(evaluation, train),
+        overall={} if evaluation is None else dict(evaluation.overall),
+        groups=[] if evaluation is None else _groups(evaluation, train),
         history=_history(train, row, names),
         n_history=int(train.structure[0][row + 1] - train.structure[0][row]),
+        paths=_paths(recommender, user, places[:1], names),
         recommended=[
             {**_item(names, train, place), "score": float(score), "rank": rank, "why": _why(recommender, user, place, names)}
             for place, score, rank in zip(places, best["score"], best["rank"], strict=True)
@@ -84,17 +90,32 @@ def _template() -> Any:
 
 
 def _curves(history: pd.DataFrame) -> Any:
-    """The training curves as the text of an SVG element; None where nothing was trained."""
+    """The training curves; None where nothing was trained."""
     if history.empty or not {"epoch", "loss"} <= set(history.columns):
         return None
+    from graphrec.report.plots import plot_history
+
+    return _drawn(lambda: plot_history(history))
+
+
+def _paths(recommender: Any, user: Any, places: list[int], names: Names) -> Any:
+    """The paths of the first recommendation; None where the model tells of none."""
+    train = recommender.train
+    titles = pd.Series(names.titles, index=pd.Index(train.item_ids.tolist(), dtype=object), dtype=object)
+    try:
+        return _drawn(lambda: plot_paths(recommender, user, train.item_ids[places[0]], titles)) if places else None
+    except InputError:
+        return None
+
+
+def _drawn(plot: Callable[[], Figure]) -> Any:
+    """A picture as the text of an SVG element."""
     import matplotlib
     from markupsafe import Markup
 
-    from graphrec.report.plots import plot_history
-
     body = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "graphrec"}):
-        plot_history(history).savefig(body, format="svg", metadata={"Date": None})
+        plot().savefig(body, format="svg", metadata={"Date": None})
     text = body.getvalue().decode()
     return Markup(text[text.index("<svg") :])  # matplotlib escapes what it writes
 
@@ -115,8 +136,8 @@ def _why(recommender: Any, user: Any, place: int, names: Names) -> list[dict[str
         table = recommender.explain(user, train.item_ids[place])
     except InputError:
         return []
-    known = table[table["item_id"].notna()]
-    strongest = known.reindex(known["contribution"].abs().sort_values(ascending=False, kind="stable").index)[:_REASONS]
+    parts = by_own_item(table)
+    strongest = parts.reindex(parts["contribution"].abs().sort_values(ascending=False, kind="stable").index)[:_REASONS]
     where = train.item_index(strongest["item_id"].tolist()).tolist() if len(strongest) else []
     return [
         {**_item(names, train, one), "contribution": float(value)}
@@ -136,16 +157,26 @@ def _similar(recommender: Any, places: list[int], names: Names) -> list[dict[str
     return found
 
 
-def _by_group(evaluation: Report, train: Any) -> list[dict[str, Any]]:
-    """Means of the metrics over thirds of the people, by how much they have in training."""
-    people = evaluation.per_user
-    lengths = np.diff(train.structure[0])[train.user_index(people["user_id"].tolist())]
-    rank = np.argsort(np.argsort(lengths, kind="stable"), kind="stable")
-    third = rank * len(_GROUPS) // max(len(people), 1)
-    rows = []
-    for number, group in enumerate(_GROUPS):
-        mine = third == number
-        if mine.any():
-            span = f"{lengths[mine].min()} to {lengths[mine].max()} items"
-            rows.append({"group": f"{group} ({span})", "n": int(mine.sum()), **people.loc[mine, evaluation.metrics].mean()})
-    return rows
+def _groups(evaluation: Report, train: Any) -> list[dict[str, Any]]:
+    """Tables of figures by group: of people as they were evaluated, or by length of history, and of items if they were."""
+    of_people = evaluation.by_user_group
+    if of_people is None:
+        people = train.user_index(evaluation.per_user["user_id"].tolist())
+        of_people = by_user_group(group_users("history", train, people), evaluation.per_user)
+    tables = [("people", of_people), ("items", evaluation.by_item_group)]
+    return [
+        {
+            "of": of,
+            "columns": [str(name) for name in table.columns if name != "n"],
+            "rows": [
+                {
+                    "group": group,
+                    "n": f"{int(row['n']):,}",
+                    "values": [float(row[name]) for name in table.columns if name != "n"],
+                }
+                for group, row in table.to_dict("index").items()
+            ],
+        }
+        for of, table in tables
+        if table is not None
+    ]

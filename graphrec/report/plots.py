@@ -1,7 +1,8 @@
 """Pictures of trainings and results; every function returns a matplotlib figure and shows nothing.
 
 Save one with ``figure.savefig("curves.png", dpi=120)``. The pictures of items are in
-:mod:`graphrec.report.item_plots` and can be had from here as well.
+:mod:`graphrec.report.item_plots`, that of a recommendation's reasons in :mod:`graphrec.report.paths`; they can be had
+from here as well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pandas as pd
 
 from graphrec.errors import InputError
 from graphrec.report.item_plots import plot_embedding, plot_item_components, plot_popularity_rank
+from graphrec.report.paths import plot_paths
 from graphrec.report.style import COLOURS, DARK_GREY, INK, TEXT_SIZE, WIDTH, line_look, new_figure, plain_legend, tidy
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ __all__ = [
     "plot_history",
     "plot_item_components",
     "plot_learning_rate",
+    "plot_paths",
     "plot_popularity_rank",
 ]
 

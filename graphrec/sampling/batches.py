@@ -21,6 +21,8 @@ class PairBatch(NamedTuple):
     ratings : Tensor of float32, shape (b,), or None
     log_q : Tensor of float32, shape (m,), or None
         With shared negatives: the log of the probability with which each was drawn.
+    weights : Tensor of float32, shape (b,), or None
+        With ratings: how much each counts, where they do not all count alike.
     """
 
     users: Tensor
@@ -28,6 +30,7 @@ class PairBatch(NamedTuple):
     negatives: Tensor | None = None
     ratings: Tensor | None = None
     log_q: Tensor | None = None
+    weights: Tensor | None = None
 
     def to(self, device: torch.device) -> PairBatch:
         """The same batch on a device."""
@@ -57,6 +60,8 @@ class UserBatch(NamedTuple):
         With negatives: every item of `items` and `negatives` once.
     position : Tensor of int64, shape (nnz + m,), or None
         ``distinct[position]`` are `items` and then `negatives`.
+    weights : Tensor of float32, shape (nnz,), or None
+        How much each interaction counts, where they do not all count alike and the objective reads it.
     """
 
     users: Tensor
@@ -67,6 +72,7 @@ class UserBatch(NamedTuple):
     ratings: Tensor | None = None
     distinct: Tensor | None = None
     position: Tensor | None = None
+    weights: Tensor | None = None
 
     @property
     def indptr(self) -> Tensor:

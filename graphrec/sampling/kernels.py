@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["draw_items", "draw_pairs", "draw_unseen", "draw_unseen_weighted", "fill_filter"]
+__all__ = ["draw_items", "draw_pairs", "draw_pairs_by_weight", "draw_unseen", "draw_unseen_weighted", "fill_filter"]
 
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
 
@@ -295,3 +295,26 @@ def draw_pairs(lo, hi, first, seed, eligible, indptr, indices, users, items):  #
         start = indptr[user]
         users[r] = user
         items[r] = indices[start + _below(_next(bits), indptr[user + 1] - start)]
+
+
+@_compile
+def draw_pairs_by_weight(lo, hi, below, first, seed, eligible, indptr, indices, users, items):  # type: ignore[no-untyped-def]
+    """As :func:`draw_pairs`, each item of the user in proportion to its weight.
+
+    below[e] is the sum of the weights before entry e; an entry of weight 0 is never drawn.
+    """
+    for r in range(lo, hi):
+        bits = _random(seed, first + r)
+        user = eligible[_below(bits, len(eligible))]
+        start, end = indptr[user], indptr[user + 1]
+        point = below[start] + (below[end] - below[start]) * (np.float64(_next(bits) >> np.uint64(11)) * 2.0**-53)
+        while end - start > 1:  # the last entry whose sum before it is not above the point
+            middle = (start + end) >> 1
+            if below[middle] <= point:
+                start = middle
+            else:
+                end = middle
+        while below[start + 1] == below[start]:  # rounded up to the end of the row, behind which entries of weight 0 may lie
+            start -= 1
+        users[r] = user
+        items[r] = indices[start]

@@ -60,6 +60,9 @@ class PairSampler:
         whatever `pairs` says.
     drop_last : bool
         Leave out the last batch of an epoch if it is smaller than the others.
+    weighted : bool
+        Where the table has weights that differ, a pair comes up in proportion to its own: with pairs="user" among those of
+        its user. Ratings have theirs handed out beside them.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class PairSampler:
         saturated: str = "error",
         with_ratings: bool = False,
         drop_last: bool = False,
+        weighted: bool = False,
     ) -> None:
         self.train, self.generator = train, generator
         self.batch_size, self.n_negatives = _count("batch_size", batch_size), _count("n_negatives", n_negatives)
@@ -92,7 +96,7 @@ class PairSampler:
             raise InputError("a sampler of one's own draws for each pair of a batch; it cannot be shared by the batch.")
         rejects = self._negatives is not None and self._negatives.rejects and not shared
         kept = _unsaturated(train, saturated) if rejects else np.ones(train.n_users, bool)
-        self._positives = _positives(train, kept, pairs, with_ratings)
+        self._positives = _positives(train, kept, pairs, with_ratings, weighted)
         if not self._positives.n_pairs:
             raise InputError("there is no user to train on: every user has met no item or all items.")
         if not len(self):
@@ -137,7 +141,8 @@ class PairSampler:
             users, items = torch.split(torch.from_numpy(rows.users), step), torch.split(torch.from_numpy(rows.items), step)
             ratings = [None] * len(users) if rows.ratings is None else torch.split(torch.from_numpy(rows.ratings), step)
             negatives, log_q = self._drawn_for(rows.users, seed, lo, len(users))
-            yield from map(PairBatch, users, items, negatives, ratings, log_q)
+            weights = [None] * len(users) if rows.weights is None else torch.split(torch.from_numpy(rows.weights), step)
+            yield from map(PairBatch, users, items, negatives, ratings, log_q, weights)
 
     def _drawn_for(
         self, users: npt.NDArray[np.int64], seed: np.uint64 | None, first: int, steps: int
@@ -176,6 +181,8 @@ class UserSampler:
         Per batch.
     popularity_power : float
         Exponent of the degree for ``"popularity"``.
+    weighted : bool
+        Hand out weights, where the table has some that differ.
 
     Raises
     ------
@@ -192,6 +199,7 @@ class UserSampler:
         negatives: str | None = None,
         n_negatives: int = 1,
         popularity_power: float = 1.0,
+        weighted: bool = False,
     ) -> None:
         self.train, self.generator = train, generator
         self.batch_size, self.n_negatives = _count("batch_size", batch_size), _count("n_negatives", n_negatives)
@@ -199,6 +207,7 @@ class UserSampler:
             raise unknown_name("kind of shared negatives", negatives, ("uniform", "popularity"))
         self._negatives = None if negatives is None else NegativeSampler(train, negatives, popularity_power)
         self._ratings = None if train.ratings is None else train.to_csr("ratings").data
+        self._weights = train.pair_weights if weighted else None
         self._users = np.flatnonzero(np.diff(train.structure[0]) > 0)
 
     can_run_ahead = True
@@ -227,6 +236,7 @@ class UserSampler:
             torch.from_numpy(np.repeat(np.arange(len(users)), degree)),
             torch.from_numpy(indices[entries].astype(np.int64)),
             ratings=None if self._ratings is None else torch.from_numpy(self._ratings[entries]),
+            weights=None if self._weights is None else torch.from_numpy(self._weights[entries]),
         )
         if self._negatives is None or seed is None:
             return batch
@@ -259,7 +269,9 @@ def _unsaturated(train: Interactions, policy: str) -> npt.NDArray[np.bool_]:
     return np.logical_not(full)
 
 
-def _positives(train: Interactions, kept: npt.NDArray[np.bool_], pairs: str, with_ratings: bool) -> Positives:
+def _positives(train: Interactions, kept: npt.NDArray[np.bool_], pairs: str, with_ratings: bool, weighted: bool) -> Positives:
     if pairs not in ("user", "interaction"):
         raise unknown_name("value of pairs", pairs, ("user", "interaction"))
-    return UserUniform(train, kept) if pairs == "user" and not with_ratings else EveryPair(train, kept, with_ratings)
+    if pairs == "user" and not with_ratings:
+        return UserUniform(train, kept, train.pair_weights if weighted else None)
+    return EveryPair(train, kept, with_ratings, weighted)

@@ -190,5 +190,5 @@ TRAINED = [
         for name in ("ials", "xsimgcl", "simplex", "ultragcn", "simgcl", "lightgcnpp", "sgl", "ncl", "nescl")
     ),
     Entry("ngcf", [{"layers": [64, 64]}], "Wang 2019, with two layers", _BPR, bytes=_tables),
-    *(Entry(name, bytes=_tables) for name in ("lrgccf", "dgcf", "pinsage", "gcmc", "hoprec", "cmn")),
+    *(Entry(name, bytes=_tables) for name in ("lrgccf", "dgcf", "lightgcnlw", "mgdcf", "pinsage", "gcmc", "hoprec", "cmn")),
 ]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from graphrec.errors import InputError
+from graphrec.recommender.explaining import as_read, own_items
 from graphrec.recommender.loading import load
 from graphrec.recommender.recommender import Recommender
 from graphrec.report.names import Names, names_of, typed_id
@@ -19,6 +20,7 @@ __all__ = ["MAX_HISTORY", "MAX_K", "Answers", "load_answers"]
 
 MAX_K, MAX_HISTORY, MAX_REASONS = 1000, 1000, 10
 _EXPLAINED = 20  # items of a list that get reasons: each is a question of its own
+_LEFT_OUT = 50  # items of a history that are left out in turn
 _QUICK = 0.003  # seconds: shorter than handing a question to another thread is worth
 
 
@@ -42,6 +44,7 @@ class Answers:
     def __init__(self, recommender: Recommender, names: Names, version: str = "") -> None:
         self.recommender, self.names, self.version = recommender, names, version
         self._train, self._ranker = recommender.train, recommender.ranker
+        self._as_read = as_read(recommender._fitted)
         self._user_ids, self._item_ids = self._train.user_ids.tolist(), self._train.item_ids.tolist()
         self._cold = (np.diff(self._train.structure[0]) == 0) & bool(recommender.kind.personalised)
         self._folded = [title.casefold() for title in names.titles]
@@ -77,12 +80,12 @@ class Answers:
             for rank, (place, score) in enumerate(zip(best[0].tolist(), scores[0].tolist(), strict=True), 1)
             if place >= 0
         ]
-        for item in items[:_EXPLAINED] if explain else ():
+        for place, item in zip(best[0].tolist(), items[:_EXPLAINED] if explain else (), strict=False):
             try:
-                item["why"] = self._reasons(self.recommender.explain(known, item["item_id"]))[:explain]
+                item["why"] = self._why(row, place, explain)
             except InputError as error:
                 return {"user": known, "items": items, "note": str(error)}
-        return {"user": known, "items": items}
+        return {"user": known, "items": items, **_notes(items, explain)}
 
     def recommend_new(self, history: Sequence[Any], k: int, explain: int = 0) -> dict[str, Any]:
         """The list of a person who likes some items; reasons say how much a score falls without one of them."""
@@ -90,10 +93,15 @@ class Answers:
         items = self._listed(self.recommender.recommend_new([met], k=self._length(k)))
         if explain and len(met) > 1 and items:
             self._leave_out(met, items[:_EXPLAINED], explain)
-        return {"items": items}
+        return {"items": items, **_notes(items, explain, len(met))}
+
+    def _why(self, user: int, item: int, explain: int) -> list[dict[str, Any]]:
+        """The own items that raise a score most, with what they bring over all their paths."""
+        items, brought = own_items(self._ranker, self._as_read, user, item, explain)
+        return [{**self._rows[one], "contribution": value} for one, value in zip(items.tolist(), brought.tolist(), strict=True)]
 
     def _leave_out(self, met: list[Any], items: list[dict[str, Any]], explain: int) -> None:
-        some, asked = met[:50], [item["item_id"] for item in items]
+        some, asked = met[:_LEFT_OUT], [item["item_id"] for item in items]
         without = self.recommender.recommend_new(
             [[other for other in met if other != one] for one in some], k=len(asked), candidates=asked
         )
@@ -175,7 +183,9 @@ class Answers:
         return typed_id(text, self._train.item_ids, "item")
 
     def _length(self, k: int) -> int:
-        return min(k, len(self._item_ids))
+        if not 1 <= k <= len(self._item_ids):
+            raise InputError(f"k must be from 1 to {min(MAX_K, len(self._item_ids))}, got {k}.")
+        return k
 
     def _row(self, one: Any) -> Mapping[str, Any]:
         return self._rows[int(self._train.item_index(one)[0])]
@@ -193,6 +203,16 @@ class Answers:
             told = {name: value for name, value in told.items() if value is not None}
             reasons.append({**self._row(told["item_id"]), **told} if "item_id" in told else told)
         return reasons
+
+
+def _notes(items: Sequence[Any], explain: int, met: int = 0) -> dict[str, str]:
+    """Which reasons were asked for and are not given."""
+    told = []
+    if explain and len(items) > _EXPLAINED:
+        told.append(f"reasons are given for the first {_EXPLAINED} items")
+    if explain and met > _LEFT_OUT:
+        told.append(f"reasons look at the first {_LEFT_OUT} of {met} items of the history")
+    return {"note": f"{'; '.join(told)}."} if told else {}
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ class Liked(BaseModel):
     explain: Annotated[StrictInt, Field(ge=0, le=MAX_REASONS)] = 0
 
 
-def application(live: Live, every: float = 1.0) -> FastAPI:
+def application(live: Live, every: float = 1.0, hosts: Collection[str] = ()) -> FastAPI:
     """The service for a run.
 
     Parameters
@@ -49,6 +49,8 @@ def application(live: Live, every: float = 1.0) -> FastAPI:
     live : Live
     every : float
         Seconds between looks at the disk.
+    hosts : collection of str
+        Names by which it may be asked, beside ``localhost`` and addresses in numbers; ``"*"`` for any.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def application(live: Live, every: float = 1.0) -> FastAPI:
 
     app = FastAPI(title="graphrec", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
     numbers = Numbers(live)
-    app.add_middleware(Guard, numbers=numbers, pictures=lambda: live.now.names.has_images)
+    app.add_middleware(Guard, numbers=numbers, pictures=lambda: live.now.names.has_images, hosts=hosts)
     _add_refusals(app)
     _add_questions(app, live)
     _add_pages(app, numbers)
@@ -76,8 +78,8 @@ def _add_questions(app: FastAPI, live: Live) -> None:
 
     @app.get("/health")
     async def health() -> Any:
-        """That there is a model, and which."""
-        return _json(live.now.health())
+        """That there is a model, and which; status "stale" and a reason while a newer one on the disk cannot be read."""
+        return _json(live.health())
 
     @app.get("/recommend")
     async def recommend(user: Id, k: Length = 10, explain: Reasons = 0) -> Any:

@@ -36,14 +36,27 @@ class Checkpoint:
         `folder` is a file.
     """
 
+    name = "checkpoint.safetensors"
+
     def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise InputError(f"checkpoint must be a folder, and {folder} is, or lies in, a file.") from None
         self.folder = folder
-        self.path = folder / "checkpoint.safetensors"
+        self.path = folder / self.name
         self.fingerprint = fingerprint
+
+    def announce(self, resume: bool) -> None:
+        """Say what would else be silent: an older state that will be replaced, or none where one was to be resumed."""
+        if self.path.exists() and not resume:
+            warnings.warn(
+                f"{self.folder} has the state of an earlier training, which this one replaces after its first epoch; "
+                "resume=True goes on from it.",
+                stacklevel=6,
+            )
+        if resume and not self.path.exists():
+            warnings.warn(f"{self.folder} has no state to resume yet: training begins with its first epoch.", stacklevel=6)
 
     def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """Replace the file; if that fails the older one is still there."""

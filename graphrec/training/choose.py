@@ -10,6 +10,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.losses import RATING_ERRORS
+from graphrec.training.hogwild_step import STRETCH
 from graphrec.training.objectives import kind_of, objective
 from graphrec.training.options import FitOptions
 from graphrec.training.schedules import Schedule
@@ -67,6 +68,8 @@ def choose(
     reads = kind_of(options.loss).reads_of(options.loss, options.negatives)
     if "l2" not in reads and "l2" not in given:
         options = replace(options, l2=0.0)  # what is written down is what was done
+    if options.hogwild and "batch_size" not in given:
+        options = replace(options, batch_size=STRETCH)
     _check_rate(options)
     objective(options)  # refuses what this one does not read
     resolve_device(options.device)

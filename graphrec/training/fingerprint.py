@@ -51,11 +51,13 @@ def _constants(code: CodeType) -> list[Any]:
 
 
 def of_table(table: Interactions | None) -> str | None:
-    """A checksum of a table's rows in their order, with ratings, times and ids; None of none."""
+    """A checksum of a table's rows in their order, with ratings, times, weights and ids; None of none."""
     if table is None:
         return None
     sha = hashlib.sha256(f"{table.n_users} {table.n_items} {len(table)}".encode())
-    for array in (table.keys, table.ratings, table.times, table.user_ids, table.item_ids):
+    # Weights only where there are some: the checksum of a table without is the one that it had before there were any.
+    weights = () if table.weights is None else (table.weights,)
+    for array in (table.keys, table.ratings, table.times, table.user_ids, table.item_ids, *weights):
         if array is None:
             sha.update(b"none")
         elif array.dtype == object:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import sys
+import time
+import warnings
 from numbers import Real
 from pathlib import Path
 from typing import IO, Any
@@ -115,47 +119,83 @@ def _summary_writer() -> Any:
 
 
 class ProgressBar:
-    """One bar over the epochs with the loss and the latest validation metric; silent where nobody watches.
+    """How far a training is, with the loss and the latest validation metric.
+
+    In a terminal and in a notebook it is a bar over the epochs. Elsewhere, as in a pipe or a log file, where a bar would
+    leave a heap of carriage returns, it is a line for the first epoch, for the last, and for one every `seconds` between.
 
     Parameters
     ----------
     metric : str, optional
         What of the history to show beside the loss.
     enabled : bool
-        False shows nothing, as does an output that is not a terminal.
+        False shows nothing.
     file : text stream, optional
         Standard error unless given.
+    seconds : float
+        Least time between two lines; the first and the last epoch have theirs all the same.
     """
 
-    def __init__(self, metric: str | None = None, enabled: bool = True, file: IO[str] | None = None) -> None:
+    def __init__(
+        self, metric: str | None = None, enabled: bool = True, file: IO[str] | None = None, seconds: float = 10.0
+    ) -> None:
         self.metric = metric
         self.enabled = enabled
         self.file = file
+        self.seconds = seconds
         self._bar: Any = None
         self._shown: dict[str, str] = {}
+        self._due = -math.inf  # when the next line may be written, where there is no bar
+        self._written = 0  # the epoch of the latest line
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Draw the bar, at the epoch where a resumed training goes on."""
-        from tqdm import tqdm
-
-        self._shown = {}
-        self._bar = tqdm(
-            total=state.epochs,
-            initial=state.epoch,
-            unit="epoch",
-            file=self.file,
-            dynamic_ncols=True,
-            disable=None if self.enabled else True,  # None: unless the output is a terminal
-        )
+        self._shown, self._bar, self._due, self._written = {}, None, -math.inf, state.epoch
+        if not self.enabled:
+            return
+        notebook = self.file is None and _in_notebook()
+        if notebook or _is_terminal(sys.stderr if self.file is None else self.file):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="IProgress not found")  # then the bar is one of text
+                if notebook:
+                    from tqdm.auto import tqdm
+                else:
+                    from tqdm import tqdm
+            self._bar = tqdm(total=state.epochs, initial=state.epoch, unit="epoch", file=self.file, dynamic_ncols=True)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Move on by one epoch."""
         for name in ("loss", self.metric):
             if name in state.row:
                 self._shown[name] = f"{state.row[name]:.4f}"
-        self._bar.set_postfix(self._shown, refresh=False)
-        self._bar.update()
+        if self._bar is not None:
+            self._bar.set_postfix(self._shown, refresh=False)
+            self._bar.update()
+        elif self.enabled and time.monotonic() >= self._due:
+            self._write(state)
 
     def on_train_end(self, state: TrainingState) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
+        """Leave the bar as it is, or write the last epoch's line."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self.enabled and state.epoch > self._written:
+            self._write(state)
+
+    def _write(self, state: TrainingState) -> None:
+        self._due, self._written = time.monotonic() + self.seconds, state.epoch
+        values = "".join(f"  {name} {value}" for name, value in self._shown.items())
+        print(f"epoch {state.epoch}/{state.epochs}{values}", file=sys.stderr if self.file is None else self.file, flush=True)
+
+
+def _is_terminal(file: IO[str]) -> bool:
+    """Whether somebody watches who has a cursor; a stream that cannot tell, or is closed, is none."""
+    try:
+        return file.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def _in_notebook() -> bool:
+    """Whether this runs in a kernel of Jupyter, whose output is shown as it comes though it is no terminal."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and hasattr(shell, "kernel")

@@ -110,6 +110,11 @@ class LossWatch:
 
     def _count(self, values: list[float], step: int) -> None:
         if not math.isfinite(values[0]):
+            if self.epoch == step == 1:
+                raise FloatingPointError(
+                    f"the loss became {values[0]} in epoch 1, step 1, before anything was learnt: the loss or the model "
+                    "computes it so, and no learning rate helps."
+                )
             raise diverged(f"loss became {values[0]}", self.epoch, step, self.rate)
         self._sums = [a + b for a, b in zip(self._sums, values, strict=True)]
         self.latest = values[0]

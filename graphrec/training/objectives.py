@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar, Protocol
 
@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from graphrec import losses
 from graphrec.data.interactions import Interactions
+from graphrec.distributed.reduction import Reduction
 from graphrec.errors import InputError, unknown_name
 from graphrec.models.base import Model, Step, encoding_of
-from graphrec.models.encoding import Encoding
+from graphrec.models.encoding import Encoding, Gathered
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
 from graphrec.sampling.negatives import READS
 from graphrec.training.options import FitOptions
@@ -92,23 +93,30 @@ class _Objective:
         them it does beside the others. What every training reads (epochs, lr, seed, …) is not among them.
     reads_ratings : bool
         Whether the training table's ratings make a difference to it.
+    reads_weights : bool
+        Whether its weights do.
     scores : int
         How many tensors the loss is given.
     by_rows : bool
         Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
+    by_columns : bool
+        Whether all that a step makes of a model's rows are their scores and their penalty, see :class:`Reduction`.
     takes_steps : bool
         Whether it moves the parameters by itself, without an optimiser.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
     reads_ratings: ClassVar[bool] = False
+    reads_weights: ClassVar[bool] = False
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
+    by_columns: ClassVar[bool] = False
     takes_steps: bool = False
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         self.options = options
         self.loss = loss
+        self.reduction = Reduction()
         self._log_q: Tensor | None = None
         self._fresh = True
         refuse_unread(options, self.reads_of(options.loss, options.negatives))
@@ -154,23 +162,41 @@ class _Objective:
         encoding = model.encode()
         return encoding_of(model, encoding) if self._fresh else encoding
 
-    def _loss(self, *scores: Tensor | losses.Product, credit: Tensor | None = None, negatives: Tensor | None = None) -> Tensor:
-        """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q."""
+    def _loss(
+        self,
+        *scores: Tensor | losses.Product,
+        credit: Tensor | None = None,
+        negatives: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q.
+
+        With `weights` it is a weighted mean over the batch, and is multiplied by their mean: a batch that weighs more than
+        others counts for more.
+        """
         loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
         options = self.options.loss_options
         if self._log_q is not None and negatives is not None:
             self._log_q = self._log_q.to(negatives.device)  # copied once
             options = {**options, "log_q": self._log_q[negatives]}
+        if weights is not None:
+            options = {**options, "weight": weights}
         own = self._fresh and not isinstance(self.options.loss, str) and isinstance(scores[0], Tensor)
         # A function of the caller's own is watched in its first step.
         with AlignedRows(f"the loss {name_of(self.loss)}", len(scores[0])) if own else nullcontext():
             value: Tensor = loss(*scores, **options)
-        return value
+        return value if weights is None else value * weights.mean()
 
-    def _with_extras(self, value: Tensor, model: Model, step: Step) -> Terms:
+    def _looked(
+        self, model: Model, encoding: Encoding, users: Tensor, items: Tensor, score: Callable[[Tensor, Tensor], Sequence[Any]]
+    ) -> tuple[Gathered, Sequence[Any], Tensor | None]:
+        """Rows, their scores and their penalty, whole though each of several processes may have some columns only."""
+        return self.reduction.scores(encoding, users, items, score, model.penalty if self.options.l2 else None)
+
+    def _with_extras(self, value: Tensor, model: Model, step: Step, penalty: Tensor | None = None) -> Terms:
         terms = {"loss": value}
-        if step.rows is not None and self.options.l2:
-            terms["l2"] = self.options.l2 * model.penalty(step.rows)
+        if penalty is not None:
+            terms["l2"] = self.options.l2 * penalty
         extra = model.auxiliary(step)
         if self._fresh:
             who = f"the loss {name_of(self.loss)}"
@@ -182,10 +208,17 @@ class _Objective:
 
 
 class Pairwise(_Objective):
-    """A positive against negatives: ``loss(pos (b,), neg (b, k))``."""
+    """A positive against negatives: ``loss(pos (b,), neg (b, k))``.
+
+    Positives come up in proportion to their weights instead of having their losses multiplied by them: the expected loss is
+    the same, and no heavy pair makes a step that is larger than all others (Zhao and Zhang, ICML 2015; Needell et al., NIPS
+    2014).
+    """
 
     reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | _SAMPLED
+    reads_weights = True
     by_rows = True
+    by_columns = True
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)
@@ -209,6 +242,7 @@ class Pairwise(_Objective):
             shared=o.shared_negatives,
             popularity_power=o.popularity_power,
             saturated=o.saturated,
+            weighted=True,
             generator=generator,
         )
         self._log_q = sampler.log_q if o.log_q else None
@@ -219,15 +253,18 @@ class Pairwise(_Objective):
         encoding = self._encode(model)
         b = len(batch.users)
         items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
-        rows = encoding.gather(batch.users, items)
-        u, v = rows.users, rows.items
-        pos = model.score(u, v[:b])
+
+        def score(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+            pos = model.score(u, v[:b])
+            if batch.negatives is None:
+                return pos, model.score_all(u, v)
+            if batch.negatives.ndim == 1:
+                return pos, model.score_all(u, v[b:])
+            return pos, model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+
+        rows, (pos, neg), penalty = self._looked(model, encoding, batch.users, items, score)
         if batch.negatives is None:
-            neg = _others_of_batch(model.score_all(u, v), batch.items)
-        elif batch.negatives.ndim == 1:
-            neg = model.score_all(u, v[b:])
-        else:
-            neg = model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+            neg = _others_of_batch(neg, batch.items)
         drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
         if self.options.credit is not None:
             credit = self.options.credit.between(batch.items, drawn)
@@ -240,7 +277,7 @@ class Pairwise(_Objective):
                 f"got {tuple(pos.shape)} and {tuple(neg.shape)}."
             )
         loss = self._loss(pos, neg, credit=credit, negatives=drawn)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
@@ -249,35 +286,47 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
 
 
 class Rating(_Objective):
-    """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``."""
+    """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``, each error times the weight of its row."""
 
     reads = frozenset({"loss_options", "batch_size", "l2"})
     reads_ratings = True
+    reads_weights = True
     by_rows = True
+    by_columns = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         if train.ratings is None:
             raise InputError(f"the loss {self.loss.__name__!r} needs ratings, and the training table has none.")
         return PairSampler(
-            train, self.options.batch_size, pairs="interaction", negatives=None, with_ratings=True, generator=generator
+            train,
+            self.options.batch_size,
+            pairs="interaction",
+            negatives=None,
+            with_ratings=True,
+            weighted=True,
+            generator=generator,
         )
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
         """See :class:`_Objective`."""
         encoding = self._encode(model)
-        rows = encoding.gather(batch.users, batch.items)
         assert batch.ratings is not None
-        loss = self._loss(model.score(rows.users, rows.items), batch.ratings)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
+        rows, (predicted,), penalty = self._looked(model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),))
+        loss = self._loss(predicted, batch.ratings, weights=batch.weights)
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Rowwise(_Objective):
-    """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``."""
+    """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``.
+
+    A pair with a weight has that in place of one: counts, as the likelihood takes them.
+    """
 
     reads = frozenset({"loss_options", "batch_size"})
+    reads_weights = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
-        return UserSampler(train, self.options.batch_size, negatives=None, generator=generator)
+        return UserSampler(train, self.options.batch_size, negatives=None, weighted=self.reads_weights, generator=generator)
 
     def terms(self, model: Model, batch: UserBatch, epoch: int = 1) -> Terms:
         """See :class:`_Objective`."""
@@ -288,13 +337,14 @@ class Rowwise(_Objective):
         return self._with_extras(self._loss(scores, target), model, Step(encoding, None, batch, epoch))
 
     def _values(self, batch: UserBatch) -> Tensor | float:
-        return 1.0
+        return 1.0 if batch.weights is None else batch.weights
 
 
 class Reconstruction(Rowwise):
     """Whole rows of scores against the ratings: as :class:`Rowwise`, with the rating of each pair in place of one."""
 
     reads_ratings = True
+    reads_weights = False
 
     def _values(self, batch: UserBatch) -> Tensor | float:
         return 1.0 if batch.ratings is None else batch.ratings
@@ -303,11 +353,13 @@ class Reconstruction(Rowwise):
 class SharedNegatives(_Objective):
     """All items of a batch of users against negatives that the batch shares.
 
-    ``loss(pos (nnz,), owner (nnz,), neg (b, m))``.
+    ``loss(pos (nnz,), owner (nnz,), neg (b, m))``, with the weights of the items where they do not all count alike.
     """
 
+    reads_weights = True
     reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
     by_rows = True
+    by_columns = True
     scores = 3
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> UserSampler:
@@ -320,6 +372,7 @@ class SharedNegatives(_Objective):
             n_negatives=o.n_negatives,
             negatives=str(o.negatives),
             popularity_power=o.popularity_power,
+            weighted=True,
             generator=generator,
         )
         self._log_q = sampler.log_q if o.log_q else None
@@ -332,34 +385,39 @@ class SharedNegatives(_Objective):
         # Many users share an item: each distinct one is encoded once.
         assert batch.distinct is not None
         assert batch.position is not None
-        rows = encoding.gather(batch.users, batch.distinct)
         positive, negative = batch.position[: len(batch.items)], batch.position[len(batch.items) :]
-        pos = model.score_pairs(rows.users, rows.items, batch.owner, positive)
-        neg = model.score_matrix(rows.users, F.embedding(negative, rows.items))
-        loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch))
+
+        def score(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor | losses.Product]:
+            return model.score_pairs(u, v, batch.owner, positive), model.score_matrix(u, F.embedding(negative, v))
+
+        rows, (pos, neg), penalty = self._looked(model, encoding, batch.users, batch.distinct, score)
+        loss = self._loss(pos, batch.owner, neg, negatives=batch.negatives, weights=batch.weights)
+        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Alignment(_Objective):
-    """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``."""
+    """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``; they come up in proportion to their weights."""
 
     reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
+    reads_weights = True
     by_rows = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
-        return PairSampler(train, self.options.batch_size, pairs=self.options.pairs, negatives=None, generator=generator)
+        o = self.options
+        return PairSampler(train, o.batch_size, pairs=o.pairs, negatives=None, weighted=True, generator=generator)
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
         """See :class:`_Objective`."""
         encoding = self._encode(model)
         rows = encoding.gather(batch.users, batch.items)
-        return self._with_extras(self._loss(rows.users, rows.items), model, Step(encoding, rows, batch, epoch))
+        penalty = model.penalty(rows) if self.options.l2 else None
+        return self._with_extras(self._loss(rows.users, rows.items), model, Step(encoding, rows, batch, epoch), penalty)
 
 
 class Own(_Objective):
     """An objective of the caller's own, see :class:`Objective`: `loss` is that object."""
 
-    reads_ratings = True  # it sees the table, and may
+    reads_ratings = reads_weights = True  # it sees the table, and may
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)

@@ -51,11 +51,19 @@ class FitOptions:
         :class:`graphrec.training.credit.Credit`.
     pairs : {"user", "interaction"}
         An epoch draws as many pairs as there are in training: a user and one of its items, each uniform
-        (LightGCN's official code), or every pair once in random order.
+        (LightGCN's official code), or every pair once in random order. With weights that differ, the items of a user, or
+        the pairs, come up in proportion to them.
     saturated : {"error", "skip"}
         What to do about users who have met every item, for whom there is no negative. Where none is drawn by user it has
         nothing to say.
-    epochs, batch_size : int
+    epochs : int
+        Passes over the training part, at most.
+    batch_size : int
+        Pairs in a step; people, for the losses over whole rows of scores.
+    hogwild : bool
+        Steps of one pair each, taken by all threads (``torch.set_num_threads``) at once and without locks (Niu et al., NIPS
+        2011); ``batch_size`` is then how many pairs are dealt out at a time. For MF on the CPU with ``"sgd"`` or
+        ``"row_adagrad"``. On one thread a seed fixes the weights, on several it does not.
     lr : float
         Learning rate. A model's own default goes with the model's own optimiser: a rate that is given alone is Adam's.
     l2 : float
@@ -94,7 +102,7 @@ class FitOptions:
         stay in float32. For models that propagate. It halves what a GPU reads in a hop and has run on none yet; on the CPU
         it is there for comparison and costs time, because what is read lies in the caches already.
     progress : bool
-        Show a progress bar.
+        Show how far the training is: a bar in a terminal and in a notebook, and a line every ten seconds elsewhere.
     given : frozenset of str or None
         No option: the names of those that somebody chose, and which must therefore mean something. None stands for all that
         are not the library's defaults.
@@ -117,6 +125,7 @@ class FitOptions:
     saturated: str = "error"
     epochs: int = 100
     batch_size: int = 2048
+    hogwild: bool = False
     lr: float = 1e-3
     l2: float = 1e-4
     weight_decay: float = 0.0
@@ -224,6 +233,7 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "saturated": partial(word, known=("error", "skip")),
     "epochs": whole,
     "batch_size": whole,
+    "hogwild": check_flag,
     "lr": partial(number, above_zero=True),
     "l2": number,
     "weight_decay": number,

@@ -13,7 +13,7 @@ import numpy as np
 from graphrec.graph.kernels import _prefetch_row as prefetch_row
 from graphrec.training.row_kernels import AHEAD, compile_loops, group_rows, touch
 
-__all__ = ["BCE", "BPR", "HINGE", "hogwild", "step_items", "step_users"]
+__all__ = ["BCE", "BPR", "HINGE", "against", "hogwild", "softplus", "step_items", "step_users"]
 
 BPR, BCE, HINGE = 0, 1, 2
 
@@ -55,7 +55,7 @@ def _add_both(a, i, b, n, table, out):  # type: ignore[no-untyped-def]
 
 
 @compile_loops
-def _softplus(x):  # type: ignore[no-untyped-def]
+def softplus(x):  # type: ignore[no-untyped-def]
     """log(1 + e^x) and its slope, the sigmoid."""
     one = np.float32(1.0)
     e = np.exp(-abs(x))
@@ -63,12 +63,12 @@ def _softplus(x):  # type: ignore[no-untyped-def]
 
 
 @compile_loops
-def _against(loss, margin, positive, negative):  # type: ignore[no-untyped-def]
+def against(loss, margin, positive, negative):  # type: ignore[no-untyped-def]
     """What a negative adds to the loss, and the slope of that by the negative's score."""
     if loss == BCE:
-        return _softplus(negative)
+        return softplus(negative)
     if loss == BPR:
-        return _softplus(negative - positive)
+        return softplus(negative - positive)
     lead = negative - positive + margin
     return max(lead, np.float32(0.0)), np.float32(lead > 0)
 
@@ -125,14 +125,14 @@ def step_users(lo, hi, how, numbers, groups, batch, users, items, out):  # type:
             positive += base + (item_bias[i, 0] if biased else none)
             value, slope = none, none
             if loss == BCE:
-                value, slope = _softplus(-positive)
+                value, slope = softplus(-positive)
                 slope *= -scale
             for j in range(k):
                 n = np.uint64(negatives[r, j])
                 if j > 0:
                     score = _dot(table, u, item_table, n)
                 score += base + (item_bias[n, 0] if biased else none)
-                more, steep = _against(loss, margin, positive, score)
+                more, steep = against(loss, margin, positive, score)
                 value += more
                 steep *= scale
                 slopes[r, j + 1] = steep

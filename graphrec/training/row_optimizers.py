@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from graphrec.distributed.reduction import Reduction
 from graphrec.errors import InputError
 from graphrec.threads import run_ranges
 from graphrec.training.missed_steps import MissedSteps, Rows, row_ranges
@@ -191,6 +192,7 @@ class RowAdagrad(RowOptimizer):
     """
 
     rule = 1
+    reduction = Reduction()  # of processes that have some columns of each row
 
     def __init__(self, params: Iterable[Any], lr: float = 0.05, eps: float = 1e-10) -> None:
         for name, value in (("lr", lr), ("eps", eps)):
@@ -220,6 +222,9 @@ class RowAdagrad(RowOptimizer):
         if closure is not None:
             with torch.enable_grad():
                 value = closure()
+        if not self.reduction.whole:
+            self._step_columns()
+            return value
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -232,6 +237,22 @@ class RowAdagrad(RowOptimizer):
                 total += gradient.square().mean(1, keepdim=True)
                 p.sub_((group["lr"] / (total.sqrt() + group["eps"]) * gradient).view_as(p))
         return value
+
+    def _step_columns(self) -> None:
+        """A step of which each process takes its columns: the sums are of whole rows, and the same in all processes."""
+        steps: list[tuple[Tensor, float, float, Tensor | slice, Tensor]] = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    gradient = p.grad.coalesce() if p.grad.is_sparse else p.grad
+                    rows = gradient.indices()[0] if p.grad.is_sparse else slice(None)
+                    values = gradient.values() if p.grad.is_sparse else gradient
+                    steps.append((p, group["lr"], group["eps"], rows, values))
+        means = self.reduction.mean_squares([values for *_, values in steps])
+        for (p, lr, eps, rows, values), mean in zip(steps, means, strict=True):
+            total = self._sum(p)
+            total[rows] += mean
+            p[rows] -= lr / (total[rows].sqrt() + eps) * values
 
 
 class RowSGD(RowOptimizer, torch.optim.SGD):

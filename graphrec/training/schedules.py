@@ -7,6 +7,7 @@ constant        that of the optimiser
 triangular      between min_lr and max_lr, in straight lines      min_lr (max_lr / 10), max_lr, step_size (two epochs)
 triangular2     the same, the amplitude halved every cycle        the same
 exp_range       the same, the amplitude times gamma every step    the same and gamma (0.9999)
+exponential     times gamma after every epoch                     gamma (0.99)
 cosine          half a cosine to min_lr, after a linear warm-up   min_lr (0), warmup (0)
 cosine_restarts half a cosine to min_lr again and again           min_lr (0), period (a quarter of all), growth (1)
 one_cycle       up to max_lr, then down far below the start       max_lr, pct_start, div_factor, final_div_factor
@@ -19,7 +20,7 @@ Neural Networks", WACV 2017). `period` is the first half cosine, and each is `gr
 (Loshchilov and Hutter, "SGDR", ICLR 2017). `milestones` are where the second and later stages begin. The others are as of
 ``torch.optim.lr_scheduler.OneCycleLR`` (momentum is left alone) and ``ReduceLROnPlateau`` (patience counts evaluations, and
 `mode` follows the metric). Any other scheduler of torch's is given as a function that makes it of an optimiser:
-``schedule=lambda optimizer: ExponentialLR(optimizer, gamma=0.999)``.
+``schedule=lambda optimizer: PolynomialLR(optimizer, total_iters=500)``.
 """
 
 from __future__ import annotations
@@ -51,12 +52,14 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "triangular": _CYCLE,
     "triangular2": _CYCLE,
     "exp_range": {**_CYCLE, "gamma": 0.9999},
+    "exponential": {"gamma": 0.99},
     "cosine": {"min_lr": 0.0, "warmup": 0},
     "cosine_restarts": {"min_lr": 0.0, "period": None, "growth": 1},
     "one_cycle": {"max_lr": None, "pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4},
     "plateau": {"mode": None, "factor": 0.1, "patience": 10, "threshold": 1e-4, "cooldown": 0, "min_lr": 0.0},
     "steps": {"rates": None, "milestones": None},
 }
+_BY_EPOCH = ("exponential", "steps", "plateau")
 # Torch refuses few of the values that cannot be, late, and under names of its own.
 _MUST_BE: list[tuple[str, type, Callable[[Any], bool], tuple[str, ...]]] = [
     ("a whole number of at least 0", int, lambda v: v >= 0, ("warmup", "patience", "cooldown")),
@@ -93,8 +96,8 @@ class Schedule:
         :func:`preview` take the bare function too.
     per : {"step", "epoch"}, optional
         Whether the rate changes after every step or every epoch; lengths (`step_size`, `warmup`, `period`,
-        `milestones`) count in the same unit. Steps unless given, but epochs for ``"steps"`` and for what follows the
-        validation metric.
+        `milestones`) count in the same unit. Steps unless given, but epochs for ``"steps"``, ``"exponential"`` and what
+        follows the validation metric.
     **options
         Those of the table above.
 
@@ -114,7 +117,7 @@ class Schedule:
         if name == "plateau" and per == "step":
             raise InputError("schedule 'plateau' looks at the validation metric and so goes per epoch, not per step.")
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "per", per or ("epoch" if name in ("steps", "plateau") else "step"))
+        object.__setattr__(self, "per", per or ("epoch" if name in _BY_EPOCH else "step"))
         object.__setattr__(self, "options", _checked(name, options))
 
     @classmethod
@@ -201,7 +204,10 @@ def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mod
         case "cosine":
             warmup = o["warmup"]
             if warmup >= total:
-                raise InputError(f"schedule 'cosine' has a warmup of {warmup} {per}s, and the whole training has {total}.")
+                raise InputError(
+                    f"schedule 'cosine' has a warmup of {warmup} {per}s, and the whole training has {total}; train for more "
+                    "epochs, or give schedule_options a shorter warmup (0 for none)."
+                )
             decay = lr_scheduler.CosineAnnealingLR(optimizer, total - warmup, low)
             if not warmup:
                 return decay
@@ -210,6 +216,8 @@ def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mod
             return lr_scheduler.SequentialLR(optimizer, [rise, decay], milestones=[warmup])
         case "cosine_restarts":
             return lr_scheduler.CosineAnnealingWarmRestarts(optimizer, o["period"] or max(1, total // 4), o["growth"], low)
+        case "exponential":
+            return lr_scheduler.ExponentialLR(optimizer, o["gamma"])
         case "one_cycle":
             if o["pct_start"] * total <= 1:
                 raise InputError(

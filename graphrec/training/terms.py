@@ -40,8 +40,10 @@ def check_terms(terms: Any, who: str, taken: frozenset[str] = frozenset()) -> No
     for name, value in terms.items():
         if name in taken:
             raise InputError(f"{who} has a term {name!r}, which is a column of the history already; call it otherwise.")
-        if not isinstance(value, Tensor) or value.shape != ():
-            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        if not isinstance(value, Tensor) or value.shape != () or value.is_complex():
+            got = type(value).__name__
+            if isinstance(value, Tensor):
+                got = "a complex number" if value.is_complex() else f"shape {tuple(value.shape)}"
             raise InputError(f"{who} must give a scalar tensor, got {got}{'' if name == 'loss' else f' for {name!r}'}.")
 
 

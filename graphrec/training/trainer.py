@@ -22,6 +22,7 @@ from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
 from graphrec.training.feeding import fed
 from graphrec.training.fingerprint import as_json, of_table
+from graphrec.training.hogwild_step import hogwild_step
 from graphrec.training.loss_watch import LossWatch
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
@@ -79,6 +80,8 @@ class Trainer:
         self.stage = stage
         self.optimizers = Optimizers(model, options, by_rows=self.objective.by_rows)
         self.compiled = factor_step(options, self.optimizers)
+        if options.hogwild:
+            self.compiled = hogwild_step(self.compiled, options, self.optimizers)
         self.seed = _seed_of(options.seed, stage)
         self.generator = torch.Generator().manual_seed(self.seed)
         mode = "min" if options.smaller_is_better else "max"
@@ -121,7 +124,9 @@ class Trainer:
             self.optimizers.attach_schedule(self.options.epochs, _length(sampler))
         if valid is None and self.optimizers.needs_metric:
             raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
-        kept = None if checkpoint is None else Checkpoint(checkpoint, self._fingerprint(train, valid))
+        kept = None if checkpoint is None else self._checkpoint(checkpoint, self._fingerprint(train, valid))
+        if kept is not None:
+            kept.announce(resume)
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
         with seeded(self.seed, self.device), _hops_stored_as(self.model, self.options.precision):
             if resume and kept is not None:
@@ -148,6 +153,7 @@ class Trainer:
             state.history.append(row)
             state.epoch += 1
             self.callbacks.on_epoch_end(state)
+            self._agree()
             if checkpoint is not None:
                 self._save(checkpoint)
 
@@ -168,7 +174,7 @@ class Trainer:
         self.optimizers.settle()
         if not watch.steps:
             raise InputError(f"the sampler gave no batch in epoch {epoch}; each iteration over it must be a new epoch.")
-        means = watch.close(parameter_norms(self.model))
+        means = watch.close(self.objective.reduction.norms(parameter_norms(self.model)))
         state.loss = watch.latest
         rates = {} if self.objective.takes_steps else {"lr": rate}
         return {"epoch": epoch, **means, **rates, "seconds": time.perf_counter() - started}
@@ -229,7 +235,13 @@ class Trainer:
             self.model.load_state_dict(self.best)
         self.model.eval()
 
+    def _agree(self) -> None:
+        """Nobody else is asked whether training goes on."""
+
     # ---- checkpoints ---------------------------------------------------------------------------
+
+    def _checkpoint(self, folder: Path, fingerprint: dict[str, Any]) -> Checkpoint:
+        return Checkpoint(folder, fingerprint)
 
     def _fingerprint(self, train: Interactions, valid: Interactions | None) -> dict[str, Any]:
         """What a resumed training must share; it may train longer, look different and run elsewhere."""

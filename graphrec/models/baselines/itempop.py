@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,31 +19,32 @@ __all__ = ["ItemPop"]
 
 
 class ItemPop(Solved):
-    """Popularity: the score of an item is its number of users in training, for everyone.
+    """Popularity: the score of an item is its number of users in training, or the sum of their weights, for everyone.
 
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
 
     Attributes
     ----------
     counts : Tensor of float32, shape (n_items, 1)
-        Number of users of each item; zeros before :meth:`solve`.
+        Number of users of each item, or sum of the weights, divided by their mean; zeros before :meth:`solve`.
     """
 
     personalised: ClassVar[bool] = False
+    reads_weights: ClassVar[bool] = True
 
     def __init__(self, train: Interactions) -> None:
         super().__init__(train)
-        self._items = train.structure[1]
+        self._items, self._weights = train.structure[1], train.pair_weights
         self.register_buffer("counts", torch.zeros(self.n_items, 1))
         self.counts: Tensor
 
     def solve(self) -> None:
-        """Count the users of each item."""
-        counted = torch.bincount(torch.tensor(self._items), minlength=self.n_items)
-        self.counts.copy_(counted.unsqueeze(1))
+        """Count the users of each item, or add up their weights."""
+        counted = np.bincount(self._items, self._weights, minlength=self.n_items)
+        self.counts.copy_(torch.from_numpy(counted).unsqueeze(1))
 
     def scoring(self) -> Scoring:
         """A user is 1, an item its count."""

@@ -25,16 +25,17 @@ class IALS(Model):
 
     With a row of factors for each user and each item, an epoch lowers
 
-        Σ_{(u, i) seen} (1 − p_u · q_i)² + α₀ Σ_{all u, i} (p_u · q_i)²
+        Σ_{(u, i) seen} w_ui (1 − p_u · q_i)² + α₀ Σ_{all u, i} (p_u · q_i)²
             + λ Σ_u (d_u + α₀ n_items)^ν ‖p_u‖² + λ Σ_i (d_i + α₀ n_users)^ν ‖q_i‖²
 
+    with w_ui = 1 and d the numbers of interactions, or the pairs' weights (Hu et al.'s confidence) and their sums,
     by solving all items for the users that there are, and then all users for these items. There is no learning rate: an
     epoch of training is one such pass, and the trainer looks at validation, keeps the best epoch and writes checkpoints.
 
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     dim : int
         Number of factors.
     unobserved : float
@@ -55,6 +56,7 @@ class IALS(Model):
     chosen on the validation parts of ML-100K and Gowalla; those of frequency and init_std are Rendle et al.'s.
     """
 
+    reads_weights: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"loss": LeastSquares(), "epochs": 16}
 
     def __init__(

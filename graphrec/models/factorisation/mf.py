@@ -105,6 +105,10 @@ class MF(Model):
             return RowTables((self.users,), (self.items,))
         return RowTables((self.users, self.user_bias), (self.items, self.item_bias))
 
+    def column_tables(self) -> tuple[nn.Parameter, ...] | None:
+        """The two tables, where there is nothing else: no bias, sigmoid or dropout, which draws anew for each column."""
+        return (self.users, self.items) if self.dot_product and self.user_bias is None and not self.dropout.p else None
+
     def factors(self) -> Factors | None:
         """The tables, unless a sigmoid or dropout stands between them and the score."""
         if not self.dot_product or self.dropout.p:

@@ -34,6 +34,9 @@ class UltraGCN(Model):
     dim : int
     constraint : float
         λ.
+    negative_weight : float, optional
+        Weight of the mean over a pair's negatives in L_C beside the pair itself, as in the authors' code (300); unless given
+        every positive and every negative counts alike.
     item_constraint : float
         γ.
     neighbours : int
@@ -53,6 +56,7 @@ class UltraGCN(Model):
         *,
         dim: int = 64,
         constraint: float = 1.0,
+        negative_weight: float | None = None,
         item_constraint: float = 0.5,
         neighbours: int = 10,
         item_weights: Literal["paper", "official"] = "paper",
@@ -61,7 +65,8 @@ class UltraGCN(Model):
         super().__init__(train)
         for name, value in (("constraint", constraint), ("item_constraint", item_constraint), ("neighbours", neighbours)):
             check_at_least(name, value, 0)
-        self.constraint, self.item_constraint = constraint, item_constraint
+        check_at_least("negative_weight", negative_weight or 0, 0)
+        self.constraint, self.negative_weight, self.item_constraint = constraint, negative_weight, item_constraint
         self.users, self.items = embedding(self.n_users, dim, init_std), embedding(self.n_items, dim, init_std)
         indptr, items = train.structure
         of_user = np.diff(indptr)
@@ -96,8 +101,10 @@ class UltraGCN(Model):
         neg = torch.bmm(rows.items[size:].view(size, k, -1), users[:, :, None])[:, :, 0]
         of_user = self.user_weight[batch.users]
         beta, beta_neg = of_user * self.item_weight[batch.items], of_user[:, None] * self.item_weight[batch.negatives]
-        terms = (beta * F.softplus(-pos)).sum() + (beta_neg * F.softplus(neg)).sum()
-        losses = {"constraint": self.constraint * terms / (size * (1 + k))}
+        # Of 1 + k terms, or of one positive and the mean of its negatives.
+        share, weight = (1 / (1 + k), 1.0) if self.negative_weight is None else (1.0, self.negative_weight / k)
+        terms = (beta * F.softplus(-pos)).sum() + weight * (beta_neg * F.softplus(neg)).sum()
+        losses = {"constraint": self.constraint * share * terms / size}
         if self.item_constraint and self.similar.shape[1]:
             like = torch.bmm(F.embedding(self.similar[batch.items], self.items), users[:, :, None])[:, :, 0]
             of_pair = (self.similar_weight[batch.items] * F.softplus(-like)).sum(1)

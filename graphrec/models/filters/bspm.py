@@ -27,7 +27,7 @@ class BSPM(PolynomialFilter):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     ideal : float
         w, the weight of the ideal low-pass filter; 0 leaves it out.
     rank : int

@@ -26,7 +26,7 @@ class ChebyCF(PolynomialFilter):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     degree : int
         K.
     phi : float

@@ -27,7 +27,7 @@ class EASE(ItemFilter):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     l2 : float
         λ, in units of interactions; 500 is the paper's choice on MovieLens-20M, where 200 to 1000 were best by data set.
     budget : int

@@ -26,7 +26,7 @@ class GFCF(ItemSimilarity):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     alpha : float
         Weight of the ideal low-pass filter; 0.3 in the authors' code. 0 leaves the linear filter alone.
     rank : int

@@ -26,7 +26,7 @@ class PureSVD(ItemFilter):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     rank : int
         Number of singular vectors; as many as there are if that is less.
     item_power : float

@@ -23,7 +23,7 @@ class SLIM(ItemSimilarity):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     l1, l2 : float
         Strengths of the two penalties, in units of interactions.
     candidates : int
@@ -66,7 +66,8 @@ class SLIM(ItemSimilarity):
         from graphrec.models.filters import slim_kernels
 
         matrix = self.matrix()
-        root = self.degrees()[1] ** 0.5
+        root = np.sqrt(np.asarray(matrix.astype(np.float64).power(2).sum(0)).ravel())
+        root[root == 0] = 1
         alone = np.ones(self.n_users)
         nearest = cooccurrence(matrix, alone, over_product(root, root), neighbours=self.candidates)
         one = np.ones(self.n_items)

@@ -30,7 +30,7 @@ class TurboCF(ItemSimilarity):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     alpha : float
         Between 0 and 1: how much of the normalisation falls to users. The authors' code has 0.6.
     power : float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
@@ -53,6 +53,9 @@ class LightGCN(Model):
     popularity : float
         For cosines: weight of an item's log degree in the ranking score, not in training; see
         :class:`~graphrec.models.cosine.CosineEncoding`.
+    ranking : {"same", "dot"}
+        For cosines: whether rankings are by them, too, or by dot products, in which the length of an item's row, longer for
+        popular ones, counts: so the BSL paper's code ranks its LightGCN.
 
     Attributes
     ----------
@@ -75,21 +78,24 @@ class LightGCN(Model):
         init_std: float = 0.1,
         similarity: Literal["dot", "cosine"] = "dot",
         popularity: float = 0.0,
+        ranking: Literal["same", "dot"] = "same",
     ) -> None:
         super().__init__(train)
         self._train = train
         if layers < 0:
             raise InputError(f"layers must be 0 or more, got {layers}.")
-        for name, value, allowed in (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine"))):
+        words = (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine")))
+        for name, value, allowed in (*words, ("ranking", ranking, ("same", "dot"))):
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
-        if popularity and similarity == "dot":
-            raise InputError("popularity is a term beside cosines; it needs similarity='cosine'.")
+        self.ranks_by_cosine = similarity == "cosine" and ranking == "same"
+        if popularity and not self.ranks_by_cosine:
+            raise InputError("popularity is a term beside cosines; it needs similarity='cosine' and ranking='same'.")
         self.layers = layers
         self.normalisation = normalisation
         self.similarity = similarity
         self.popularity = popularity
-        self.ranks_as_it_trains = not popularity
+        self.ranks_as_it_trains = not popularity and self.ranks_by_cosine == (similarity == "cosine")
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         if init == "svd":
             self.embedding.data.copy_(singular_vectors(train, dim, init_std))
@@ -107,6 +113,10 @@ class LightGCN(Model):
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
         z = self._propagated()
         return z if self.similarity == "dot" else CosineEncoding(z)
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: a hop acts on each column alone, and so does the mean of hops."""
+        return (self.embedding,)
 
     def folding(self) -> People:
         """A new person listens to the given items: the mean of an ego row and of what the items' hops send.
@@ -139,22 +149,24 @@ class LightGCN(Model):
 
     def _finished(self, users: Tensor) -> Tensor:
         """Rows of users as they are ranked."""
-        if self.similarity == "dot":
+        if not self.ranks_by_cosine:
             return users
         z = Encoding(Table(users), Table(users))
         return (CosineEncoding(z, self.log_degree, self.popularity) if self.popularity else CosineEncoding(z)).users.full()
 
     def encode_for_ranking(self) -> Encoding:
-        """As :meth:`encode`, with the items' popularity where it has a weight."""
-        return CosineEncoding(self._propagated(), self.log_degree, self.popularity) if self.popularity else self.encode()
+        """As :meth:`encode`, with the items' popularity where it has a weight, or without cosines where `ranking` says so."""
+        if self.popularity:
+            return CosineEncoding(self._propagated(), self.log_degree, self.popularity)
+        return self.encode() if self.ranks_as_it_trains else self._propagated()
 
     def explaining(self) -> Explaining | None:
         """Parts by the item through which a path leaves the user; without a hop there are no paths."""
         if self.layers == 0:
             return None
         more = self.popularity * self.log_degree[:, 0] if self.popularity else None
-        ego, cosine = self.embedding.detach(), self.similarity == "cosine"
-        return HopMeanReasons(self.adjacency(), ego, self.layers, self.n_users, cosine, more)
+        ego = self.embedding.detach()
+        return HopMeanReasons(self.adjacency(), ego, self.layers, self.n_users, self.ranks_by_cosine, more)
 
     def _propagated(self) -> Encoding:
         if self.layers == 0:

@@ -19,6 +19,7 @@ from graphrec.models.graph.lightgcn import LightGCN
 from graphrec.models.parts.batch_contrast import NodeTable, batch_contrast
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import Nodes
+from graphrec.models.parts.thinning import thinned
 
 __all__ = ["SGL"]
 
@@ -81,19 +82,7 @@ class SGL(LightGCN):
 
     def thinned(self) -> Adjacency:
         """The graph without what is left out this time, normalised by the degrees that remain."""
-        whole = self.adjacency()
-        starts, columns = whole.pattern.on(whole.device)
-        half, n = len(columns) // 2, whole.n_nodes  # users' rows come first and hold each edge once
-        degree = starts.diff()
-        rows = torch.repeat_interleave(torch.arange(n, device=whole.device), degree, output_size=len(columns))
-        if self.augmentation == "node":
-            kept = torch.empty(n, device=whole.device).bernoulli_(1 - self.drop)
-            mask = kept[rows] * kept[columns]
-        else:
-            once = torch.empty(half, device=whole.device).bernoulli_(1 - self.drop)
-            mask = torch.cat([once, once[whole.pattern.reverse_on(whole.device)[half:]]])
-        scale = torch.zeros(n, device=whole.device).index_add_(0, rows, mask).clamp(min=1).rsqrt()
-        return whole.with_values(mask * scale[rows] * scale[columns], symmetric=True)
+        return thinned(self.adjacency(), "nodes" if self.augmentation == "node" else "edges", self.drop)
 
     def view(self, adjacencies: list[Adjacency]) -> Nodes:
         """The mean of all hops, over one graph or over one a hop."""

@@ -73,6 +73,7 @@ class Blend(Solved):
     """
 
     reads_ratings: ClassVar[bool] = True  # where its members do not, they have said so
+    reads_weights: ClassVar[bool] = True
     levels_one: ClassVar[bool] = False
 
     def __init__(

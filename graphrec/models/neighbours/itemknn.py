@@ -25,8 +25,8 @@ _WEIGHTINGS = ("none", "idf", "degree")
 class ItemKNN(ItemSimilarity):
     """Item-based nearest neighbours (Sarwar et al., WWW 2001; Deshpande and Karypis, TOIS 2004).
 
-    s_uj = Σ_{i ∈ u ∩ N_k(j)} s_ij, where N_k(j) are the k items most similar to j. With c_ij = Σ ω_u over the users
-    who have met both, and n_i = c_ii:
+    s_uj = Σ_{i ∈ u ∩ N_k(j)} x_ui s_ij, where N_k(j) are the k items most similar to j and x_ui is 1, or the weight. With
+    c_ij = Σ ω_u x_ui x_uj over the users who have met both, and n_i = c_ii:
 
     ============  =====================================================================
     similarity    s_ij
@@ -40,7 +40,7 @@ class ItemKNN(ItemSimilarity):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     neighbours : int
         k.
     similarity : {"cosine", "asymmetric", "jaccard", "dice"}
@@ -49,7 +49,7 @@ class ItemKNN(ItemSimilarity):
     weighting : {"none", "idf", "degree"}
         ω_u, how much a user says, scaled so that its mean over all interactions is one: 1; idf_u² with
         idf_u = ln(n_items / d_u), which is the cosine of tf-idf vectors (BM25's further factor belongs to the
-        item and cancels in the cosine); or 1 / d_u, Deshpande and Karypis' rows of unit length.
+        item and cancels in the cosine); or 1 / Σ_i x_ui², Deshpande and Karypis' rows of unit length.
     asymmetry : float
         a of the asymmetric cosine, between 0 and 1.
 
@@ -88,7 +88,7 @@ class ItemKNN(ItemSimilarity):
         """Find the neighbours of each item j, and turn them into rows of what each item i says."""
         matrix = self.matrix()
         weight = self._weights()
-        nearest = cooccurrence(matrix, weight, self._ratio(matrix.T @ weight), neighbours=self.neighbours)
+        nearest = cooccurrence(matrix, weight, self._ratio(matrix.power(2).T @ weight), neighbours=self.neighbours)
         self.store(nearest.T.tocsr())
 
     def likeness(self) -> Likeness:
@@ -97,11 +97,13 @@ class ItemKNN(ItemSimilarity):
         return lambda index: torch.from_numpy(nearest[index.cpu().numpy()].toarray()).to(index.device)
 
     def _weights(self) -> npt.NDArray[np.float64]:
-        degree, _ = self.degrees()
+        matrix = self.matrix().astype(np.float64)
+        sums = (np.asarray(entries.sum(1), np.float64).ravel() for entries in (matrix != 0, matrix.power(2)))
+        degree, square = (np.where(one > 0, one, 1.0) for one in sums)
         weights: npt.NDArray[np.float64] = {
             "none": np.ones(self.n_users),
             "idf": np.log(self.n_items / degree) ** 2,
-            "degree": 1 / degree,
+            "degree": 1 / square,
         }[self.weighting]
         mean = np.average(weights, weights=self.histories.indptr.diff().cpu())
         return weights / mean if mean else weights

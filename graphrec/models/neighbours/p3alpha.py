@@ -14,7 +14,7 @@ class P3alpha(RP3beta):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     alpha : float
         Exponent of the transition probabilities.
     neighbours : int, optional

@@ -6,6 +6,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
+from graphrec.models.parts.sparse_rows import SparseRows
 
 __all__ = ["RP3beta"]
 
@@ -18,10 +19,12 @@ class RP3beta(ItemSimilarity):
 
         s_uj = Σ_{i ∈ u} d_i^-α · (Rᵀ D_U^-α R)_ij · d_j^-β
 
+    With weights a step is taken in proportion to them: d are sums of weights, and R and the user's row hold weight^α.
+
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     alpha : float
         Exponent of the transition probabilities.
     beta : float
@@ -42,12 +45,15 @@ class RP3beta(ItemSimilarity):
         if neighbours is not None:
             check_at_least("neighbours", neighbours, 1)
         super().__init__(train)
+        self._sums = self.degrees()
+        if self.weighted:
+            self.histories = SparseRows(self.matrix().power(alpha))
         self.alpha = alpha
         self.beta = beta
         self.neighbours = neighbours
 
     def solve(self) -> None:
         """Weigh the co-occurrences by degrees."""
-        users, items = self.degrees()
+        users, items = self._sums
         ratio = over_product(items**self.alpha, items**self.beta)
         self.store(cooccurrence(self.matrix(), users**-self.alpha, ratio, neighbours=self.neighbours))

@@ -22,9 +22,9 @@ _COLUMNS = 64  # people at a time on the CPU
 class UserKNN(ItemFilter):
     """User-based nearest neighbours (Resnick et al., CSCW 1994, on interactions instead of ratings).
 
-    s_uj = Σ s_uv^q over the k users v most similar to u who have met j, with
+    s_uj = Σ s_uv^q x_vj over the k users v most similar to u who have met j, with x_vj = 1, or the weight, and
 
-        s_uv = Σ_{i ∈ u ∩ v} ω_i / (√(Σ_{i ∈ u} ω_i · Σ_{i ∈ v} ω_i) + shrink).
+        s_uv = Σ_{i ∈ u ∩ v} ω_i x_ui x_vi / (√(Σ_{i ∈ u} ω_i x_ui² · Σ_{i ∈ v} ω_i x_vi²) + shrink).
 
     A user of the training data is a neighbour of its own, the nearest, which says nothing about items that are new to the
     user: so a person who was not there in training and has met the same is served alike. Users who are as near as the k-th
@@ -33,7 +33,7 @@ class UserKNN(ItemFilter):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     neighbours : int
         k, oneself included.
     weighting : {"none", "idf", "degree"}
@@ -47,7 +47,7 @@ class UserKNN(ItemFilter):
     Attributes
     ----------
     weights, lengths : Tensor of float32, shapes (n_items,) and (n_users,)
-        ω, and √Σω of each user. Empty before :meth:`solve`.
+        ω, and √Σωx² of each user. Empty before :meth:`solve`.
 
     Notes
     -----
@@ -77,14 +77,14 @@ class UserKNN(ItemFilter):
 
     def solve(self) -> None:
         """Weigh the items, and measure the users."""
-        degree = self.degrees()[1]
+        degree = self.flipped.indptr.diff().clamp(min=1).double().cpu().numpy()
         idf = np.log(self.n_users / degree) ** 2
         weights = {"none": np.ones(self.n_items), "idf": idf, "degree": 1 / degree}[self.weighting]
         mean = np.average(weights, weights=self.flipped.indptr.diff().cpu().numpy())
         weights = weights / mean if mean else weights
         device = self.weights.device
         self.weights = torch.from_numpy(weights).float().to(device)
-        self.lengths = torch.from_numpy(self.matrix() @ weights).sqrt().float().to(device)
+        self.lengths = torch.from_numpy(self.matrix().power(2) @ weights).sqrt().float().to(device)
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums over the neighbours, shape (b, n_items); see :meth:`ItemFilter.filter`."""
@@ -94,16 +94,18 @@ class UserKNN(ItemFilter):
         step = _COLUMNS if signals.is_cpu else max(1, len(signals))
         for lo in range(0, len(signals), step):
             some = signals[lo : lo + step]
-            some.copy_(self.flipped.times(self._nearest(some * self.weights)).T)
+            some.copy_(self.flipped.times(self._nearest(some)).T)
         return signals
 
     def explaining(self) -> None:
         """No sum over items: who is near depends on all of them. One interaction at a time is left out instead."""
 
-    def _nearest(self, x: Tensor) -> Tensor:
-        """s_uv^q of the neighbours v of people given by their weighted items (b, n_items), else 0: (n_users, b)."""
+    def _nearest(self, signals: Tensor) -> Tensor:
+        """s_uv^q of the neighbours v of people given by what they have met (b, n_items), else 0: (n_users, b)."""
+        x = signals * self.weights
         likeness = self.histories.times(x.T)
-        likeness /= (self.lengths[:, None] * x.sum(1).sqrt() + self.shrink).clamp_(min=1e-12)
+        length = (x * signals if self.weighted else x).sum(1).sqrt()
+        likeness /= (self.lengths[:, None] * length + self.shrink).clamp_(min=1e-12)
         rows = likeness.T.contiguous()
         least = rows.topk(min(self.neighbours, self.n_users)).values[:, -1]
         # Equal in exact arithmetic is equal here, whatever the order of the sums was.

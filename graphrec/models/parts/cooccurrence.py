@@ -18,13 +18,15 @@ MAX_ENTRIES = 1 << 30  # eight bytes each
 
 
 class Pairs(NamedTuple):
-    """Who has met what, from both sides, and how much each user counts."""
+    """Who has met what, from both sides, how much each user counts, and the entries where they are not all ones."""
 
     item_indptr: npt.NDArray[np.int64]
     item_users: npt.NDArray[np.int32]
     user_indptr: npt.NDArray[np.int64]
     user_items: npt.NDArray[np.int32]
     weight: FloatArray
+    item_values: FloatArray
+    user_values: FloatArray
 
 
 class Ratio(NamedTuple):
@@ -70,9 +72,9 @@ def cooccurrence(
     Parameters
     ----------
     matrix : scipy.sparse.csr_matrix, shape (n_users, n_items)
-        Only the pattern of stored entries counts.
+        X, with entries above 0: ones, or weights.
     weight : ndarray of float, shape (n_users,)
-        How much a user adds to the co-occurrence c_ij of two of his items; zero leaves him out.
+        ω in the co-occurrence c_ij = Σ_u ω_u x_ui x_uj; zero leaves a user out.
     form : Ratio
         From co-occurrence to similarity.
     neighbours : int, optional
@@ -92,13 +94,16 @@ def cooccurrence(
     """
     from graphrec.models.parts import cooccurrence_kernels as kernels
 
-    by_item = matrix.tocsc()
+    by_item, none = matrix.tocsc(), np.zeros(0, np.float32)
+    plain = bool((matrix.data == 1).all())
     pairs = Pairs(
         by_item.indptr.astype(np.int64),
         by_item.indices.astype(np.int32),
         matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int32),
         weight.astype(np.float32),
+        none if plain else by_item.data.astype(np.float32),
+        none if plain else matrix.data.astype(np.float32),
     )
     n_items = matrix.shape[1]
     # Many more ranges than threads: an item's cost depends on how active its users are.

@@ -1,6 +1,6 @@
 """Compiled loops over sparse similarities of items, each for the rows ``lo:hi`` (see graphrec.threads).
 
-Row i of the co-occurrences c_ij = Σ weight_u, over the users u who have met both i and j, is gathered in a
+Row i of the co-occurrences c_ij = Σ weight_u x_ui x_uj, over the users u who have met both i and j, is gathered in a
 dense array from the items of the users of i; all rows together cost Σ_u d_u² additions. `pairs` and `ratio`
 are the tuples of :mod:`graphrec.models.parts.cooccurrence`.
 """
@@ -54,6 +54,41 @@ def _gather(i, pairs, total, touched):  # type: ignore[no-untyped-def]
 
 
 @_compile
+def _gather_weighted(i, pairs, total, touched, last):  # type: ignore[no-untyped-def]
+    """As :func:`_gather`, where the entries are not all ones: their products may be too small for a float32, which is 0.
+
+    last[j] tells by the number of the row in which j was touched last that it was not yet in this one.
+    """
+    found = 0
+    for e in range(pairs.item_indptr[i], pairs.item_indptr[i + 1]):
+        u = pairs.item_users[e]
+        w = pairs.weight[u]
+        if w > 0.0:
+            w *= pairs.item_values[e]
+            for f in range(pairs.user_indptr[u], pairs.user_indptr[u + 1]):
+                j = pairs.user_items[f]
+                if last[j] != i:
+                    last[j] = i
+                    touched[found] = j
+                    found += 1
+                total[j] += w * pairs.user_values[f]
+    return np.uint64(found)
+
+
+@_compile
+def _gather_any(i, pairs, total, touched, last):  # type: ignore[no-untyped-def]
+    if len(pairs.user_values):
+        return _gather_weighted(i, pairs, total, touched, last)
+    return _gather(i, pairs, total, touched)
+
+
+@_compile
+def _marks(pairs, n_items):  # type: ignore[no-untyped-def]
+    """What :func:`_gather_weighted` needs, of no length where it is not called."""
+    return np.full(n_items if len(pairs.user_values) else 0, -1, np.int32)
+
+
+@_compile
 def _similarity(c, i, j, ratio):  # type: ignore[no-untyped-def]
     s = c / (ratio.left[i] * ratio.right[j] + ratio.left_sum[i] + ratio.right_sum[j] - ratio.overlap * c)
     return s if ratio.power == 1.0 else s**ratio.power
@@ -64,10 +99,10 @@ def fill_partners(lo, hi, pairs, ratio, diagonal, indptr, indices, values):  # t
     """All similarities of the items lo:hi, into rows that :func:`count_partners` has measured."""
     n_items = len(pairs.item_indptr) - 1
     total = np.zeros(n_items, np.float32)
-    touched = np.empty(n_items + 1, np.int32)
+    touched, last = np.empty(n_items + 1, np.int32), _marks(pairs, n_items)
     for i in range(lo, hi):
         at = indptr[i]
-        for t in range(_gather(i, pairs, total, touched)):
+        for t in range(_gather_any(i, pairs, total, touched, last)):
             j = touched[t]
             if diagonal or j != i:
                 indices[at] = j
@@ -84,11 +119,11 @@ def strongest_partners(lo, hi, pairs, ratio, limit, kept, indices, values):  # t
     """
     n_items = len(pairs.item_indptr) - 1
     total = np.zeros(n_items, np.float32)
-    touched = np.empty(n_items + 1, np.int32)
+    touched, last = np.empty(n_items + 1, np.int32), _marks(pairs, n_items)
     for i in range(lo, hi):
         start = i * limit
         size = 0
-        for t in range(_gather(i, pairs, total, touched)):
+        for t in range(_gather_any(i, pairs, total, touched, last)):
             j = touched[t]
             c = total[j]
             total[j] = 0.0
@@ -143,9 +178,10 @@ def _heapify(values, items, start, size):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def add_similar(lo, hi, rows, user_indptr, user_items, indptr, indices, values, out):  # type: ignore[no-untyped-def]
-    """out[r] = Σ over the items i of user rows[r] of row i of the similarity, for the rows lo:hi of out.
+def add_similar(lo, hi, rows, user_indptr, user_items, user_values, indptr, indices, values, out):  # type: ignore[no-untyped-def]
+    """out[r] = Σ over the items i of user rows[r] of x_ui times row i of the similarity, for the rows lo:hi of out.
 
+    All x_ui are 1 where `user_values` is empty.
     The output row is the accumulator. This is bound by reading the similarity from memory, eight bytes for
     one addition; slices of columns that fit the first-level cache, unrolling, and going through the users
     instead (Rᵀ R never formed) were no faster on Gowalla. Unsigned indices are 1.2 to 1.5 times faster.
@@ -157,5 +193,10 @@ def add_similar(lo, hi, rows, user_indptr, user_items, indptr, indices, values, 
         u = rows[r]
         for e in range(user_indptr[u], user_indptr[u + 1]):
             i = user_items[e]
-            for f in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-                out[r, np.uint64(indices[f])] += values[f]
+            if len(user_values):
+                x = user_values[e]
+                for f in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
+                    out[r, np.uint64(indices[f])] += x * values[f]
+            else:
+                for f in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
+                    out[r, np.uint64(indices[f])] += values[f]

@@ -40,6 +40,11 @@ class CosineEncoding(Encoding):
         super().__init__(_UserRows(inner.users, popularity, weight), _ItemRows(inner.items, popularity))
         self._popularity, self._weight = popularity, weight
 
+    @property
+    def before_lengths(self) -> Encoding:
+        """See :class:`Encoding`; itself with a popularity, which is more than a length."""
+        return self.inner if self._popularity is None else self
+
     def gather(self, users: Tensor, items: Tensor) -> Gathered:
         """As :meth:`Encoding.gather`; the ego rows keep their length."""
         rows = self.inner.gather(users, items)

@@ -36,13 +36,22 @@ class HopMeanReasons:
     cosine : bool
     popularity : Tensor, shape (n_items,), optional
         What is added to the score of each item.
+    with_ego : bool
+        Whether the mean has the zeroth hop; without it z is the mean of hops 1 … K, and a node says nothing by itself.
     """
 
     def __init__(
-        self, adjacency: Adjacency, ego: Tensor, hops: int, n_users: int, cosine: bool = False, popularity: Tensor | None = None
+        self,
+        adjacency: Adjacency,
+        ego: Tensor,
+        hops: int,
+        n_users: int,
+        cosine: bool = False,
+        popularity: Tensor | None = None,
+        with_ego: bool = True,
     ) -> None:
         self._adjacency, self._ego, self._hops, self._n_users = adjacency, ego, hops, n_users
-        self._cosine, self._popularity = cosine, popularity
+        self._cosine, self._popularity, self._with_ego = cosine, popularity, with_ego
         # What a neighbour passes on beyond its ego embedding: the sum of its hops 1 to K−1.
         self._passed = torch.zeros_like(ego)
         layer = ego
@@ -55,7 +64,7 @@ class HopMeanReasons:
         _, v = self._terms(self._n_users + item)
         neighbours, u = self._terms(user)
         scale = float(u.norm() * v.norm()) if self._cosine else 1.0
-        direct, passed, own = (part @ v / (self._hops + 1) / (scale or 1.0) for part in self._parts(user, neighbours))
+        direct, passed, own = (part @ v / self._count / (scale or 1.0) for part in self._parts(user, neighbours))
         loop = neighbours == user  # with self-loops, paths may stay at the user first
         items = (neighbours[~loop] - self._n_users).cpu().numpy()
         parts: list[tuple[npt.ArrayLike, npt.ArrayLike, str]] = [
@@ -75,10 +84,15 @@ class HopMeanReasons:
     def _parts(self, node: int, neighbours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         _, weights = self._neighbours(node)
         ego, passed = self._ego[neighbours].double(), self._passed[neighbours].double()
-        return weights * ego, weights * passed, self._ego[node : node + 1].double()
+        return weights * ego, weights * passed, self._ego[node : node + 1].double() * self._with_ego
 
     def _terms(self, node: int) -> tuple[Tensor, Tensor]:
         """The neighbours of a node, and its propagated row (d,)."""
         neighbours, _ = self._neighbours(node)
         parts = self._parts(node, neighbours)
-        return neighbours, sum((part.sum(0) for part in parts), parts[0].new_zeros(parts[0].shape[1])) / (self._hops + 1)
+        return neighbours, sum((part.sum(0) for part in parts), parts[0].new_zeros(parts[0].shape[1])) / self._count
+
+    @property
+    def _count(self) -> int:
+        """How many hops the mean is of."""
+        return self._hops + self._with_ego

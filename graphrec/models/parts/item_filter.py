@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,9 @@ _ALONE_AT_ONCE = 64  # signals, of n_items numbers each
 class ItemFilter(Solved):
     """A linear filter of a user's signal: scores s_u = x_u B, with x_u one where the user has met an item.
 
+    Where there are weights and they differ, x_u holds those of the user's pairs, divided by the mean over all pairs; a pair
+    of weight 0 is then as one that is not there.
+
     What is known of a user is the filtered signal s_u, which holds the score of every item. Because a user is nothing
     but items, people who were not there in training need none (:meth:`fold_in`).
 
@@ -37,12 +41,18 @@ class ItemFilter(Solved):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     """
+
+    reads_weights: ClassVar[bool] = True
 
     def __init__(self, train: Interactions) -> None:
         super().__init__(train)
-        self.histories = SparseRows(train.to_csr("ones"))
+        matrix = train.to_csr("relative" if self.reads_weights else "ones")
+        self.weighted = self.reads_weights and train.pair_weights is not None
+        if self.weighted:
+            matrix.eliminate_zeros()
+        self.histories = SparseRows(matrix)
         self._pool = BufferPool()
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
@@ -51,7 +61,7 @@ class ItemFilter(Solved):
         Parameters
         ----------
         histories : SparseRows, shape (n, n_items)
-            Ones where a user has met an item.
+            What users have met: ones, or weights.
         index : Tensor of int64, shape (b,), or None
             Which rows; None for all.
 
@@ -73,11 +83,13 @@ class ItemFilter(Solved):
 
     def explaining(self) -> Explaining | None:
         """One part for each of the user's items: the filter is linear."""
-        starts, histories = self.histories.indptr.tolist(), self.histories.indices
+        starts, histories, values = self.histories.indptr.tolist(), self.histories.indices, self.histories.values
 
         def explain(user: int, item: int) -> Contributions:
-            mine = histories[starts[user] : starts[user + 1]].long()
-            return together((mine.cpu().numpy(), self.said(mine, item).double().cpu().numpy(), "your item"))
+            part = slice(starts[user], starts[user + 1])
+            mine = histories[part].long()
+            said = self.said(mine, item).double() * values[part]
+            return together((mine.cpu().numpy(), said.cpu().numpy(), "your item"))
 
         return explain
 
@@ -91,7 +103,7 @@ class ItemFilter(Solved):
         Parameters
         ----------
         histories : scipy.sparse.csr_matrix, shape (b, n_items)
-            What they have met; only the pattern of stored entries counts.
+            What they have met; only the pattern of stored entries counts, unless there were weights in training.
 
         Returns
         -------
@@ -101,11 +113,12 @@ class ItemFilter(Solved):
         return self.filter(self.pattern(histories), None)
 
     def pattern(self, histories: sparse.csr_matrix) -> SparseRows:
-        """Ones where there is an entry, checked, where the model is."""
+        """Ones (with weights, what is stored) where there is an entry, checked, where the model is."""
         if histories.shape[1] != self.n_items:
             raise InputError(f"histories must have a column for each of {self.n_items:,} items, got {histories.shape[1]:,}.")
         ones = sparse.csr_matrix(histories, dtype=np.float32, copy=True)
-        ones.data[:] = 1.0
+        if not self.weighted:
+            ones.data[:] = 1.0
         return SparseRows(ones).to(self.histories.indptr.device)
 
     def likeness(self) -> Likeness:
@@ -121,14 +134,19 @@ class ItemFilter(Solved):
         return similarity
 
     def matrix(self) -> sparse.csr_matrix:
-        """The training data as scipy.sparse.csr_matrix of float32 ones, shape (n_users, n_items)."""
+        """The training data as scipy.sparse.csr_matrix of float32, shape (n_users, n_items): ones, or the weights."""
         return self.histories.host()
 
     def degrees(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Numbers of items of each user (n_users,) and of users of each item (n_items,); 1 where there is none.
+        """Numbers of items of each user (n_users,) and of users of each item (n_items,), or sums of weights; 1 for none.
 
         A power of it is then always finite; it never matters which, since nothing is met there.
         """
+        if self.weighted:
+            matrix = self.matrix().astype(np.float64)
+            sums = (np.asarray(matrix.sum(axis)).ravel() for axis in (1, 0))
+            of_users, of_items = (np.where(one > 0, one, 1.0) for one in sums)
+            return of_users, of_items
         users = self.histories.indptr.diff()
         items = torch.bincount(self.histories.indices, minlength=self.n_items)
         return users.clamp(min=1).double().cpu().numpy(), items.clamp(min=1).double().cpu().numpy()

@@ -20,14 +20,14 @@ __all__ = ["ItemSimilarity"]
 
 
 class ItemSimilarity(ItemFilter):
-    """s_u = Σ of the similarity rows S_i of the items i that user u has met.
+    """s_u = Σ of the similarity rows S_i of the items i that user u has met, times their weights where there are some.
 
     Subclasses define :meth:`solve`, which ends in :meth:`store`.
 
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
 
     Attributes
     ----------
@@ -66,7 +66,8 @@ class ItemSimilarity(ItemFilter):
 
         # On the CPU, cpu() does nothing; on a device without compressed rows it makes this right rather than fast.
         rows = torch.arange(histories.shape[0]) if index is None else index.cpu()
-        users = (rows.numpy(), histories.indptr.cpu().numpy(), histories.indices.cpu().numpy())
+        weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
+        users = (rows.numpy(), histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights)
         similar = (self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy())
         out = self._buffer(len(rows))
         target, bounds = out.numpy(), even_bounds(len(rows), 8 * thread_count())

@@ -32,7 +32,7 @@ class PolynomialFilter(ItemFilter):
     Parameters
     ----------
     train : Interactions
-        Ratings are not looked at and a repeated pair counts once.
+        Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     item_power : float
         β.
 

@@ -27,11 +27,13 @@ class RowProblems:
     indptr, indices : Tensor of int64, shapes (n + 1,) and (nnz,)
         Compressed rows.
     counts : Tensor of float32, shape (n,)
-        Entries of each row.
+        Entries of each row, or the sum of their weights.
     lengths : ndarray of int64, shape (n,)
         The same on the host.
     width : int
         Number of columns.
+    weights : Tensor of float32, shape (nnz,), or None
+        How much each entry counts, where they are not all ones.
     """
 
     indptr: Tensor
@@ -39,22 +41,31 @@ class RowProblems:
     counts: Tensor
     lengths: np.ndarray[Any, np.dtype[np.int64]]
     width: int
+    weights: Tensor | None = None
 
     @classmethod
     def of(cls, matrix: sparse.csr_matrix) -> RowProblems:
-        """Of the pattern of a matrix."""
+        """Of a matrix whose entries are the weights."""
         matrix = matrix.tocsr()
         lengths = np.diff(matrix.indptr).astype(np.int64)
         indptr, indices = (torch.from_numpy(array.astype(np.int64)) for array in (matrix.indptr, matrix.indices))
-        return cls(indptr, indices, torch.from_numpy(lengths.astype(np.float32)), lengths, matrix.shape[1])
+        if (matrix.data == 1).all():
+            return cls(indptr, indices, torch.from_numpy(lengths.astype(np.float32)), lengths, matrix.shape[1])
+        weights, sums = matrix.data.astype(np.float32), np.asarray(matrix.astype(np.float64).sum(1)).ravel()
+        counts = torch.from_numpy(sums.astype(np.float32))
+        return cls(indptr, indices, counts, lengths, matrix.shape[1], torch.from_numpy(weights))
 
     def to(self, device: torch.device) -> RowProblems:
         """The same on a device."""
         moved = {name: getattr(self, name).to(device) for name in ("indptr", "indices", "counts")}
+        moved["weights"] = None if self.weights is None else self.weights.to(device)
         return replace(self, **moved)
 
-    def chunks(self, dim: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows of similar length (b,) and their columns (b, longest), padded by `width`; rows without any are left out."""
+    def chunks(self, dim: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Rows of similar length (b,), their columns (b, longest), padded by `width`, and the weights of these, padded by 0.
+
+        Rows without any are left out.
+        """
         order = np.argsort(self.lengths, kind="stable")
         order = order[np.searchsorted(self.lengths[order], 1) :]
         lo = 0
@@ -68,14 +79,15 @@ class RowProblems:
             place = torch.arange(longest, device=rows.device)
             there = place < (self.indptr[rows + 1] - self.indptr[rows])[:, None]
             at = (self.indptr[rows][:, None] + place).clamp_(max=len(self.indices) - 1)
-            yield rows, torch.where(there, self.indices[at], self.width)
+            weights = None if self.weights is None else torch.where(there, self.weights[at], 0)
+            yield rows, torch.where(there, self.indices[at], self.width), weights
             lo = hi
 
 
 def solve_rows(
     rows: Tensor, fixed: Tensor, problems: RowProblems, unobserved: float, penalties: Tensor, block: int | None = None
 ) -> Tensor:
-    """Set each row t that has an entry to the least of Σ_{c seen} (1 − t·f_c)² + α₀ Σ_{all c} (t·f_c)² + penalty ‖t‖².
+    """Set each row t that has an entry to the least of Σ_{c seen} w_c (1 − t·f_c)² + α₀ Σ_{all c} (t·f_c)² + penalty ‖t‖².
 
     Parameters
     ----------
@@ -84,6 +96,7 @@ def solve_rows(
     fixed : Tensor of float32, shape (width, d)
         f.
     problems : RowProblems
+        With their weights w; 1 unless there are some.
     unobserved : float
         α₀.
     penalties : Tensor of float32, shape (n,)
@@ -100,21 +113,23 @@ def solve_rows(
     gram = unobserved * fixed.T @ fixed
     padded = torch.cat([fixed, fixed.new_zeros(1, dim)])
     left = rows.new_zeros((), dtype=torch.float64)
-    for index, columns in problems.chunks(dim):
+    for index, columns, w in problems.chunks(dim):
         met, t, penalty = padded[columns], rows[index], penalties[index]
         there = columns < problems.width
         for lo in range(0, dim, step):
             part = slice(lo, lo + step)
             some = met[:, :, part]
-            hessian = gram[part, part] + some.mT @ some
+            counted = some if w is None else some * w[:, :, None]
+            hessian = gram[part, part] + counted.mT @ some
             hessian.diagonal(dim1=1, dim2=2).add_(penalty[:, None])
             missing = there.to(t.dtype) - (met @ t[:, :, None])[:, :, 0]
-            downhill = (some.mT @ missing[:, :, None])[:, :, 0] - t @ gram[:, part] - penalty[:, None] * t[:, part]
+            downhill = (counted.mT @ missing[:, :, None])[:, :, 0] - t @ gram[:, part] - penalty[:, None] * t[:, part]
             factor = torch.linalg.cholesky_ex(hessian)[0]
             t[:, part] += torch.cholesky_solve(downhill[:, :, None], factor)[:, :, 0]
         rows[index] = t
         missing = there.to(t.dtype) - (met @ t[:, :, None])[:, :, 0]
-        left += missing.square().sum().double() + ((t @ gram) * t).sum().double()
+        squares = missing.square() if w is None else w * missing.square()
+        left += squares.sum().double() + ((t @ gram) * t).sum().double()
     return left
 
 
@@ -135,13 +150,14 @@ class LeastSquares:
 
     takes_steps = True
     reads_ratings = False
+    reads_weights = True
 
     def __repr__(self) -> str:
         return "LeastSquares()"
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> list[Sides]:
         """One batch with everything; nothing is drawn."""
-        matrix = train.to_csr("ones")
+        matrix = train.to_csr("relative")
         return [Sides(RowProblems.of(matrix), RowProblems.of(matrix.T.tocsr()))]
 
     def __call__(self, model: Any, batch: Sides) -> dict[str, Tensor]:

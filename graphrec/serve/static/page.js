@@ -1,6 +1,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const liked = new Map();
+let length = 20; // of the lists, or as many items as there are
 let asked = 0; // the number of the latest question: an answer to an earlier one is not shown
 
 async function ask(path, body) {
@@ -58,7 +59,7 @@ function fill(place, items) {
 
 async function showSimilar(item) {
   try {
-    const told = await ask(`/similar?k=12&item=${encodeURIComponent(item.item_id)}`);
+    const told = await ask(`/similar?k=${Math.min(12, length)}&item=${encodeURIComponent(item.item_id)}`);
     fill("similar", told.items);
     $("alike-heading").textContent = `Similar to ${item.title}`;
     $("alike").hidden = false;
@@ -86,7 +87,7 @@ async function show(question, history, heading) {
 
 function showPerson(user) {
   const id = encodeURIComponent(user);
-  return show(ask(`/recommend?k=20&explain=2&user=${id}`), ask(`/history?user=${id}`), `Recommendations for ${user}`);
+  return show(ask(`/recommend?k=${length}&explain=2&user=${id}`), ask(`/history?user=${id}`), `Recommendations for ${user}`);
 }
 
 function showLiked() {
@@ -99,7 +100,7 @@ function showLiked() {
   $("liked").replaceChildren(...chips);
   if (!liked.size) return;
   $("user").value = "";
-  show(ask("/recommend", { history: [...liked.keys()], k: 20, explain: 2 }), null, "Recommendations for somebody who likes these");
+  show(ask("/recommend", { history: [...liked.keys()], k: length, explain: 2 }), null, "Recommendations for somebody who likes these");
 }
 
 async function search() {
@@ -135,6 +136,7 @@ $("clear").addEventListener("click", () => { forget(); $("search").value = ""; $
 async function start() {
   try {
     const health = await ask("/health");
+    length = Math.min(20, health.items);
     $("model").textContent = `${health.model}: ${health.users} people, ${health.items} items`;
     $("user").value = "";
     const users = await suggest();

@@ -1,0 +1,161 @@
+"""A step of LightGCN shared by columns among processes that have one core each, and the bytes that they send.
+
+The arrangements are taken in turn, several times, each time in processes of their own. Beside the shared steps stands the one
+process that they must beat: with one core, and with as many threads as there are processes. What a process has sent is read
+from the counters of its sockets (``TCP_INFO``) and set against the formula 2 (W − 1) / W · 4 bytes · numbers of a message.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import stat
+import struct
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+import graphrec as gr
+from benchmarks.pictures import times
+from benchmarks.record import spread, write
+from benchmarks.scale import power_law
+from graphrec.distributed.columns import SharedColumns
+from graphrec.distributed.group import joined
+from graphrec.training.column_trainer import ColumnTrainer
+from graphrec.training.loss_watch import LossWatch
+from graphrec.training.options import FitOptions
+from graphrec.training.trainer import Trainer
+
+_BYTES_ACKED = 120  # offset in the kernel's struct tcp_info
+
+
+def sent() -> int:
+    """Bytes that the others have acknowledged on all TCP connections of this process (Linux)."""
+    total = 0
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # one of them was that of the folder
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            s = socket.socket(fileno=os.dup(int(name)))
+            if s.family in (socket.AF_INET, socket.AF_INET6) and s.type == socket.SOCK_STREAM:
+                total += struct.unpack_from("Q", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), _BYTES_ACKED)[0]
+            s.close()
+    return total
+
+
+def graph(edges: float | None) -> gr.Interactions:
+    return gr.load_dataset("gowalla").split.train if edges is None else power_law(int(edges))
+
+
+def measure(args: argparse.Namespace, cores: list[int], shared: bool) -> dict[str, object]:
+    """Seconds of some steps after warm ones, and what was sent in a step."""
+    os.sched_setaffinity(0, cores)
+    torch.set_num_threads(len(cores))
+    train = graph(args.edges)
+    torch.manual_seed(0)
+    model = gr.models.LightGCN(train, dim=args.dim, layers=3)
+    options = FitOptions(loss="bpr", batch_size=args.batch, device="cpu", progress=False)
+    if shared:
+        columns = SharedColumns(model, joined())
+        columns.cut()
+        trainer: Trainer = ColumnTrainer(columns, options)
+        columns.group.begin()
+    else:
+        trainer = Trainer(model, options)
+    model.train()
+    batches, watch = iter(trainer.objective.sampler(train, trainer.generator)), LossWatch(trainer.device, 1, options.lr)
+    seconds, numbers, before = [], 0, 0
+    for turn in range(args.warm + args.steps):
+        if turn == args.warm:
+            before, numbers = sent(), columns.group.numbers if shared else 0
+        batch = next(batches)
+        started = time.perf_counter()
+        trainer._step(batch, watch)
+        if turn >= args.warm:
+            seconds.append(time.perf_counter() - started)
+    result: dict[str, object] = {"seconds": seconds, "numbers": 0.0, "sent": 0.0}
+    if shared:
+        columns.group.begin()  # until everything has arrived
+        time.sleep(0.2)
+        result["numbers"] = (columns.group.numbers - numbers) / args.steps
+        result["sent"] = (sent() - before) / args.steps
+    return result
+
+
+def be_process(rank: int, world: int, port: int, args: argparse.Namespace, threads: int, out: str) -> None:
+    shared = world > 0
+    cores = args.cores[rank : rank + 1] if threads == 1 else args.cores[:threads]
+    if shared:
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in place.items()})
+    result = measure(args, cores, shared)
+    if rank == 0:
+        torch.save(result, out)
+
+
+def measured(world: int, threads: int, args: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """One arrangement in processes of its own; `world` 0 is the ordinary trainer."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    out = folder / "result.pt"
+    how = world, port, args, threads, str(out)
+    torch.multiprocessing.spawn(be_process, how, nprocs=max(world, 1))
+    found: dict[str, object] = torch.load(out, weights_only=False)
+    return found
+
+
+def table_of(args: argparse.Namespace, folder: Path) -> pd.DataFrame:
+    arrangements = {"one process, 1 thread": (0, 1)}
+    for world in args.processes:
+        if world > 1:
+            arrangements[f"one process, {world} threads"] = (0, world)
+        arrangements[f"{world} × 1 thread, columns shared"] = (world, 1)
+    found: dict[str, list[dict[str, object]]] = {what: [] for what in arrangements}
+    for _ in range(args.rounds):
+        for what, (world, threads) in arrangements.items():
+            found[what].append(measured(world, threads, args, folder))
+    rows, alone = [], 0.0
+    for what, (world, threads) in arrangements.items():
+        seconds = np.concatenate([one["seconds"] for one in found[what]]).tolist()
+        alone = alone or float(np.median(seconds))
+        numbers, bytes_sent = (float(np.mean([one[name] for one in found[what]])) for name in ("numbers", "sent"))
+        formula = 2 * (world - 1) / world * 4 * numbers if world > 1 else 0.0
+        cores = max(world, threads)
+        rows.append(
+            {"what": what, **spread(seconds), "efficiency": alone / (cores * float(np.median(seconds)))}
+            | {"numbers a step": numbers, "bytes, formula": formula, "bytes, measured": bytes_sent}
+            | {"measured / formula": bytes_sent / formula if formula else ""}
+        )
+    return pd.DataFrame(rows)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks distributed", description=__doc__)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--edges", type=float, help="Of a power-law graph; Gowalla unless given.")
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--warm", type=int, default=5)
+    args = parser.parse_args(arguments)
+    args.cores = sorted(os.sched_getaffinity(0))
+    if max(args.processes) > len(args.cores):
+        sys.exit(f"{max(args.processes)} processes with a core each need as many cores; this machine gives {len(args.cores)}.")
+    with tempfile.TemporaryDirectory() as folder:
+        table = table_of(args, Path(folder))
+    where = "Gowalla" if args.edges is None else f"a power-law graph of {args.edges:,.0f} edges"
+    title = f"LightGCN step on {where}, K = 3, dim {args.dim}, batch {args.batch:,}: columns shared among pinned processes"
+    write("distributed", title, table, times(table))
+
+
+if __name__ == "__main__":
+    main([])

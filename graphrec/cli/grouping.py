@@ -1,0 +1,65 @@
+"""Groups of people and items from the command line: a word, or a file that says who is in which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphrec.errors import InputError
+
+if TYPE_CHECKING:
+    from graphrec.evaluation.groups import Given
+
+__all__ = ["named_groups"]
+
+
+def named_groups(option: str, given: str | None, word: str, known: Any) -> Given | None:
+    """What :func:`graphrec.evaluate` takes for an option.
+
+    Parameters
+    ----------
+    option : str
+        For messages.
+    given : str or None
+        `word`, or the path of a CSV or Parquet file whose first column is an id and whose second is a group's name.
+    word : str
+    known : ndarray
+        The ids of the run, whose type those of the file take.
+
+    Raises
+    ------
+    InputError
+        The file is missing, cannot be read, has one column, or names somebody twice.
+    """
+    if given is None or given == word:
+        return given
+    import pandas as pd
+
+    from graphrec.data.bounded import one_line
+    from graphrec.data.parquet import is_parquet, require_pyarrow
+    from graphrec.report.names import is_whole
+
+    path = Path(given)
+    if not path.is_file():
+        raise InputError(f"{option} {given} is neither {word!r} nor a file.")
+    try:
+        if is_parquet(path):
+            require_pyarrow()
+            frame = pd.read_parquet(path, engine="pyarrow")
+        else:
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option} {given} cannot be read: {one_line(error)}.") from error
+    if frame.shape[1] < 2:
+        raise InputError(f"{option} {given} needs two columns, an id and the name of its group; it has {frame.shape[1]}.")
+    rows = frame.iloc[:, :2].dropna().astype(str)
+    texts = [text.strip() for text in rows.iloc[:, 0]]
+    whole = known.dtype.kind in "iu"
+    groups: dict[Any, str] = {}
+    for text, name in zip(texts, rows.iloc[:, 1], strict=True):
+        if whole and not is_whole(text):
+            continue  # an id that this data cannot have; who is left without a group is said by the evaluation
+        one = int(text) if whole else text
+        if name and groups.setdefault(one, name) != name:
+            raise InputError(f"{option} {given}: {text} is in two groups, {groups[one]!r} and {name!r}.")
+    return groups

@@ -1,0 +1,65 @@
+"""Options that several commands have in common: what is said of a table, and of the titles of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from graphrec.errors import InputError
+
+__all__ = ["DATA", "ITEMS", "TITLE", "check_titles", "table_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+DATA = "Name of a data set, a folder with train.txt and test.txt, or a CSV or Parquet file."
+ITEMS = click.option(
+    "--items", type=click.Path(path_type=Path), help="CSV or Parquet file with a title for each item (column --item)."
+)
+TITLE = click.option("--title", metavar="COLUMN", help="Of --items: the column of titles.")
+_COLUMNS = {
+    "user": click.option("--user", metavar="COLUMN", help="Of a table: the column of users."),
+    "item": click.option("--item", metavar="COLUMN", help="Of a table: the column of items."),
+    "rating": click.option("--rating", metavar="COLUMN", help="Of a table: the column of ratings."),
+    "time": click.option("--time", metavar="COLUMN", help="Of a table: the column of times, whole numbers or ISO 8601."),
+    "weight": click.option(
+        "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
+    ),
+    "duplicates": click.option(
+        "--duplicates",
+        type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
+        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once, with its first row (first).",
+    ),
+    "missing": click.option(
+        "--missing", type=click.Choice(["error", "drop"]), help="Of a table: rows with a gap are refused (error) or left out."
+    ),
+    "min_rating": click.option(
+        "--min-rating", type=float, help="Of a table: leave out pairs with a lower rating; the others count alike."
+    ),
+    "split": click.option(
+        "--split",
+        type=click.Choice(["chronological", "global-time", "stratified", "random"]),
+        help="Of a table: how 70/10/20 % become training, validation and test. Unless given, by each user's time where there "
+        "is --time, else each user's rows at random (stratified).",
+    ),
+    "split_seed": click.option("--split-seed", type=click.IntRange(0), help="Of a split at random; 0 unless given."),
+}
+
+
+def table_options(*but: str) -> Callable[[Command], Command]:
+    """A decorator that gives a command the options of a table, without those that are named."""
+
+    def decorate(command: Command) -> Command:
+        for name, option in reversed(_COLUMNS.items()):
+            if name not in but:
+                command = option(command)
+        return command
+
+    return decorate
+
+
+def check_titles(items: Path | None, title: str | None) -> None:
+    """Refuse one of ``--items`` and ``--title`` without the other."""
+    if (items is None) != (title is None):
+        raise InputError("--items names a file and --title its column of titles: one is of no use without the other.")

@@ -1,0 +1,1 @@
+"""Several processes that train and rank one model together, on torch.distributed."""

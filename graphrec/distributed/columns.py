@@ -1,0 +1,88 @@
+"""Embedding tables cut by columns: each process holds some dimensions of every row, and the whole is made of all of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from graphrec.distributed.group import Group
+from graphrec.errors import InputError
+from graphrec.models.base import Model
+from graphrec.models.scoring import as_evaluated
+from graphrec.threads import even_bounds
+
+__all__ = ["SharedColumns"]
+
+
+class SharedColumns:
+    """A model whose tables are shared among processes by columns; process r of W has about d / W of d.
+
+    Parameters
+    ----------
+    model : Model
+        With whole tables, the same in all processes.
+    group : Group
+
+    Raises
+    ------
+    InputError
+        The model mixes its columns, or has fewer of them than there are processes.
+    """
+
+    def __init__(self, model: Model, group: Group) -> None:
+        self.model, self.group = model, group
+        tables = model.column_tables()
+        if tables is None:
+            raise InputError(
+                f"{type(model).__name__}, as it is set up here, cannot be trained by several processes: it mixes the "
+                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, and mf without bias, dropout "
+                "and rating_range."
+            )
+        self.widths = {name: p.shape[1] for name, p in model.named_parameters() if any(p is table for table in tables)}
+        for name, width in self.widths.items():
+            if width < group.size:
+                raise InputError(f"{name} has {width} columns, which {group.size} processes cannot share; start fewer of them.")
+
+    def cut(self) -> None:
+        """Leave this process its own columns of every table."""
+        for name in self.widths:
+            self._put(name, self.mine(name, self.model.get_parameter(name).detach()))
+
+    def join(self) -> None:
+        """Give the model whole tables again, in every process."""
+        for name in self.widths:
+            self._put(name, self.whole(name, self.model.get_parameter(name).detach()))
+
+    def _put(self, name: str, values: Tensor) -> None:
+        parameter = self.model.get_parameter(name)
+        parameter.data, parameter.grad = values, None
+
+    def mine(self, name: str, whole: Tensor) -> Tensor:
+        """This process's columns of something of a table's shape."""
+        bounds = even_bounds(self.widths[name], self.group.size)
+        return whole[:, bounds[self.group.rank] : bounds[self.group.rank + 1]].contiguous()
+
+    def whole(self, name: str, mine: Tensor) -> Tensor:
+        """The columns of all processes, (n, d), of something of a table's shape."""
+        bounds = even_bounds(self.widths[name], self.group.size)
+        widths = [high - low for low, high in itertools.pairwise(bounds)]
+        # Messages have one shape: who has a column less sends an empty one.
+        padded = mine if mine.shape[1] == max(widths) else nn.functional.pad(mine, (0, max(widths) - mine.shape[1]))
+        every = self.group.gathered(padded)
+        return torch.cat([part[:, :width] for part, width in zip(every, widths, strict=True)], dim=1)
+
+    def whole_model(self) -> Model:
+        """A view of the model with whole tables, in evaluation mode; the model itself stays as it is."""
+        view = as_evaluated(self.model)
+        for name in self.widths:
+            *path, last = name.split(".")
+            table = self.whole(name, self.model.get_parameter(name).detach())
+            view.get_submodule(".".join(path))._parameters[last] = nn.Parameter(table, requires_grad=False)
+        return view
+
+    def state(self, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A ``state_dict`` with whole tables."""
+        return {name: self.whole(name, value) if name in self.widths else value for name, value in mine.items()}

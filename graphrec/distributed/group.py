@@ -1,0 +1,200 @@
+"""The processes of one training: who they are, what they add up, and what the one that writes tells the others."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from graphrec.devices import is_real_cuda
+from graphrec.errors import InputError
+
+__all__ = ["Group", "joined"]
+
+Answer = TypeVar("Answer")
+
+# All processes do the same at the same time, so that one which is a minute late has died, or its machine has.
+_PATIENCE = timedelta(seconds=60)
+# Where one process works and the others wait for what it says: checkpoints of large tables take their time.
+_LONG = timedelta(hours=2)
+_ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+class Group:
+    """The processes of torch's default process group, seen from one of them.
+
+    Every method but :meth:`device` is called by all processes, in the same order.
+
+    Attributes
+    ----------
+    rank, size : int
+        This process, from 0, and how many there are. Process 0 writes.
+    messages, numbers : int
+        How many sums were asked for, and of how many numbers in all: what the steps of a training have sent.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.messages = self.numbers = 0
+        self._waiting = dist.new_group(backend="gloo", timeout=_LONG)
+        self._at_the_start = True
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes and speaks for all."""
+        return self.rank == 0
+
+    def device(self, name: str) -> str:
+        """The device of this process for what the option ``device`` says: each process of a machine gets a GPU of its own.
+
+        Raises
+        ------
+        InputError
+            The name is that of one GPU, which NCCL does not give to several processes.
+        """
+        if name not in ("auto", "cuda"):
+            if name.startswith("cuda") and self.size > 1:
+                raise InputError(f"device={name!r} is one GPU for all {self.size} processes; device='cuda' gives each its own.")
+            return name
+        if name == "auto" and not torch.cuda.is_available():
+            return "cpu"
+        return f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
+
+    def begin(self) -> None:
+        """Wait until all processes are here, and longer for the next sum: a first step may have to compile its kernels."""
+        with _answered():
+            dist.barrier(group=self._waiting)
+        self._at_the_start = True
+
+    def sums(self, *parts: Tensor) -> tuple[Tensor, ...]:
+        """Each tensor added up over all processes, in one message for all of them.
+
+        Parameters
+        ----------
+        *parts : Tensor of float32, any shapes
+            Of the same shapes in all processes.
+
+        Returns
+        -------
+        tuple of Tensor
+            The same numbers, bit for bit, in all processes. The gradient of a sum is the gradient of each of its terms: what
+            is computed from the sums is computed by every process alike, so that nothing is sent on the way back.
+        """
+        whole: Tensor = _Sum.apply(torch.cat([part.reshape(-1) for part in parts]), self)  # type: ignore[no-untyped-call]
+        pieces = torch.split(whole, [part.numel() for part in parts])
+        return tuple(piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True))
+
+    def add_up(self, numbers: Tensor) -> Tensor:
+        """Add a contiguous tensor up over all processes, in place."""
+        self.messages, self.numbers = self.messages + 1, self.numbers + numbers.numel()
+        if self.size > 1:
+            with _answered():
+                dist.all_reduce(numbers, group=self._waiting if self._at_the_start and numbers.is_cpu else None)
+        self._at_the_start = False
+        return numbers
+
+    def gathered(self, mine: Tensor) -> list[Tensor]:
+        """The tensors of all processes, which have one shape, in the order of their ranks."""
+        if self.size == 1:
+            return [mine]
+        every = [torch.empty_like(mine) for _ in range(self.size)]
+        with _answered():  # on the host by gloo, whatever the others are sent by
+            dist.all_gather(every, mine.contiguous(), group=self._waiting if mine.is_cpu else None)
+        return every
+
+    def from_writer(self, call: Callable[[], Answer]) -> Answer:
+        """What a call gives on the writer, which alone makes it; what it raises there is raised in all processes.
+
+        Raises
+        ------
+        InputError, FloatingPointError, OSError
+            Of the call. Other errors are the writer's alone, whose end ends the others.
+        """
+        told: list[Any] = [None, None]
+        if self.is_writer:
+            try:
+                told = [call(), None]
+            except (InputError, FloatingPointError, OSError) as error:
+                told = [None, error]
+        with _answered():
+            dist.broadcast_object_list(told, 0, group=self._waiting, device=torch.device("cpu"))
+        if told[1] is not None:
+            raise told[1]
+        answer: Answer = told[0]
+        return answer
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, group: Group) -> Tensor:
+        return group.add_up(part.clone())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Whoever waits for a process that is gone is told so in a sentence: torch raises a plain RuntimeError for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionError(
+            f"process {dist.get_rank()} of {dist.get_world_size()} cannot go on, because another one has ended or has not "
+            "answered in time; start all of them again, and let a training that kept a checkpoint resume from it"
+        ) from error
+
+
+_known: dict[Any, Group] = {}  # one at a time; with its own group of those who wait, which is made once
+
+
+def joined() -> Group:
+    """The group of processes that this one belongs to; one that is not there yet is made of torchrun's environment.
+
+    It then lasts as long as the process does.
+
+    Raises
+    ------
+    InputError
+        There is no process group, and nobody has said which processes make one.
+    """
+    if not dist.is_available():
+        raise InputError("this build of torch has no torch.distributed; training by several processes needs it.")
+    if not dist.is_initialized():
+        _begin()
+    if dist.group.WORLD not in _known:  # the caller may have ended one and begun another
+        _known.clear()
+        _known[dist.group.WORLD] = Group()
+    return _known[dist.group.WORLD]
+
+
+def _begin() -> None:
+    if missing := [name for name in _ENVIRONMENT if name not in os.environ]:
+        raise InputError(
+            f"distributed training is for processes that torchrun has started, and {missing[0]} is not in the environment: "
+            "torchrun --nproc-per-node 2 -m graphrec train … --distributed, or a program of your own in place of -m graphrec."
+        )
+    backend = "gloo"
+    if torch.cuda.is_available() and is_real_cuda(torch.device("cuda")):
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", os.environ["RANK"])) % torch.cuda.device_count())
+    try:
+        dist.init_process_group(backend, timeout=_PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        told = str(error).splitlines()[0]
+        raise InputError(f"the processes of this training did not find each other: {told}") from None
+    atexit.register(_end)
+
+
+def _end() -> None:
+    if dist.is_initialized():
+        with suppress(RuntimeError):
+            dist.destroy_process_group()

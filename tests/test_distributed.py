@@ -1,0 +1,302 @@
+"""Several processes train what one trains: the same losses, choices and embeddings, whoever holds which columns."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.distributed as dist
+from click.testing import CliRunner
+
+import graphrec as gr
+from graphrec.cli import main
+from graphrec.distributed.group import joined
+from graphrec.errors import InputError
+
+EPOCHS = 5
+# dim=10 on 4 processes: slices of 2 and 3 columns.
+CASES = {
+    "mf": ("mf", {"dim": 10}, {"batch_size": 128}),  # row-wise Adagrad, whose sums are of whole rows
+    "mf, adam": ("mf", {"dim": 10}, {"batch_size": 128, "optimizer": "adam", "lr": 1e-2, "l2": 1e-3}),
+    "lightgcn": ("lightgcn", {"dim": 10}, {"batch_size": 128, "lr": 1e-2, "l2": 1e-3}),
+    "lightgcn, row sums of a dense gradient": (
+        "lightgcn",
+        {"dim": 10, "layers": 1},
+        {"batch_size": 128, "optimizer": "row_adagrad", "lr": 1e-2, "n_negatives": 3, "negatives": "hardest"},
+    ),
+    "cosine softmax": (
+        "lightgcn",
+        {"dim": 10, "layers": 2, "similarity": "cosine"},
+        {"batch_size": 128, "loss": "softmax", "loss_options": {"temperature": 0.2}, "n_negatives": 4, "l2": 1e-3},
+    ),
+    "cosine, negatives of the batch": (
+        "lightgcn",
+        {"dim": 10, "layers": 1, "similarity": "cosine"},
+        {"batch_size": 64, "loss": "bsl", "loss_options": {"temperature": 0.12, "power": 0.84}, "negatives": "in-batch"},
+    ),
+    "lightgcn-fast": (
+        "lightgcn",
+        {"dim": 10, "layers": 1, "init": "svd", "similarity": "cosine", "popularity": 0.12},
+        {"batch_size": 32, "loss": "shared_softmax", "loss_options": {"temperature": 0.12}, "n_negatives": 30}
+        | {"negatives": "popularity", "lr": 0.02, "schedule": {"name": "cosine", "warmup": 4}},
+    ),
+    "ratings": ("mf", {"dim": 10}, {"batch_size": 128, "loss": "mse", "lr": 1e-2}),
+    "stopped early": ("mf", {"dim": 10}, {"batch_size": 64, "optimizer": "adam", "lr": 0.1, "patience": 1}),
+}
+VALIDATED = {"mf", "lightgcn-fast", "stopped early"}
+
+
+def split(rated=False):
+    g = np.random.default_rng(3)
+    seen = g.random((60, 45)) < 0.2
+    users, items = np.nonzero(seen)
+    ratings = g.integers(1, 6, len(users)).astype(np.float32)
+    table = gr.Interactions.from_indices(users, items, n_users=60, n_items=45, ratings=ratings if rated else None)
+    return gr.split.random(table, test=0.1, valid=0.1, seed=0)
+
+
+def fitted(name, together=False, **more):
+    model, hyper, options = CASES[name]
+    parts = split(rated=options.get("loss") == "mse")
+    how = {"epochs": EPOCHS, "seed": 5, "progress": False, "device": "cpu", **options, **more}
+    valid = parts.valid if name in VALIDATED else None
+    return gr.Recommender(model, **hyper).fit(parts.train, valid=valid, distributed=together, **how)
+
+
+def outcome(recommender):
+    losses = torch.tensor(recommender.history["loss"].to_numpy())
+    state = {name: tensor.clone() for name, tensor in recommender.model.state_dict().items()}
+    return {"state": state, "losses": losses, "best": recommender.best_epoch}
+
+
+def assert_equal(one, other):
+    assert other["best"] == one["best"]
+    torch.testing.assert_close(other["losses"], one["losses"], atol=1e-5, rtol=0)
+    for name, tensor in one["state"].items():
+        torch.testing.assert_close(other["state"][name], tensor, atol=1e-5, rtol=0)
+
+
+def to_rank():
+    """Scores by blocks of items, whole rows of scores, and scores of which many are equal."""
+    train = split().train
+    made = {name: gr.Recommender(name).fit(train) for name in ("itempop", "ease")}
+    return {"lightgcn": fitted("lightgcn", epochs=1), **made}
+
+
+def ranked(recommender):
+    """Everything that is ranked together, and what is said where a score is no number."""
+    parts, frames = split(), {}
+    users, items = recommender.train.user_ids, recommender.train.item_ids
+    frames["all"] = recommender.recommend(users, k=45, cold="skip")
+    frames["few"] = recommender.recommend(users, k=2, cold="skip", candidates=items[[40, 3, 17]])
+    frames["new"] = recommender.recommend_new([[3, 8], [44]], k=7)
+    frames["report"] = gr.evaluate(recommender, parts, k=5, metrics=["ndcg@5", "mrr", "auc"]).per_user
+    if recommender.name == "lightgcn":
+        with torch.no_grad():
+            recommender.model.embedding[60 + 2] = torch.nan  # of one process's items alone
+        with pytest.raises(FloatingPointError) as error:
+            recommender.recommend(users[:9], k=3, cold="skip")
+        frames["said"] = str(error.value)
+    return frames
+
+
+# ---- real processes, which do everything in one go because they take seconds to start ----------------------------
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def be_process(rank, world, port):
+    torch.set_num_threads(1)
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()})
+
+
+def work(rank, world, port, folder):
+    be_process(rank, world, port)
+    done = {name: outcome(fitted(name, together=True)) for name in CASES}
+    for name in ("mf", "lightgcn"):
+        fitted(name, together=True, epochs=2, checkpoint=folder / f"{name} kept by {world}")
+        there = folder / f"{name} kept by {world // 2}"  # by one process, or by another number of them
+        joined().from_writer(lambda there=there: str(shutil.copytree(there, f"{there}, copied")))
+        done[there.name] = outcome(fitted(name, together=True, checkpoint=Path(f"{there}, copied"), resume=True))
+    done["ranked"] = {name: ranked(recommender.share_ranking()) for name, recommender in to_rank().items()}
+    torch.save(done, folder / f"{rank} of {world}.pt")
+
+
+def together(world, folder):
+    torch.multiprocessing.spawn(work, (world, free_port(), folder), nprocs=world)
+    return [torch.load(folder / f"{rank} of {world}.pt", weights_only=False) for rank in range(world)]
+
+
+@pytest.fixture(scope="module")
+def one():
+    return {name: outcome(fitted(name)) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("together")
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    for name in ("mf", "lightgcn"):
+        fitted(name, epochs=2, checkpoint=folder / f"{name} kept by 1")
+    return together(2, folder)
+
+
+@pytest.fixture(scope="module")
+def four(folder, two):
+    return together(4, folder)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("world", ["two", "four"])
+def test_losses_choices_and_embeddings_are_those_of_one_process(one, world, name, request):
+    for process in request.getfixturevalue(world):
+        assert_equal(one[name], process[name])
+
+
+@pytest.mark.parametrize("model", ["mf", "lightgcn"])
+def test_a_checkpoint_resumes_with_another_number_of_processes(one, folder, two, four, model):
+    assert_equal(one[model], two[1][f"{model} kept by 1"])
+    assert_equal(one[model], four[3][f"{model} kept by 2"])
+    assert_equal(one[model], outcome(fitted(model, checkpoint=folder / f"{model} kept by 4", resume=True)))
+
+
+@pytest.mark.parametrize("world", ["two", "four"])
+@pytest.mark.parametrize("name", ["lightgcn", "itempop", "ease"])
+def test_lists_found_together_are_those_of_one_process(world, name, request):
+    expected = ranked(to_rank()[name])
+    for process in request.getfixturevalue(world):
+        for what, found in process["ranked"][name].items():
+            if what == "said":
+                assert found == expected[what]
+                continue
+            pd.testing.assert_frame_equal(found, expected[what], check_exact=False, rtol=1e-5)
+
+
+# ---- what is refused, in a group of one ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield joined()
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    ("model", "hyper", "options", "said"),
+    [
+        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*These can: lightgcn"),
+        ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
+        ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
+        ("sgl", {}, {}, "SGL"),
+        ("mf", {"bias": True}, {}, "MF.*mf without bias"),
+        ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
+        ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
+        ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
+        ("lightgcn", {}, {"loss": "directau"}, "loss='directau' cannot be trained by several processes"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_with_what_can(alone, model, hyper, options, said):
+    how = {} if options is None else {"epochs": 1, **options}
+    with pytest.raises(InputError, match=said):
+        gr.Recommender(model, **hyper).fit(split().train, distributed=True, **how)
+
+
+def test_a_model_that_defines_a_loss_of_its_own_is_not_taken_for_its_parent():
+    class Pulled(gr.models.LightGCN):
+        def auxiliary(self, step):
+            return {"pull": step.rows.users.mean()}
+
+    train = split().train
+    assert gr.models.LightGCN(train, dim=4).column_tables() is not None
+    assert Pulled(train, dim=4).column_tables() is None
+
+
+def test_more_processes_than_columns_are_refused(alone, monkeypatch):
+    monkeypatch.setattr(alone, "size", 11)
+    with pytest.raises(InputError, match="users has 10 columns, which 11 processes cannot share"):
+        fitted("mf", together=True)
+
+
+def test_one_gpu_is_not_given_to_two_processes(alone, monkeypatch):
+    monkeypatch.setattr(alone, "size", 2)
+    assert alone.device("cpu") == "cpu"
+    assert alone.device("cuda") == "cuda:0"
+    with pytest.raises(InputError, match="'cuda:1' is one GPU for all 2 processes"):
+        alone.device("cuda:1")
+
+
+def test_a_group_of_one_is_one_process_and_its_recommender_an_ordinary_one(alone, one, tmp_path):
+    recommender = fitted("mf", together=True)
+    assert_equal(one["mf"], outcome(recommender))
+    recommender.save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").recommend([3], k=5).equals(recommender.recommend([3], k=5))
+    assert recommender.update(split().test, epochs=1, progress=False).model.users.shape == (60, 10)
+
+
+def test_without_torchrun_the_command_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("RANK", raising=False)
+    done = CliRunner().invoke(main, ["train", "mf", "--data", "ml-100k", "--out", str(tmp_path), "--distributed"])
+    assert done.exit_code == 1
+    assert "torchrun has started, and RANK is not in the environment: torchrun --nproc-per-node 2" in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+# ---- processes that die ----------------------------------------------------------------------------------------------
+
+TRAINING = """
+import os, sys
+import torch
+torch.set_num_threads(1)
+import graphrec as gr
+from test_distributed import fitted, outcome
+
+steps = []
+def bpr(pos, neg):
+    steps.append(1)
+    if os.environ["DIES"] == os.environ["RANK"] and len(steps) == 12:
+        os._exit(9)
+    return gr.losses.bpr(pos, neg)
+
+kept = sys.argv[1]
+recommender = fitted("lightgcn", together=True, loss=bpr, checkpoint=kept, resume=True)
+if os.environ["RANK"] == "0":
+    torch.save(outcome(recommender), kept + "/outcome.pt")
+"""
+
+
+def run_by_hand(folder, dies):
+    """Two processes without torchrun, which would end the one that is left before it finds out by itself."""
+    port, started = str(free_port()), []
+    for rank in "01":
+        place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": dies}
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
+        env = {**os.environ, **place, "PYTHONPATH": path}
+        started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
+    told = [process.communicate(timeout=120)[1] for process in started]
+    return [process.returncode for process in started], told
+
+
+def test_a_process_that_dies_ends_the_others_with_a_sentence_and_the_training_goes_on_from_its_checkpoint(one, tmp_path):
+    codes, told = run_by_hand(tmp_path, dies="1")
+    assert codes == [1, 9]
+    assert "process 0 of 2 cannot go on, because another one has ended or has not answered in time" in told[0]
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    codes, told = run_by_hand(tmp_path, dies="nobody")
+    assert codes == [0, 0], told
+    assert_equal(one["lightgcn"], torch.load(tmp_path / "outcome.pt"))

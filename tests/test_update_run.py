@@ -1,0 +1,117 @@
+"""``graphrec update``: tomorrow's table read as today's was, and the run replaced in one move."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import graphrec as gr
+from graphrec.cli import main
+from graphrec.training.trainer import Trainer
+
+COLUMNS = ("--user", "customer", "--item", "sku", "--time", "at")
+FIT = ("--set", "epochs=2", "--set", "dim=8", "--set", "progress=false")
+
+
+def call(*words, ok=True):
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert (done.exit_code == 0) == ok, (done.output, done.exception)
+    assert ok or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def purchases(people, skus, seed):
+    g = np.random.default_rng(seed)
+    rows = [
+        (f"Müller, {p:02d}", f"{s:04d}", f"2026-01-{g.integers(1, 29):02d}")
+        for p in people
+        for s in skus[(3 * p + np.arange(8)) % len(skus)]
+    ]
+    return pd.DataFrame(rows, columns=["customer", "sku", "at"])
+
+
+@pytest.fixture
+def shop(tmp_path):
+    purchases(range(30), np.arange(20), 0).to_csv(tmp_path / "today.csv", index=False)
+    # all of its skus look like whole numbers, as those of today do not
+    tomorrow = purchases(range(25, 35), np.arange(1000, 1020), 1)
+    pd.concat([tomorrow, tomorrow.iloc[:3]]).to_csv(tmp_path / "tomorrow.csv", index=False)
+    skus = [f"{s:04d}" for s in [*range(20), *range(1000, 1020)]]
+    pd.DataFrame({"sku": skus[:20], "name": [f"Thing {s}" for s in skus[:20]]}).to_csv(tmp_path / "items.csv", index=False)
+    pd.DataFrame({"sku": skus, "name": [f"Article {s}" for s in skus]}).to_csv(tmp_path / "more_items.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("model", "sets"), [("mf", FIT), ("itemknn", ())])
+def test_new_people_and_things_are_served_from_the_same_run(shop, model, sets):
+    titles = ("--items", shop / "items.csv", "--title", "name")
+    call("train", model, "--data", shop / "today.csv", *COLUMNS, *titles, "--out", shop / "run", *sets)
+    before = gr.load(shop / "run")
+    done = call("update", shop / "run", "--data", shop / "tomorrow.csv")
+    assert "80 more pairs; new people: 5, new things: 20" in done.stdout
+    assert "3 of 83 rows repeat an earlier pair" in done.stderr
+    assert "20 of 40 items have no title" in done.stderr
+    rec = gr.load(shop / "run")
+    assert rec.train.item_ids[:20].tolist() == before.train.item_ids.tolist()
+    assert rec.titles["0003"] == "Thing 0003"
+    assert len(rec.recommend("Müller, 34", k=5)) == 5
+    assert len(rec.history) == (7 if sets else 0)
+    assert (shop / "run" / "history.csv").exists() == bool(sets)
+    assert "was updated after its training" in call("evaluate", shop / "run", "--data", shop / "today.csv", ok=False).stderr
+
+    assert "nothing new" in call("update", shop / "run", "--data", shop / "tomorrow.csv").stdout
+    titles = ("--items", shop / "more_items.csv", "--title", "name")
+    call("update", shop / "run", "--data", shop / "tomorrow.csv", *titles)
+    assert gr.load(shop / "run").titles["1003"] == "Article 1003"
+
+
+def test_columns_that_the_run_does_not_know_are_asked_for(shop):
+    table = gr.read_csv(shop / "today.csv", "customer", "sku", time="at")
+    gr.Recommender("itempop").fit(table).save(shop / "run")
+    assert "it has customer, sku, at" in call("update", shop / "run", "--data", shop / "tomorrow.csv", ok=False).stderr
+    call("update", shop / "run", "--data", shop / "tomorrow.csv", *COLUMNS)
+    assert gr.load(shop / "run").origin["item"] == "sku"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--data", "ml-100k"), "ml-100k is not a file"),
+        (("--data", "tomorrow.csv", "--item", "skew"), "skew"),
+        (("--data", "tomorrow.csv", "--set", "dim=9"), "unknown training option 'dim'"),
+        (("--data", "tomorrow.csv", "--set", "epochs=0"), "epochs"),
+        (("--data", "tomorrow.csv", "--items", "items.csv"), "--title"),
+        (("--data", "tomorrow.csv", "--min-rating", "3"), "--min-rating 3"),
+        (("--data", "tomorrow.csv", "--split", "random"), "--split"),
+    ],
+)
+def test_a_mistake_is_named_and_the_run_stays(shop, monkeypatch, words, named):
+    monkeypatch.chdir(shop)
+    call("train", "mf", "--data", "today.csv", *COLUMNS, "--out", "run", *FIT)
+    before = sorted((path.name, path.read_bytes()) for path in (shop / "run").iterdir())
+    assert named in call("update", "run", *words, ok=False).stderr
+    assert sorted((path.name, path.read_bytes()) for path in (shop / "run").iterdir()) == before
+
+
+def test_an_interrupt_and_another_update_leave_the_run_as_it_is(shop, monkeypatch):
+    call("train", "mf", "--data", shop / "today.csv", *COLUMNS, "--out", shop / "run", *FIT)
+    before, epoch = (shop / "run" / "run.json").read_bytes(), Trainer._epoch
+    ask = ("update", shop / "run", "--data", shop / "tomorrow.csv")
+
+    def interrupted(*args, **options):
+        epoch(*args, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "_epoch", interrupted)
+    done = CliRunner().invoke(main, [str(word) for word in ask])
+    assert done.exit_code == 130
+    assert "stays as it was" in done.stderr
+    assert (shop / "run" / "run.json").read_bytes() == before
+
+    def overtaken(*args, **options):
+        gr.Recommender("itempop").fit(gr.read_csv(shop / "today.csv", "customer", "sku")).save(shop / "run")
+        return epoch(*args, **options)
+
+    monkeypatch.setattr(Trainer, "_epoch", overtaken)
+    assert "replaced by somebody else" in call(*ask, ok=False).stderr
+    assert gr.load(shop / "run").name == "itempop"
