@@ -13,7 +13,7 @@ import pandas as pd
 
 from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
-from graphrec.data.columns import Missing, Roles, as_ratings, as_times
+from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
@@ -67,8 +67,8 @@ class Batch(NamedTuple):
     ----------
     users, items : pyarrow.Array
         Of int64 or large_string, without gaps.
-    ratings, times : ndarray or None
-        float32 and int64.
+    ratings, times, weights : ndarray or None
+        float32, int64 and float32.
     place : callable
         Names a row by its position in the batch.
     """
@@ -77,6 +77,7 @@ class Batch(NamedTuple):
     items: Any
     ratings: npt.NDArray[np.float32] | None
     times: npt.NDArray[np.int64] | None
+    weights: npt.NDArray[np.float32] | None
     place: Place
 
 
@@ -100,7 +101,7 @@ class PartReader:
         require_pyarrow()
         self.roles, self.missing, self.sep = roles, missing, sep
         self.dropped = self.rows = 0
-        self.is_text_file = False
+        self.is_text_file = self._counts = False
         self._kinds: dict[str, tuple[str, Path]] = {}
 
     def read(self, paths: Sequence[Path]) -> Iterator[Batch]:
@@ -130,6 +131,8 @@ class PartReader:
             self.rows += first
         if not self.rows:
             raise InputError(f"the table is empty: {paths[0]}{' and the other files' * (len(paths) > 1)} have no row.")
+        if self.roles.weight is not None and self.dropped < self.rows and not self._counts:
+            raise InputError(f"column {self.roles.weight!r} has no weight above 0: nothing would count.")
         if self.dropped == self.rows:
             raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column.")
         if self.dropped:
@@ -198,12 +201,15 @@ class PartReader:
             if not batch.num_rows:
                 return
         users, items = (self._ids(batch.column(name), name, path) for name in ids)
-        ratings = times = None
+        ratings = times = weights = None
         if self.roles.rating is not None:
             ratings = as_ratings(batch.column(str(self.roles.rating)).to_pandas(), self.roles.rating, place)
         if self.roles.time is not None:
             times = self._times(batch.column(str(self.roles.time)).to_pandas(), str(self.roles.time), path, place)
-        yield Batch(users, items, ratings, times, place)
+        if self.roles.weight is not None:
+            weights = as_weights(batch.column(str(self.roles.weight)).to_pandas(), self.roles.weight, place, some=False)
+            self._counts |= bool(weights.any())
+        yield Batch(users, items, ratings, times, weights, place)
 
     def _ids(self, column: Any, name: str, path: Path) -> Any:
         import pyarrow as pa
