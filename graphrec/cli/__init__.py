@@ -11,6 +11,7 @@ from graphrec.cli.reporting import report
 from graphrec.cli.searching import search
 from graphrec.cli.sentences import OneSentence
 from graphrec.cli.serving import serve
+from graphrec.cli.tabling import table
 from graphrec.cli.training import evaluate, train
 from graphrec.cli.updating import update
 
@@ -23,5 +24,20 @@ def main() -> None:
     """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
 
 
-for _command in (demo, datasets, models, presets, options, train, evaluate, recommend, similar, update, search, report, serve):
+for _command in (
+    demo,
+    datasets,
+    models,
+    presets,
+    options,
+    table,
+    train,
+    evaluate,
+    recommend,
+    similar,
+    update,
+    search,
+    report,
+    serve,
+):
     main.add_command(_command)
