@@ -165,6 +165,7 @@ def constants_table(c: Constants, m: Machine, measured: pd.DataFrame) -> str:
         ("hops and Adam, effective", f"{c.bandwidth / 1e9:.2f} GB/s", "fit"),
         ("a pair of the batch", f"{c.pair_seconds * 1e6:.1f} µs, {c.pair_bytes / 1e3:.1f} kB", "fit"),
         ("a process before its tables", f"{c.base / GIB:.2f} GiB", "fit"),
+        ("measured on", (RESULTS / "scale.md").read_text().splitlines()[2], "`benchmarks/results/scale.md`"),
         ("largest size measured", f"{measured['edges'].max():,.0f} edges", "`benchmarks/results/scale.csv`"),
         ("a server against the machine measured", f"{m.speed:g} ×", "assumed"),
         ("memory of a server that can be used", f"{m.memory:g} GiB", "assumed"),

@@ -83,7 +83,7 @@ def model(folder: Path, edges: int, rounds: int) -> None:
         train = gr.open_table(folder / "table")
         light = gr.models.LightGCN(train, dim=64, layers=3)
         narrow, wide = (PairSampler(train, size, generator=torch.Generator().manual_seed(0)) for size in (NARROW, WIDE))
-        batches = {STEP: iter(narrow), WIDE_STEP: iter(wide)}
+        batches = {STEP: endless(narrow), WIDE_STEP: endless(wide)}
     train_some(light, batches, rounds)
     light.zero_grad(set_to_none=True)
     with stage(f"rank {RANKED:,} users"):
@@ -91,6 +91,11 @@ def model(folder: Path, edges: int, rounds: int) -> None:
         users = np.random.default_rng(0).choice(train.n_users, min(RANKED, train.n_users), replace=False)
         best, _ = Ranker(light, train).top_k(users, 20)
         assert (best >= 0).all()
+
+
+def endless(sampler: PairSampler) -> Iterator[PairBatch]:
+    while True:
+        yield from sampler
 
 
 def train_some(light: gr.models.LightGCN, batches: dict[str, Iterator[PairBatch]], rounds: int) -> None:

@@ -1,13 +1,17 @@
-"""The cost model: its page is what it computes, and its formulas agree where they must."""
+"""From files to a ranked model in small; and the cost model, whose page is what it computes."""
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import cost_model
+from benchmarks import cost_model, scale
+from benchmarks.pictures import scaling
 from benchmarks.record import RESULTS
 from graphrec.data.power_law import power_law_pieces
 
+STAGES = ["write files", "files to table", "table to model", scale.STEP, scale.WIDE_STEP, f"rank {scale.RANKED:,} users"]
 EDGES, PAIRS = 1e9, 1e6
 MACHINE = cost_model.Machine()
 
@@ -57,3 +61,21 @@ def test_what_is_needed_elsewhere_grows_with_the_parts():
     assert 0.4 < shares[1] < 0.5  # nearly every node has a neighbour in either half
     assert shares[1] < shares[2] < 0.75
     assert shares[3] < shares[2]  # of 64 parts few have a neighbour of a node with twenty
+
+
+def test_every_stage_is_measured(tmp_path, capsys):
+    rows = []
+    for edges in (20_000, 40_000):
+        folder = tmp_path / str(edges)
+        for child in scale.CHILDREN.values():
+            child(folder, edges, 1)
+        found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [row["stage"] for row in found] == STAGES
+        rows += [{**row, "edges": found[1]["edges"], "nodes": found[1]["nodes"]} for row in found]
+    table = scale.with_slopes(pd.DataFrame(rows))
+    assert (table["seconds"] > 0).all()
+    assert (table["peak_gib"] > 0).all()
+    assert table["slope"].notna().sum() == len(STAGES)
+    assert np.isfinite(scale.slope(table, scale.STEP))
+    scaling(table).savefig(tmp_path / "scale.png")
+    assert cost_model.calibrated(table).bandwidth > 0
