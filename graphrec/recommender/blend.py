@@ -118,6 +118,8 @@ class Blend(Recommender):
         refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, others)
         if valid is None and (refit or self.hyper["weights"] is None):
             raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")
+        if self.hyper["weights"] is not None and options.get("metric") is not None:
+            raise InputError("metric is what weights are chosen by, and this blend's were given: leave one of the two out.")
         device = resolve_device(options.get("device", "auto"))
         hyper = dict(self.hyper)
         members: list[Recommender] = hyper["members"]
@@ -153,7 +155,9 @@ def _chosen(models: Sequence[Scorer], train: Interactions, valid: Interactions, 
 def _check_not_trained_on(members: Sequence[Recommender], valid: Interactions) -> None:
     """A member that knows the answers would get all the weight."""
     for place, member in enumerate(members):
-        if member.train.shares_ids_with(valid) and (known := int(member.train.has_keys(valid.keys).sum())):
+        if not member.train.shares_ids_with(valid):
+            continue
+        if known := int((member.train.has_keys(valid.keys) | member.trained_on.has_keys(valid.keys)).sum()):
             raise InputError(
                 f"member {place} of the blend ({member.name}) was trained on {known:,} pairs of valid: fit it on train alone, "
                 "and let the blend fit all members anew with refit=True."

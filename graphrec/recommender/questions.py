@@ -68,6 +68,11 @@ class Questions:
         return None if self._state is None else self._state.valid
 
     @property
+    def trained_on(self) -> Interactions:
+        """Pairs that the model knows: those of :attr:`train`, and of every later stage."""
+        return self._fitted.trained_on
+
+    @property
     def selected(self) -> bool:
         """Whether the weights were chosen on the validation part."""
         return self._state is not None and self._state.selected

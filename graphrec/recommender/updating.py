@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,10 @@ def update(
     old = state.built_from
     _check_ratings(state, plan, more)
     table, wider = _extended(old, more)
+    if state.valid is not None and (given := int(wider(state.valid).has_keys(wider.of(more).keys).sum())):
+        warnings.warn(
+            f"{given:,} pairs of the update were the validation part of the latest fit: they are trained on now.", stacklevel=4
+        )
     if issubclass(plan.kind, Solved):
         if _says_nothing_new(old, table):
             return state
@@ -93,7 +98,8 @@ def _check_parts(plan: fitting.Plan, hyper: Mapping[str, Any]) -> None:
             raise InputError(
                 f"update cannot extend {plan.name}: its {name} have no row for new ids; fit it anew with new features."
             )
-        if isinstance(value, Scorer) or hasattr(value, "ranker"):
+        parts = value if isinstance(value, list) else [value]
+        if any(isinstance(part, Scorer) or hasattr(part, "ranker") for part in parts):
             raise InputError(
                 f"update cannot extend {plan.name}: it stands on another model; update that one and fit anew with {name}=it."
             )

@@ -88,7 +88,7 @@ class Trainer:
         self.stopping = EarlyStopping(options.selected_on, patience=options.patience, min_delta=options.min_delta, mode=mode)
         self.state = TrainingState(model=model, epochs=options.epochs, optimizer=self.optimizers, settle=self.optimizers.settle)
         bar = ProgressBar(options.selected_on, enabled=options.progress)
-        self.callbacks = CallbackList([bar, *callbacks])
+        self.callbacks = CallbackList([bar, *CallbackList(callbacks).callbacks])
         self.best: dict[str, Tensor] | None = None
 
     def fit(
@@ -161,7 +161,7 @@ class Trainer:
         """One pass over the sampler's batches; returns the epoch's row of the history."""
         self.model.train()
         state, epoch, rate = self.state, self.state.epoch + 1, self.optimizers.learning_rate
-        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate)
+        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate, self.options.hogwild)
         take = self._step if self.compiled is None else self._compiled_step
         if self.objective.takes_steps:
             take = self._own_step
