@@ -93,7 +93,10 @@ class ColumnReduction(Reduction):
         return rows, scores, value
 
     def mean_squares(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        """See :class:`Reduction`; one number a row is sent, for all tensors in one message."""
+        """See :class:`Reduction`; one number a row is sent, for all tensors in one message.
+
+        Of a dense gradient these are all rows of its table, and the message grows with it.
+        """
         widths = gradients[0].new_tensor([gradient.shape[1] for gradient in gradients])
         *squares, widths = self.group.sums(*(gradient.square().sum(1, keepdim=True) for gradient in gradients), widths)
         return [square / width for square, width in zip(squares, widths, strict=True)]
