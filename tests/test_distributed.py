@@ -196,6 +196,13 @@ def alone():
     dist.destroy_process_group()
 
 
+class Own:
+    """Always the first item."""
+
+    def draw(self, users, k, seed):
+        return np.zeros((len(users), k), np.int64)
+
+
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
@@ -207,6 +214,7 @@ def alone():
         ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
         ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
         ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
+        ("mf", {}, {"negatives": Own()}, "negatives=Own would be asked by every process for itself"),
         ("lightgcn", {}, {"loss": "directau"}, "loss='directau' cannot be trained by several processes"),
     ],
 )
@@ -295,7 +303,7 @@ def run_by_hand(folder, dies):
         command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
-    told = [process.communicate(timeout=120)[1] for process in started]
+    told = [process.communicate(timeout=300)[1] for process in started]
     return [process.returncode for process in started], told
 
 

@@ -27,20 +27,25 @@ from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Evaluate, Trainer
 from graphrec.training.unread import name_of
 
-__all__ = ["ColumnTrainer", "check_loss"]
+__all__ = ["ColumnTrainer", "check_options"]
 
 
-def check_loss(loss: Any) -> None:
-    """Refuse a loss that looks at more than scores of pairs.
+def check_options(options: FitOptions) -> None:
+    """Refuse a loss that looks at more than scores of pairs, and negatives that may follow what one process has.
 
     Raises
     ------
     InputError
-        The loss reads whole rows of a model, or scores of whole catalogues.
+        The loss reads whole rows of a model or scores of whole catalogues, or a sampler of one's own draws the negatives.
     """
-    if not kind_of(loss).by_columns:
+    if options.negatives is not None and not isinstance(options.negatives, str):
         raise InputError(
-            f"loss={name_of(loss)!r} cannot be trained by several processes, which exchange the scores of a batch's pairs "
+            f"negatives={name_of(options.negatives)} would be asked by every process for itself, and each has other columns of "
+            "the model to look at; several processes take negatives by name: uniform, popularity, …."
+        )
+    if not kind_of(options.loss).by_columns:
+        raise InputError(
+            f"loss={name_of(options.loss)!r} cannot be trained by several processes, which exchange scores of a batch's pairs "
             f"only; {', '.join((*PAIRWISE, *POINTWISE, *SHARED))} and functions of positive and negative scores can."
         )
 
@@ -69,7 +74,7 @@ class ColumnTrainer(Trainer):
         identity: Mapping[str, Any] | None = None,
         stage: int = 0,
     ) -> None:
-        check_loss(options.loss)
+        check_options(options)
         self.shared, self.group = shared, shared.group
         here = replace(options, device=self.group.device(options.device), progress=options.progress and self.group.is_writer)
         ours = callbacks if self.group.is_writer else ()
