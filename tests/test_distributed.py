@@ -196,6 +196,13 @@ def alone():
     dist.destroy_process_group()
 
 
+class Own:
+    """Always the first item."""
+
+    def draw(self, users, k, seed):
+        return np.zeros((len(users), k), np.int64)
+
+
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
@@ -207,6 +214,7 @@ def alone():
         ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
         ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
         ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
+        ("mf", {}, {"negatives": Own()}, "negatives=Own would be asked by every process for itself"),
         ("lightgcn", {}, {"loss": "directau"}, "loss='directau' cannot be trained by several processes"),
     ],
 )
@@ -229,6 +237,13 @@ def test_a_model_that_defines_a_loss_of_its_own_is_not_taken_for_its_parent():
 def test_more_processes_than_columns_are_refused(alone, monkeypatch):
     monkeypatch.setattr(alone, "size", 11)
     with pytest.raises(InputError, match="users has 10 columns, which 11 processes cannot share"):
+        fitted("mf", together=True)
+
+
+def test_processes_that_were_given_different_things_are_refused(alone, monkeypatch):
+    other = torch.tensor([0, 0, 0, 0, 1, 0])
+    monkeypatch.setattr(alone, "gathered", lambda mine: [mine, mine + other[: len(mine)]] if mine.ndim == 1 else [mine])
+    with pytest.raises(InputError, match="process 1 was given another options than process 0"):
         fitted("mf", together=True)
 
 
@@ -288,7 +303,7 @@ def run_by_hand(folder, dies):
         command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
-    told = [process.communicate(timeout=120)[1] for process in started]
+    told = [process.communicate(timeout=300)[1] for process in started]
     return [process.returncode for process in started], told
 
 

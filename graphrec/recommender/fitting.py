@@ -151,7 +151,8 @@ def train(
     group : Group, optional
         The processes that train it together; each ends with the whole model.
     """
-    if not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
+    speaks = group is None or group.is_writer
+    if speaks and not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
         _say_unread_ratings(plan, table)
     if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
         _say_unread_weights(plan, table)

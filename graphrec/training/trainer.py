@@ -16,7 +16,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.devices import random_state, resolve_device, seeded, set_random_state
 from graphrec.errors import InputError
-from graphrec.models.base import Model
+from graphrec.models.base import Model, Scorer
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
@@ -34,7 +34,7 @@ __all__ = ["Trainer"]
 
 _STORAGE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-Evaluate = Callable[[Model, Interactions], dict[str, float]]
+Evaluate = Callable[[Scorer, Interactions], dict[str, float]]
 
 
 class Trainer:
