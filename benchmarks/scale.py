@@ -2,7 +2,8 @@
 
 Every size has processes of its own: one writes the files, one makes the mapped table of them, one builds the model on the
 table, takes steps and ranks. On Linux the peak is that of a stage (the high-water mark is set back before it), elsewhere
-that of the process so far; mapped pages of the table count as far as they are in memory.
+that of the process so far; mapped pages of the table count as far as they are in memory. "own" is what is not mapped, at
+the end of the stage.
 """
 
 from __future__ import annotations
@@ -40,14 +41,13 @@ RANKED = 1000
 STEP, WIDE_STEP = f"step, {NARROW:,} pairs", f"step, {WIDE:,} pairs"
 
 
-def peak() -> float:
-    """GiB of memory that this process has held at once, since :func:`from_here_on` where that is possible."""
+def held() -> dict[str, float]:
+    """GiB: the most that this process has held since :func:`from_here_on`, and what is its own alone now."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 2**20
+        lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+        return {"peak_gib": int(lines["VmHWM"].split()[0]) / 2**20, "own_gib": int(lines["RssAnon"].split()[0]) / 2**20}
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**30 if sys.platform == "darwin" else 2**20)
+    return {"peak_gib": most / (2**30 if sys.platform == "darwin" else 2**20)}
 
 
 def from_here_on() -> None:
@@ -62,7 +62,7 @@ def stage(name: str, **more: object) -> Iterator[dict[str, Any]]:
     from_here_on()
     started = time.perf_counter()
     yield row
-    row = {"seconds": time.perf_counter() - started, **row, "peak_gib": peak()}
+    row = {"seconds": time.perf_counter() - started, **row, **held()}
     print(json.dumps(row), flush=True)
 
 
@@ -163,7 +163,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks scale", description=__doc__)
     parser.add_argument("--edges", type=float, nargs="+", default=[1e6, 3e6, 1e7, 3e7, 1e8])
     parser.add_argument("--rounds", type=int, default=3, help="steps that are measured; twice as many below 20 M edges")
-    parser.add_argument("--where", help="folder for files and tables, on a disk with 7 GB to spare for 100 M edges")
+    parser.add_argument("--where", help="folder for files and tables, on a disk with 8 GB to spare for 100 M edges")
     parser.add_argument("--child", choices=tuple(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
@@ -174,7 +174,7 @@ def main(arguments: list[str]) -> None:
     for edges in sorted(args.edges):
         rows += one_size(int(edges), args.where, args.rounds * (2 if edges < 2e7 else 1))
     found = with_slopes(pd.DataFrame(rows))[
-        ["edges", "nodes", "stage", "seconds", "min_ms", "max_ms", "field", "peak_gib", "slope"]
+        ["edges", "nodes", "stage", "seconds", "min_ms", "max_ms", "field", "peak_gib", "own_gib", "slope"]
     ]
     title = (
         f"From files to a ranked LightGCN (64 dimensions, K = 3) by number of edges: log-log slope of a step "

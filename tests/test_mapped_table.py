@@ -23,7 +23,7 @@ from graphrec.data.power_law import power_law_pieces, write_power_law
 from graphrec.errors import InputError
 from graphrec.sampling import PairSampler
 
-FIELDS = ("users", "items", "ratings", "times", "user_ids", "item_ids", "keys", "distinct_keys")
+FIELDS = ("users", "items", "ratings", "times", "weights", "user_ids", "item_ids", "keys", "distinct_keys")
 
 
 @pytest.fixture(params=["as it is", "tiny blocks"])
@@ -44,7 +44,7 @@ def frame(seed=0, n=400, texts=False, users=30, items=25):
     made = pd.DataFrame({"user_id": rng.integers(-5, users, n), "item_id": rng.integers(0, items, n) * 37})
     if texts:
         made = made.assign(user_id="ü" + made["user_id"].astype(str), item_id="x" * (n % 3) + made["item_id"].astype(str) + "é")
-    return made.assign(rating=rng.integers(1, 11, n) / 2, time=rng.integers(0, 50, n))
+    return made.assign(rating=rng.integers(1, 11, n) / 2, time=rng.integers(0, 50, n), weight=rng.integers(0, 4, n) / 4)
 
 
 def written(folder, frames, kind):
@@ -84,8 +84,10 @@ def assert_same(mapped, memory):
 def test_equal_to_the_table_in_memory(tmp_path, blocks, kind, texts, duplicates):
     whole = frame(texts=texts)
     folder = written(tmp_path / "in", in_three(whole), kind)
-    mapped = gr.read_folder(folder, rating="rating", time="time", duplicates=duplicates, out=tmp_path / "out")
-    assert_same(mapped, gr.Interactions.from_frame(whole, rating="rating", time="time", duplicates=duplicates))
+    names = {"rating": "rating", "time": "time", "weight": "weight", "duplicates": duplicates}
+    mapped = gr.read_folder(folder, out=tmp_path / "out", **names)
+    assert_same(mapped, gr.Interactions.from_frame(whole, **names))
+    assert_same(gr.write_table(mapped.select(np.arange(50)), tmp_path / "part"), mapped.select(np.arange(50)))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [mapped._opened.columns.name, "table.json"]
     assert_same(gr.open_table(tmp_path / "out"), mapped)
 
@@ -123,6 +125,27 @@ def test_dates_categories_gaps_and_packed_files(tmp_path):
         assert_same(mapped, memory)
         whole.to_csv(tmp_path / "packed.csv.gz", index=False)
         assert_same(gr.read_folder([tmp_path / "packed.csv.gz"], out=tmp_path / "again", **names), memory)
+
+
+def test_quotes_line_breaks_and_any_character(tmp_path, blocks):
+    odd = ["a\nb", 'say "x"', "a,b", "Ω", "\U0001f600", "\ufb01", " a", "a ", "A", "NAN"]
+    whole = pd.DataFrame({"user_id": odd * 3, "item_id": sorted(odd) * 2 + odd}).drop_duplicates()
+    parts = [whole[:7], whole[7:7], whole[7:]]  # one with a header alone
+    for kind in ("csv", "parquet"):
+        folder = written(tmp_path / kind, parts, kind)
+        assert_same(gr.read_folder(folder, out=tmp_path / f"{kind}-out"), gr.Interactions.from_frame(whole))
+    categories = whole.astype("category")
+    categories.to_parquet(tmp_path / "c.parquet")
+    assert_same(gr.read_folder([tmp_path / "c.parquet"], out=tmp_path / "c"), gr.Interactions.from_frame(categories))
+    with_blank = whole.assign(user_id=whole["user_id"].where(whole["user_id"] != "A", "")).astype("category")
+    with_blank.to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(InputError, match="an empty text for an id at row 8 of"):
+        gr.read_folder([tmp_path / "c.parquet"], out=tmp_path / "c")
+    with pytest.warns(UserWarning, match="2 of 20 rows"):
+        mapped = gr.read_folder([tmp_path / "c.parquet"], missing="drop", duplicates="error", out=tmp_path / "c")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert_same(mapped, gr.Interactions.from_frame(with_blank, missing="drop"))
 
 
 @pytest.fixture
@@ -259,6 +282,9 @@ def test_mistakes_are_named_with_file_and_row(tmp_path):
     assert "ratings that are not finite numbers, first at row 4 of" in message(
         good.assign(rating=good["rating"].mask(np.arange(len(good)) == 4, np.inf)), rating="rating"
     )
+    assert "weights below 0, first at row 4 of" in message(
+        good.assign(weight=good["weight"].mask(np.arange(len(good)) == 4, -1.0)), weight="weight"
+    )
     repeated = message(good.iloc[[7]].assign(rating=1.0))
     assert "1 rows repeat an earlier (user, item) pair, first at row 0 of" in repeated
     assert f"user {good['user_id'].iloc[7]}, item {good['item_id'].iloc[7]}" in repeated
@@ -297,6 +323,9 @@ def test_folders_that_are_none(tmp_path):
         (tmp_path / "a.csv").write_text(text)
         with pytest.raises(InputError, match=words):
             gr.read_folder([tmp_path / "a.csv"], out=out)
+    nothing = written(tmp_path / "zeros", [frame(n=9).assign(weight=0)], "parquet")
+    with pytest.raises(InputError, match="'weight' has no weight above 0"):
+        gr.read_folder(nothing, weight="weight", duplicates="last", out=out)
     with pytest.raises(InputError, match="one and the same"):
         gr.read_folder(folder, user="user_id", item="user_id", out=out)
     assert not out.exists()

@@ -255,11 +255,11 @@ def as_ratings(column: pd.Series[Any], name: Hashable, place: Place = at_row) ->
     return _finite(column, name, "ratings", place).astype(np.float32)
 
 
-def as_weights(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> npt.NDArray[np.float32]:
-    """Finite float32 weights, none below 0 and not all of them 0, (n,)."""
+def as_weights(column: pd.Series[Any], name: Hashable, place: Place = at_row, *, some: bool = True) -> npt.NDArray[np.float32]:
+    """Finite float32 weights, none below 0 and, unless `some` is False because there are more rows, not all of them 0, (n,)."""
     numbers = _finite(column, name, "weights", place)
     _refuse(numbers < 0, column, name, "weights below 0", place)
-    if len(numbers) and not numbers.any():
+    if some and len(numbers) and not numbers.any():
         raise InputError(f"column {name!r} has no weight above 0: nothing would count.")
     return numbers.astype(np.float32)
 

@@ -31,13 +31,14 @@ def read_folder(
     *,
     out: PathLike,
     missing: Missing = "error",
+    weight: str | None = None,
 ) -> MappedInteractions:
     """Read files with one row per interaction as one table whose arrays stay on disk.
 
     The table is the one that :meth:`Interactions.from_frame` makes of all rows: the same ids in the same order, the same
     rows in the order of the files. It is written to `out`, where :func:`open_table` opens it again at once. Memory goes by
     the number of distinct ids and by the size of a batch, a million rows; not by the number of rows. While it works it
-    needs room on the disk for 24 bytes a row beside the 28 that the table takes (ratings: 4 more of each, times: 8 more).
+    needs room on the disk for 24 bytes a row beside the 36 that the table takes (ratings, weights: 4 more, times: 8).
 
     Parameters
     ----------
@@ -55,6 +56,8 @@ def read_folder(
         A new folder, an empty one, or that of an earlier table, which is replaced in one move when the new one is complete.
     missing : {"error", "drop"}
         What to do with rows in which one of the named columns has no value; a warning says how many were dropped.
+    weight : str, optional
+        Name of the column that says how much each row counts; see :class:`Interactions`.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def read_folder(
         raise unknown_name("policy for missing=", missing, ("error", "drop"))
     if user == item:
         raise InputError(f"user and item are one and the same column, {user!r}.")
-    reader, paths = PartReader(Roles(user, item, rating, time), missing, sep), find_parts(path)
+    reader, paths = PartReader(Roles(user, item, rating, time, weight), missing, sep), find_parts(path)
     with Staging(Path(out)) as staging:
         FolderPasses(staging, reader).run(paths, duplicates)
     return open_table(out)

@@ -22,7 +22,7 @@ __all__ = ["FolderPasses"]
 
 _BLOCK = 1 << 20  # rows
 _MOST = np.iinfo(np.int32).max
-_EXTRAS: dict[str, Any] = {"rating": np.float32, "time": np.int64}
+_EXTRAS: dict[str, Any] = {"rating": np.float32, "time": np.int64, "weight": np.float32}
 
 
 class FolderPasses:
@@ -65,15 +65,14 @@ class FolderPasses:
         self.staging.commit(table_record(self.sizes[0], self.sizes[1], kinds))
 
     def _number_ids(self, paths: Sequence[Path]) -> None:
-        """First pass, the only one over the source: ids batch by batch; ratings and times."""
+        """First pass, the only one over the source: ids batch by batch; ratings, times and weights."""
         self.spaces = [IdSpace(self.scratch, side) for side in ("user", "item")]
         columns = {name: self.staging.column(f"{name}s", dtype) for name, dtype in self.extras.items()}
         for batch in self.reader.read(paths):
             self.spaces[0].add(batch.users)
             self.spaces[1].add(batch.items)
-            for name, values in (("rating", batch.ratings), ("time", batch.times)):
-                if values is not None:
-                    columns[name].add(values)
+            for name, column in columns.items():
+                column.add(getattr(batch, f"{name}s"))
             self.places.append(batch.place)
             self.starts.append(self.starts[-1] + len(batch.users))
         for column in columns.values():
@@ -118,8 +117,8 @@ class FolderPasses:
             repeats, first = repeats + piece.repeats, first if piece.first < 0 else min(first, piece.first)
             if len(piece.gone):
                 gone.mark(piece.gone)
-            if piece.joined is not None:
-                self.staging.change("ratings", *piece.joined)
+            for name, values in piece.joined.items():
+                self.staging.change(name, piece.changed, values)
         if duplicates == "error" and repeats:
             raise self._repeated(repeats, first)
         for keys_by_item in self.by_item.read():

@@ -1,7 +1,7 @@
 """A table whose columns stay on disk and are mapped into memory: opened at once, and shared by all that open it.
 
 ``table.json``                       sizes, kinds of ids, and the name of the folder with the columns
-``columns-NAME/*.npy``               users, items, ratings, times; what is derived from them; the ids
+``columns-NAME/*.npy``               users, items, ratings, times, weights; what is derived from them; the ids
 
 The columns are written into a folder of another name. It gets its own when they are complete and on the disk, and it is the
 table when ``table.json``, which is replaced in one move, names it. What a killed process left is not a table, and goes when
@@ -32,6 +32,7 @@ COLUMNS: dict[str, Any] = {
     "items": np.int32,
     "ratings": np.float32,
     "times": np.int64,
+    "weights": np.float32,
     "keys": np.int64,
     "distinct_keys": np.int64,
     "indptr": np.int64,
@@ -39,7 +40,8 @@ COLUMNS: dict[str, Any] = {
     "node_indptr": np.int64,
     "node_indices": np.int32,
 }
-_REQUIRED = [name for name in COLUMNS if name not in ("ratings", "times")]
+_OPTIONAL = ("ratings", "times", "weights")
+_REQUIRED = [name for name in COLUMNS if name not in _OPTIONAL]
 _IDS: dict[str, dict[str, Any]] = {"integers": {"": np.int64}, "texts": {".text": np.uint8, ".starts": np.int64}}
 
 
@@ -162,6 +164,7 @@ def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> Ma
         items=array["items"],
         ratings=array.get("ratings"),
         times=array.get("times"),
+        weights=array.get("weights"),
         keys=array["keys"],
         distinct_keys=array["distinct_keys"],
         structure=(array["indptr"], array["indices"]),

@@ -31,8 +31,10 @@ class Piece(NamedTuple):
         Distinct and ascending, all of them beyond those of the piece before.
     gone : ndarray of int64, shape (g,)
         Rows that do not stay, as positions in the table.
-    joined : (ndarray of int64, ndarray of float32) or None
-        Rows that get another rating, and these.
+    changed : ndarray of int64, shape (c,)
+        Rows that get another rating or weight.
+    joined : dict of str to ndarray of float32, shape (c,)
+        ``ratings`` and ``weights``, as far as they are joined.
     repeats : int
         Rows that repeat an earlier pair.
     first : int
@@ -41,7 +43,8 @@ class Piece(NamedTuple):
 
     keys: npt.NDArray[np.int64]
     gone: npt.NDArray[np.int64]
-    joined: tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]] | None
+    changed: npt.NDArray[np.int64]
+    joined: dict[str, npt.NDArray[np.float32]]
     repeats: int
     first: int
 
@@ -57,7 +60,7 @@ class PairSorter:
         Rows of each user.
     n_items : int
     extras : mapping of str to dtype
-        ``rating`` and ``time``, where the table has them.
+        ``rating``, ``time`` and ``weight``, where the table has them.
     """
 
     def __init__(self, scratch: Path, degree: npt.NDArray[np.int64], n_items: int, extras: dict[str, npt.DTypeLike]) -> None:
@@ -87,7 +90,7 @@ class PairSorter:
             again = ordered[1:] == ordered[:-1]
             repeats = int(again.sum())
             if not repeats:
-                yield Piece(ordered, _NOTHING, None, 0, -1)
+                yield Piece(ordered, _NOTHING, _NOTHING, {}, 0, -1)
                 continue
             # Few rows as a rule: only they are looked at more closely.
             rows = np.flatnonzero(contains(distinct(ordered[1:][again]), keys))
@@ -98,14 +101,14 @@ class PairSorter:
         first = int(rows[first_repeat(repeated["key"])[1]])
         names = repeated.dtype.names or ()
         if duplicates == "keep" or duplicates == "error":
-            return Piece(keys, _NOTHING, None, repeats, first)
-        times, ratings = (repeated[name] if name in names else None for name in ("time", "rating"))
-        kept = keep_one(repeated["key"], times, ratings, duplicates)
+            return Piece(keys, _NOTHING, _NOTHING, {}, repeats, first)
+        times, ratings, weights = (repeated[name] if name in names else None for name in ("time", "rating", "weight"))
+        kept = keep_one(repeated["key"], times, ratings, duplicates, weights)
         assert kept is not None
         gone = np.ones(len(rows), bool)
         gone[kept.rows] = False
-        joined = None if kept.ratings is None else (rows[kept.rows], kept.ratings)
-        return Piece(keys, rows[gone], joined, repeats, first)
+        joined = {name: values for name, values in (("ratings", kept.ratings), ("weights", kept.weights)) if values is not None}
+        return Piece(keys, rows[gone], rows[kept.rows], joined, repeats, first)
 
     def close(self) -> None:
         """Close the files."""

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
-from graphrec.data.columns import Missing, Roles, as_ratings, as_times
+from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
@@ -66,8 +67,8 @@ class Batch(NamedTuple):
     ----------
     users, items : pyarrow.Array
         Of int64 or large_string, without gaps.
-    ratings, times : ndarray or None
-        float32 and int64.
+    ratings, times, weights : ndarray or None
+        float32, int64 and float32.
     place : callable
         Names a row by its position in the batch.
     """
@@ -76,6 +77,7 @@ class Batch(NamedTuple):
     items: Any
     ratings: npt.NDArray[np.float32] | None
     times: npt.NDArray[np.int64] | None
+    weights: npt.NDArray[np.float32] | None
     place: Place
 
 
@@ -99,7 +101,7 @@ class PartReader:
         require_pyarrow()
         self.roles, self.missing, self.sep = roles, missing, sep
         self.dropped = self.rows = 0
-        self.is_text_file = False
+        self.is_text_file = self._counts = False
         self._kinds: dict[str, tuple[str, Path]] = {}
 
     def read(self, paths: Sequence[Path]) -> Iterator[Batch]:
@@ -120,7 +122,7 @@ class PartReader:
                 groups, batches = self._texts(path) if self.is_text_file else self._parquet(path)
                 for batch in batches:
                     if batch.num_rows:
-                        yield from self._checked(batch, path, first, groups)
+                        yield from self._checked(decoded(batch), path, first, groups)
                     first += batch.num_rows
             except (pa.ArrowException, OSError, ValueError) as error:
                 if isinstance(error, InputError):
@@ -129,6 +131,8 @@ class PartReader:
             self.rows += first
         if not self.rows:
             raise InputError(f"the table is empty: {paths[0]}{' and the other files' * (len(paths) > 1)} have no row.")
+        if self.roles.weight is not None and self.dropped < self.rows and not self._counts:
+            raise InputError(f"column {self.roles.weight!r} has no weight above 0: nothing would count.")
         if self.dropped == self.rows:
             raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column.")
         if self.dropped:
@@ -177,7 +181,7 @@ class PartReader:
         place, ids = Place(path, first, None, groups), (str(self.roles.user), str(self.roles.item))
         gone = np.zeros(batch.num_rows, bool)
         for name in self._wanted():
-            gaps = _gaps(batch.column(name))
+            gaps = gaps_of(batch.column(name))
             gone |= gaps
             if self.missing == "error" and gaps.any():
                 raise InputError(
@@ -185,7 +189,7 @@ class PartReader:
                 )
         empty = np.zeros_like(gone)
         for name in ids:
-            empty |= (blank := _blank(batch.column(name)))
+            empty |= (blank := blank_texts(batch.column(name)))
             if self.missing == "error" and blank.any():
                 raise InputError(f"column {name!r} has an empty text for an id {place(int(blank.argmax()))}.")
         gone |= empty
@@ -197,18 +201,19 @@ class PartReader:
             if not batch.num_rows:
                 return
         users, items = (self._ids(batch.column(name), name, path) for name in ids)
-        ratings = times = None
+        ratings = times = weights = None
         if self.roles.rating is not None:
             ratings = as_ratings(batch.column(str(self.roles.rating)).to_pandas(), self.roles.rating, place)
         if self.roles.time is not None:
             times = self._times(batch.column(str(self.roles.time)).to_pandas(), str(self.roles.time), path, place)
-        yield Batch(users, items, ratings, times, place)
+        if self.roles.weight is not None:
+            weights = as_weights(batch.column(str(self.roles.weight)).to_pandas(), self.roles.weight, place, some=False)
+            self._counts |= bool(weights.any())
+        yield Batch(users, items, ratings, times, weights, place)
 
     def _ids(self, column: Any, name: str, path: Path) -> Any:
         import pyarrow as pa
 
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
         kind = column.type
         if pa.types.is_integer(kind):
             self._agree(name, "integers", path)
@@ -240,21 +245,3 @@ class PartReader:
             raise InputError(
                 f"{path}: column {name!r} holds {kind}, and in {where} it holds {before}; make them all of one kind."
             )
-
-
-def _gaps(column: Any) -> npt.NDArray[np.bool_]:
-    import pyarrow.compute as pc
-
-    gaps: npt.NDArray[np.bool_] = pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False)
-    return gaps
-
-
-def _blank(column: Any) -> npt.NDArray[np.bool_]:
-    """Where an id is the empty text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return np.zeros(len(column), bool)
-    blank: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(column), 0), False).to_numpy(zero_copy_only=False)
-    return blank

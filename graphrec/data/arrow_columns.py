@@ -1,0 +1,37 @@
+"""What is asked of a column that pyarrow has read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["blank_texts", "decoded", "gaps_of"]
+
+
+def decoded(batch: Any) -> Any:
+    """Categories as what they stand for."""
+    import pyarrow as pa
+
+    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns]
+    return pa.record_batch(columns, names=batch.schema.names)
+
+
+def gaps_of(column: Any) -> npt.NDArray[np.bool_]:
+    """Where there is no value, NaN among them."""
+    import pyarrow.compute as pc
+
+    gaps: npt.NDArray[np.bool_] = pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False)
+    return gaps
+
+
+def blank_texts(column: Any) -> npt.NDArray[np.bool_]:
+    """Where an id is the empty text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return np.zeros(len(column), bool)
+    blank: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(column), 0), False).to_numpy(zero_copy_only=False)
+    return blank
