@@ -250,6 +250,38 @@ def test_positives_come_up_in_proportion(table, pairs):
     np.testing.assert_allclose(sampler.log_q.exp().numpy(), expected.sum(0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("pairs", ["user", "interaction"])
+def test_the_number_of_threads_draws_nothing_else(table, pairs):
+    drawn, threads = [], torch.get_num_threads()
+    try:
+        for n in (1, 8):
+            torch.set_num_threads(n)
+            sampler = PairSampler(table, 7, generator=torch.Generator().manual_seed(5), pairs=pairs, weighted=True)
+            drawn.append([torch.cat(column) for column in zip(*(batch[:3] for batch in sampler), strict=True)])
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
+
+
+def test_a_light_user_beside_a_heavy_one_is_drawn_from_its_own_items():
+    weights = [1e15, 1e15, 1e-15, 3e-15, 0.0]
+    table = gr.Interactions.from_indices([0, 0, 1, 1, 1], [0, 1, 2, 3, 4], weights=weights)
+    sampler = PairSampler(table, 5, generator=torch.Generator().manual_seed(0), negatives=None, weighted=True)
+    drawn = np.concatenate([np.stack([b.users, b.items]) for _ in range(400) for b in sampler], axis=1)
+    assert set(drawn[1, drawn[0] == 1].tolist()) <= {2, 3}
+    assert (drawn[1, drawn[0] == 1] == 3).mean() == pytest.approx(0.75, abs=0.06)
+
+
+def test_counts_stand_in_the_likelihood(table):
+    goal, model = objective(FitOptions(loss="multinomial", batch_size=100)), gr.models.MF(table, dim=4)
+    (batch,) = goal.sampler(table, torch.Generator().manual_seed(0))
+    z = model.encode()
+    logits = z.users.rows(batch.users) @ z.items.full().T
+    x = torch.from_numpy(table.to_csr("relative").toarray())[batch.users]
+    expected = -(x * torch.log_softmax(logits, 1)).sum(1).mean()
+    assert goal.terms(model, batch)["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_squared_errors_are_weighed(table):
     options = FitOptions(loss="mse", batch_size=50)
     goal, model = objective(options), gr.models.MF(table, dim=4)
