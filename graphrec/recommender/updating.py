@@ -22,7 +22,7 @@ from graphrec.recommender.tables import joined
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.fingerprint import as_json
 
-__all__ = ["EPOCHS", "update"]
+__all__ = ["EPOCHS", "extended", "update"]
 
 EPOCHS = 5
 """Epochs of an update: a convention, not a measured optimum; ``python -m benchmarks update`` shows what it gives."""
@@ -46,7 +46,7 @@ def update(
         refuse_for_solved(plan.name, plan.kind.reads, options, {"callbacks": callbacks})
     old = state.built_from
     _check_ratings(state, plan, more)
-    table, wider = _extended(old, more)
+    table, wider = extended(old, more)
     if issubclass(plan.kind, Solved):
         if _says_nothing_new(old, table):
             return state
@@ -137,7 +137,7 @@ def _appended(
     return (np.concatenate([old, more[fresh]]) if len(fresh) else old), place.astype(np.int32)
 
 
-def _extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wider]:
+def extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wider]:
     """Old and new rows in one table; repeated pairs once, unless the old table repeats pairs itself."""
     wider = _Wider(old, more)
     table = joined(wider(old), wider.of(more))
