@@ -113,6 +113,20 @@ def test_titles_are_saved_and_shown(shop, tmp_path):
         gr.load(tmp_path / "damaged")
 
 
+def test_reasons_are_told_and_drawn(shop, tmp_path):
+    rec, who = gr.load(shop / "run"), "Müller, 03"
+    item = rec.recommend(who, k=1)["item_id"][0]
+    why = rec.explain(who, item)
+    done = call("explain", shop / "run", "--user", who, "--item", item, "-n", 2, "--out", tmp_path / "paths.png")
+    assert f"score {why['contribution'].sum():.4g}; {len(why) - 2} more parts" in done.stdout
+    assert rec.titles.get(why["item_id"].iloc[0], why["item_id"].iloc[0]) in done.stdout
+    assert (tmp_path / "paths.png").read_bytes().startswith(b"\x89PNG")
+    ask = ("explain", shop / "run", "--user", who, "--item")
+    assert "unknown item" in call(*ask, "nothing", ok=False).stderr
+    assert ".png, .svg, .pdf" in call(*ask, item, "--out", tmp_path / "paths.bmp", ok=False).stderr
+    assert os.listdir(tmp_path) == ["paths.png"]
+
+
 def test_everybody_in_blocks(shop, tmp_path, monkeypatch):
     monkeypatch.setattr("graphrec.recommend_all._ROWS", 35)  # seven users a block
     for name in ("recs.csv", "recs.parquet"):

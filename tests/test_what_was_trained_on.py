@@ -66,13 +66,6 @@ def test_an_update_with_validation_pairs_says_so(split):
         rec.update(split.valid, progress=False)
 
 
-def test_a_blend_is_not_updated(split):
-    blend = gr.Blend([gr.Recommender(name).fit(split.train) for name in ("itemknn", "itempop")], weights=[1, 1])
-    blend.fit(split.train, valid=split.valid)
-    with pytest.raises(InputError, match="update cannot extend blend: it stands on another model"):
-        blend.update(split.test)
-
-
 def test_drawn_negatives_do_not_depend_on_the_order_of_rows(split):
     rec = gr.Recommender("itemknn").fit(split.train)
     shuffled = split.test.select(np.random.default_rng(0).permutation(len(split.test)))

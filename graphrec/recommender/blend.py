@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from graphrec.recommender.recommender import Recommender
 from graphrec.recommender.refitting import refitted
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
+from graphrec.recommender.updating import extended
 from graphrec.training.choose import refuse_for_solved
 from graphrec.training.signature import given, with_options
 
@@ -140,6 +142,42 @@ class Blend(Recommender):
             model = BlendModel(shown, members=models, weights=model.weights.tolist(), top=hyper["top"]).to(device)
         selected = valid is not None and hyper["weights"] is None
         self.hyper, self._state = hyper, State(model.eval(), built_from, shown, valid, selected)
+        return self
+
+    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Blend:
+        """Take in what has happened since, each member in its own way; the weights stay.
+
+        Parameters
+        ----------
+        more, callbacks
+            As of :meth:`Recommender.update`.
+        **options
+            For the members that are trained; refused where there is none.
+
+        Returns
+        -------
+        Blend
+            This object. All members change, or none.
+
+        Raises
+        ------
+        InputError
+            As of :meth:`Recommender.update`, of any member.
+        """
+        state = self._fitted
+        members = [copy.copy(member) for member in self.members]
+        if not any(member.kind.needs_training for member in members):
+            refuse_for_solved(self.name, frozenset(), options, {"callbacks": callbacks})
+        for member in members:
+            member.update(more, **({"callbacks": callbacks, **options} if member.kind.needs_training else {}))
+        if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
+            return self
+        table, wider = extended(state.built_from, more)
+        device = next(state.model.buffers()).device
+        models = [member.to(device).model for member in members]
+        model = BlendModel(table, members=models, weights=self.weights, top=self.hyper["top"]).to(device)
+        self.hyper = {**self.hyper, "members": members}
+        self._state = State(model.eval(), table, joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
         return self
 
 
