@@ -191,9 +191,16 @@ def test_item_filters_against_their_formulas(table):
     # A walk that takes each of w parallel edges alike, and does not end where it came through; its first step is a factor
     # of the user.
     of_users, of_items = (np.maximum(x.sum(axis, keepdims=True), 1e-12) for axis in (1, 0))
-    steps = (x / of_items).T @ (x / of_users)
+    steps = (x / of_items).T ** 0.5 @ (x / of_users) ** 0.5 / of_items**0.3
     np.fill_diagonal(steps, 0)
-    np.testing.assert_allclose(scores(fitted("p3alpha", {"alpha": 1.0}, table)), x @ steps, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        scores(fitted("rp3beta", {"alpha": 0.5, "beta": 0.3}, table)), x**0.5 @ steps, rtol=1e-4, atol=1e-5
+    )
+    one = fitted("slim", {"l1": 0.0, "l2": 0.0, "candidates": 1}, table).model.similarity().toarray()
+    nearest = cosine.argmax(0)
+    expected = np.zeros_like(cosine)
+    expected[nearest, np.arange(len(nearest))] = (gram[nearest, np.arange(len(nearest))]) / np.diag(gram)[nearest]
+    np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-6)
     near = (x @ x.T) / np.maximum(np.outer(np.linalg.norm(x, axis=1), np.linalg.norm(x, axis=1)), 1e-12)
     users = fitted("userknn", {"weighting": "none", "shrink": 0.0, "power": 1.0, "neighbours": 60}, table)
     np.testing.assert_allclose(scores(users), near @ x, rtol=1e-4, atol=1e-5)
@@ -332,6 +339,12 @@ def test_reasons_still_add_up(table, name, hyper):
     if name == "ials":  # what is left out is left out of the history that the model has: nothing but the row remains
         whole = rec.model.fold_in(rec.train.to_csr("relative")[3])
         np.testing.assert_allclose(whole.numpy()[0], rec.model.users.detach().numpy()[3], atol=1e-4)
+        known = parts[parts["item_id"].notna()]
+        history = rec.train.to_csr("relative")[3]
+        history[0, int(table.item_index(known["item_id"].tolist())[0])] = 0
+        history.eliminate_zeros()
+        less = float(rec.model.fold_in(history)[0] @ rec.model.items[7])
+        assert known["contribution"].iloc[0] == pytest.approx(rec.score(user, item)[0] - less, abs=1e-4)
 
 
 # ---- what a recommender does with it -----------------------------------------------------------------------------
