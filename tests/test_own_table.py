@@ -240,3 +240,20 @@ def test_a_search_of_a_table_is_a_run_that_is_tested_and_reported(shop, tmp_path
     assert "--user and --item" in call("search", "--data", shop / "p.csv", "--out", tmp_path / "x", ok=False).stderr
     call("report", tmp_path / "run", "--data", shop / "items.csv", "--out", tmp_path / "x.html", ok=False)
     assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize(("columns", "policy", "counts"), [
+    ({"weight": "n"}, "sum", [3.0, 5.0]),
+    ({"weight": "n", "rating": "n"}, "first", [1.0, 5.0]),
+    ({"weight": "n", "duplicates": "max"}, "max", [2.0, 5.0]),
+])  # fmt: skip
+def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):
+    from graphrec import own_table
+
+    path = tmp_path / "bought.csv"
+    path.write_text("who,what,n\na,x,1\na,y,5\na,x,2\n")
+    options = own_table.TableOptions(user="who", item="what", **columns)
+    options = own_table.dataclasses.replace(options, duplicates=own_table._policy(options), missing="error")
+    with pytest.warns(UserWarning, match=rf"1 of 3 rows repeat an earlier pair, which counts once \(--duplicates {policy}\)"):
+        table = own_table._read(str(path), options)
+    assert sorted(table.weights.tolist()) == counts

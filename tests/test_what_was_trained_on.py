@@ -21,6 +21,10 @@ def everything(split):
     return gr.Interactions.from_frame(pd.concat(frames), time="time", ids=split.train)
 
 
+def half_a_letter():
+    return pd.DataFrame({"user_id": pd.Series(["\ud800"], dtype=object), "item_id": [1]})
+
+
 def later_stage(split, table):
     return gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, **HOW).fit(table, warm_start=True, **HOW)
 
@@ -79,15 +83,15 @@ def test_drawn_negatives_do_not_depend_on_the_order_of_rows(split):
     (lambda rec, split: gr.evaluate("mf", split), "evaluate takes a fitted Recommender, not str"),
     (lambda rec, split: gr.compare([gr.evaluate(rec, split, k=3)] * 2), "compare takes reports by names of models"),
     (lambda rec, split: gr.compare({"a": gr.evaluate(rec, split, k=3)}, metrics="ndcg@3"), "metrics must be a list of names"),
-    (lambda rec, split: gr.Blend([rec], weights=[1]).fit(split.train, metric="recall@5"), "metric is what weights are chosen"),
-    (lambda rec, split: gr.Blend([rec, rec], weights=[1e308, 1e308]).fit(split.train), "weights must be 2 numbers"),
+    (lambda rec, split: gr.Blend([rec], weights=[1]).fit(split.train, metric="recall@5"), "metric is what weights"),
+    (lambda rec, split: gr.Blend([rec] * 2, weights=[1e308] * 2).fit(split.train), "weights must be 2 numbers"),
     (lambda rec, split: rec.save(""), "path must be a path, got ''"),
     (lambda rec, split: gr.load(None), "path must be a path, got None"),
     (lambda rec, split: gr.load("run", model="mf"), "load: model must be a class"),
     (lambda rec, split: gr.Recommender("mf").fit(split.train, checkpoint=3, **HOW), "checkpoint must be a path, got 3"),
     (lambda rec, split: gr.Recommender("mf").fit(split.train, callbacks=print, **HOW), "callbacks must be a list of objects"),
     (
-        lambda rec, split: gr.Interactions.from_frame(pd.DataFrame({"user_id": pd.Series(["\ud800"], dtype=object), "item_id": [1]})),
+        lambda rec, split: gr.Interactions.from_frame(half_a_letter()),
         "column 'user_id' has an id that is no text of Unicode",
     ),
 ])  # fmt: skip
