@@ -30,6 +30,7 @@ CASES = {
         {"dim": 10, "layers": 1},
         {"batch_size": 128, "optimizer": "row_adagrad", "lr": 1e-2, "n_negatives": 3, "negatives": "hardest"},
     ),
+    "hops side by side": ("lrgccf", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2, "l2": 1e-3}),
     "cosine softmax": (
         "lightgcn",
         {"dim": 10, "layers": 2, "similarity": "cosine"},
@@ -49,7 +50,7 @@ CASES = {
     "ratings": ("mf", {"dim": 10}, {"batch_size": 128, "loss": "mse", "lr": 1e-2}),
     "stopped early": ("mf", {"dim": 10}, {"batch_size": 64, "optimizer": "adam", "lr": 0.1, "patience": 1}),
 }
-VALIDATED = {"mf", "lightgcn-fast", "stopped early"}
+VALIDATED = {"mf", "lightgcn-fast", "hops side by side", "stopped early"}
 
 
 def split(rated=False):
@@ -210,6 +211,7 @@ class Own:
         ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
         ("sgl", {}, {}, "SGL"),
+        ("lrgccf", {"transform": True}, {}, "LRGCCF.*mixes the dimensions"),
         ("mf", {"bias": True}, {}, "MF.*mf without bias"),
         ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
         ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
