@@ -30,6 +30,7 @@ CASES = {
         {"dim": 10, "layers": 1},
         {"batch_size": 128, "optimizer": "row_adagrad", "lr": 1e-2, "n_negatives": 3, "negatives": "hardest"},
     ),
+    "hops side by side": ("lrgccf", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2, "l2": 1e-3}),
     "cosine softmax": (
         "lightgcn",
         {"dim": 10, "layers": 2, "similarity": "cosine"},
@@ -46,10 +47,14 @@ CASES = {
         {"batch_size": 32, "loss": "shared_softmax", "loss_options": {"temperature": 0.12}, "n_negatives": 30}
         | {"negatives": "popularity", "lr": 0.02, "schedule": {"name": "cosine", "warmup": 4}},
     ),
+    "trained again on all pairs": ("mf", {"dim": 10}, {"batch_size": 128, "refit": True}),
     "ratings": ("mf", {"dim": 10}, {"batch_size": 128, "loss": "mse", "lr": 1e-2}),
     "stopped early": ("mf", {"dim": 10}, {"batch_size": 64, "optimizer": "adam", "lr": 0.1, "patience": 1}),
 }
-VALIDATED = {"mf", "lightgcn-fast", "stopped early"}
+VALIDATED = {"mf", "lightgcn-fast", "hops side by side", "trained again on all pairs", "stopped early"}
+
+
+STAGE = {"epochs": 2, "batch_size": 64, "progress": False, "seed": 5, "device": "cpu"}
 
 
 def split(rated=False):
@@ -124,6 +129,8 @@ def be_process(rank, world, port):
 def work(rank, world, port, folder):
     be_process(rank, world, port)
     done = {name: outcome(fitted(name, together=True)) for name in CASES}
+    twice = fitted("lightgcn", together=True)
+    done["two stages"] = outcome(twice.fit(split().train, distributed=True, warm_start=True, **STAGE))
     for name in ("mf", "lightgcn"):
         fitted(name, together=True, epochs=2, checkpoint=folder / f"{name} kept by {world}")
         there = folder / f"{name} kept by {world // 2}"  # by one process, or by another number of them
@@ -165,6 +172,11 @@ def four(folder, two):
 def test_losses_choices_and_embeddings_are_those_of_one_process(one, world, name, request):
     for process in request.getfixturevalue(world):
         assert_equal(one[name], process[name])
+
+
+def test_a_further_stage_goes_on_from_whole_tables(two):
+    alone = fitted("lightgcn").fit(split().train, warm_start=True, **STAGE)
+    assert_equal(outcome(alone), two[1]["two stages"])
 
 
 @pytest.mark.parametrize("model", ["mf", "lightgcn"])
@@ -210,6 +222,7 @@ class Own:
         ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
         ("sgl", {}, {}, "SGL"),
+        ("lrgccf", {"transform": True}, {}, "LRGCCF.*mixes the dimensions"),
         ("mf", {"bias": True}, {}, "MF.*mf without bias"),
         ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
         ("ease", {}, None, "closed form and has no stages; fit has no distributed"),

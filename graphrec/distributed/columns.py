@@ -37,8 +37,8 @@ class SharedColumns:
         if tables is None:
             raise InputError(
                 f"{type(model).__name__}, as it is set up here, cannot be trained by several processes: it mixes the "
-                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, and mf without bias, dropout "
-                "and rating_range."
+                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, lrgccf without transform, "
+                "and mf without bias, dropout and rating_range."
             )
         self.widths = {name: p.shape[1] for name, p in model.named_parameters() if any(p is table for table in tables)}
         for name, width in self.widths.items():
@@ -66,12 +66,15 @@ class SharedColumns:
 
     def whole(self, name: str, mine: Tensor) -> Tensor:
         """The columns of all processes, (n, d), of something of a table's shape."""
-        return self.together(mine, self.widths[name])
+        bounds = even_bounds(self.widths[name], self.group.size)
+        return self._together(mine, [high - low for low, high in itertools.pairwise(bounds)])
 
-    def together(self, mine: Tensor, width: int) -> Tensor:
-        """As :meth:`whole`, of something that has this number of columns in all."""
-        bounds = even_bounds(width, self.group.size)
-        widths = [high - low for low, high in itertools.pairwise(bounds)]
+    def rows(self, mine: Tensor) -> Tensor:
+        """Rows of all columns from what the model makes of those that are here; their order is the same for all tables."""
+        widths = torch.cat(self.group.gathered(torch.tensor([mine.shape[1]])))
+        return self._together(mine, widths.tolist())
+
+    def _together(self, mine: Tensor, widths: list[int]) -> Tensor:
         # Messages have one shape: who has a column less sends an empty one.
         padded = mine if mine.shape[1] == max(widths) else nn.functional.pad(mine, (0, max(widths) - mine.shape[1]))
         every = self.group.gathered(padded)
@@ -94,8 +97,8 @@ class _Gathered(Scorer):
         self.n_users, self.n_items, self.user_ids, self.item_ids = model.n_users, model.n_items, model.user_ids, model.item_ids
         with torch.no_grad():
             z = model.encode_for_ranking()
-            raw, width = z.before_lengths, next(iter(shared.widths.values()))
-            users, items = (shared.together(rows.full().detach(), width) for rows in (raw.users, raw.items))
+            raw = z.before_lengths
+            users, items = (shared.rows(side.full().detach()) for side in (raw.users, raw.items))
             self._made = model.scoring_of(z.over(users, items))
 
     def scoring(self) -> Scoring:
