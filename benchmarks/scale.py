@@ -84,6 +84,17 @@ def model(folder: Path, edges: int, rounds: int) -> None:
         light = gr.models.LightGCN(train, dim=64, layers=3)
         narrow, wide = (PairSampler(train, size, generator=torch.Generator().manual_seed(0)) for size in (NARROW, WIDE))
         batches = {STEP: iter(narrow), WIDE_STEP: iter(wide)}
+    train_some(light, batches, rounds)
+    light.zero_grad(set_to_none=True)
+    with stage(f"rank {RANKED:,} users"):
+        light.eval()
+        users = np.random.default_rng(0).choice(train.n_users, min(RANKED, train.n_users), replace=False)
+        best, _ = Ranker(light, train).top_k(users, 20)
+        assert (best >= 0).all()
+
+
+def train_some(light: gr.models.LightGCN, batches: dict[str, Iterator[PairBatch]], rounds: int) -> None:
+    """Some steps with each kind of batch; the optimiser goes at the end, as it does when a fit ends."""
     compute, optimizer = objective(FitOptions(loss="bpr", l2=1e-4)), torch.optim.Adam(light.parameters(), lr=1e-3, fused=True)
     light.train()
 
@@ -99,11 +110,6 @@ def model(folder: Path, edges: int, rounds: int) -> None:
             seconds = [timed(step, next(batches[name])) for _ in range(times)]
             row |= {"seconds": float(np.median(seconds)), **spread(seconds)}
             row["field"] = field_share(light, next(batches[name]))
-    with stage(f"rank {RANKED:,} users"):
-        light.eval()
-        users = np.random.default_rng(0).choice(train.n_users, min(RANKED, train.n_users), replace=False)
-        best, _ = Ranker(light, train).top_k(users, 20)
-        assert (best >= 0).all()
 
 
 def timed(step: Callable[[PairBatch], None], batch: PairBatch) -> float:

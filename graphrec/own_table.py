@@ -18,6 +18,7 @@ from graphrec.data.columns import Missing
 from graphrec.data.formats import read_csv
 from graphrec.data.ids import digest
 from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.mapped import open_table
 from graphrec.data.parquet import is_parquet, read_parquet
 from graphrec.data.split import Split
 from graphrec.errors import InputError
@@ -70,12 +71,25 @@ class TableOptions:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
+_OF_FILES = ("user", "item", "rating", "time", "weight", "duplicates", "missing")
 _NAMES = {field.name for field in dataclasses.fields(TableOptions)}
 
 
 def is_table(data: str) -> bool:
-    """Whether ``--data`` is a file."""
-    return bool(data.strip()) and Path(data).is_file()
+    """Whether ``--data`` is a file, or a table that ``graphrec table`` made."""
+    return bool(data.strip()) and (Path(data).is_file() or _is_mapped(data))
+
+
+def _is_mapped(data: str) -> bool:
+    return (Path(data) / "table.json").is_file()
+
+
+def _open_mapped(data: str, options: TableOptions) -> Interactions:
+    """A mapped table; what would be said of its columns was said when it was made."""
+    for name in _OF_FILES:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} is said when a table is made, and --data {data} is a table already.")
+    return open_table(data)
 
 
 def refuse_options(data: str, options: TableOptions) -> None:
@@ -92,19 +106,21 @@ def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]
     InputError
         The table cannot be read or split, or an option is of no use.
     """
-    if options.user is None or options.item is None:
+    mapped = _open_mapped(data, options) if _is_mapped(data) else None
+    if mapped is None and (options.user is None or options.item is None):
         raise InputError(f"--data {data} is a file: name its columns with --user and --item; it has {table_columns(data)}.")
-    if options.min_rating is not None and options.rating is None:
+    has_times = options.time is not None if mapped is None else mapped.times is not None
+    if options.min_rating is not None and (options.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
-    way = options.split or ("stratified" if options.time is None else "chronological")
-    if way in _BY_TIME and options.time is None:
+    way = options.split or ("chronological" if has_times else "stratified")
+    if way in _BY_TIME and not has_times:
         raise InputError(f"--split {way} needs --time, the column that it goes by.")
     if way in _BY_TIME and options.split_seed is not None:
         raise InputError(f"--split-seed is for a split that draws, and --split {way} goes by time.")
     full = dataclasses.replace(
         options,
-        duplicates=_policy(options),
-        missing=options.missing or "error",
+        duplicates=None if mapped is not None else _policy(options),
+        missing=None if mapped is not None else options.missing or "error",
         split=way,
         split_seed=None if way in _BY_TIME else options.split_seed or 0,
     )
@@ -149,6 +165,10 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
                 f"{getattr(then, name)}, and is tested in the same way."
             )
     full = dataclasses.replace(then, **given)
+    if _is_mapped(data):
+        _open_mapped(data, options)
+    elif full.user is None or full.item is None:
+        raise InputError(f"{run} was trained on a table that graphrec table made; give that as --data, not the file {data}.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said in training
         table = _read(data, full)
@@ -189,12 +209,13 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
     if record and options.min_rating not in (None, then.min_rating):
         raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained with {then.min_rating}.")
     full = dataclasses.replace(then, **given)
-    if full.user is None or full.item is None:
+    mapped = _open_mapped(data, options) if _is_mapped(data) else None
+    if mapped is None and (full.user is None or full.item is None):
         raise InputError(
             f"{run} was not trained from a table: name the columns of {data} with --user and --item; it has "
             f"{table_columns(data)}."
         )
-    if full.min_rating is not None and full.rating is None:
+    if full.min_rating is not None and (full.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
     full = dataclasses.replace(full, duplicates=_policy(full), missing=full.missing or "error")
     columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
@@ -211,6 +232,9 @@ def _policy(options: TableOptions) -> str:
 
 
 def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:
+    if _is_mapped(data):
+        table: Interactions = open_table(data)
+        return table if options.min_rating is None else table.binarize(options.min_rating).compact()
     assert options.user is not None
     assert options.item is not None
     policy = cast(Duplicates, options.duplicates)

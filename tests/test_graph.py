@@ -186,6 +186,26 @@ def test_gradients_add_up_over_steps_without_zeroing(interactions):
     assert torch.allclose(x.grad, single[0] + single[1], atol=1e-7)
 
 
+@pytest.mark.parametrize("hops", [1, 2, 3, 4])
+def test_hops_give_their_room_to_the_gradient_and_come_back(interactions, hops):
+    adjacency = gr.BipartiteGraph(interactions).adjacency("sym")
+    x, pool, rows = torch.randn(adjacency.n_nodes, 4, requires_grad=True), BufferPool(), torch.tensor([0, 70, 70])
+    mean = HopMean(adjacency, x, hops, pool)
+    first, _ = mean.rows(rows)
+    first.sum().backward(retain_graph=True)
+    once = x.grad.clone()
+    assert len(pool._arrays) <= max(hops - 1, 2)
+    again, _ = mean.rows(rows)
+    assert torch.equal(first, again)
+    x.grad = None
+    again.sum().backward()
+    assert torch.equal(x.grad, once)
+    x.grad = None
+    first.sum().backward()
+    assert torch.equal(x.grad, once)
+    assert torch.equal(mean.full()[rows], HopMean(adjacency, x, hops, BufferPool()).full()[rows])
+
+
 def test_a_lent_buffer_is_not_lent_twice():
     pool = BufferPool()
     first = pool.take(3, 4).fill_(1.0)

@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 
 import graphrec as gr
+from graphrec.cli import main
 from graphrec.data import folder_passes, id_spaces, range_files, table_parts
 from graphrec.data.power_law import power_law_pieces, write_power_law
 from graphrec.errors import InputError
@@ -252,6 +254,37 @@ def test_a_pickle_names_the_folder(pair, tmp_path):
     with pytest.raises(InputError, match="written anew"):
         pickle.loads(kept)
     np.testing.assert_array_equal(mapped.users, memory.users)  # what is open stays what it was
+
+
+def call(*words, ok=True):
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert (done.exit_code == 0) == ok, (done.output, done.exception)
+    return done.output + done.stderr
+
+
+def test_on_the_command_line(tmp_path):
+    folder = written(tmp_path / "in", in_three(frame(n=900, users=80, items=60)), "csv")
+    columns = ("--user", "user_id", "--item", "item_id", "--time", "time")
+    assert "Interactions(" in call("table", folder, *columns, "--out", tmp_path / "table")
+    settings = ("--set", "epochs=1", "--set", "dim=8", "--set", "seed=0")
+    pd.concat(in_three(frame(n=900, users=80, items=60))).to_csv(tmp_path / "one.csv", index=False)
+    means = []
+    for data, named in ((tmp_path / "table", ()), (tmp_path / "one.csv", columns)):
+        call("train", "mf", "--data", data, *named, "--out", tmp_path / "run", *settings)
+        means.append(call("evaluate", tmp_path / "run", "--data", data, "--json").splitlines()[-1])
+        # the one table is the other: their rows and ids are equal
+        call("evaluate", tmp_path / "run", "--data", tmp_path / "table")
+    assert json.loads(means[0]) == json.loads(means[1])
+    call("train", "mf", "--data", tmp_path / "table", "--out", tmp_path / "run", *settings)
+    for words, named in (
+        (("train", "mf", "--data", tmp_path / "table", "--user", "user_id", "--out", tmp_path / "x"), "--user is said when"),
+        (("train", "mf", "--data", tmp_path / "table", "--min-rating", "3", "--out", tmp_path / "x"), "needs --rating"),
+        (("evaluate", tmp_path / "run", "--data", tmp_path / "one.csv"), "graphrec table made"),
+        (("table", folder, "--out", tmp_path / "x"), "--user and --item"),
+        (("table", tmp_path / "nowhere", *columns, "--out", tmp_path / "x"), "no folder"),
+    ):
+        assert named in call(*words, ok=False)
+    assert not (tmp_path / "x").exists()
 
 
 # ---- what is wrong with a folder ---------------------------------------------------------------

@@ -12,6 +12,7 @@ from graphrec.cli.reporting import report
 from graphrec.cli.searching import search
 from graphrec.cli.sentences import OneSentence
 from graphrec.cli.serving import serve
+from graphrec.cli.tabling import table
 from graphrec.cli.training import evaluate, train
 from graphrec.cli.updating import update
 
@@ -24,7 +25,7 @@ def main() -> None:
     """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
 
 
-for _command in (demo, datasets, models, presets, options, train, evaluate, recommend, similar, explain):
+for _command in (demo, datasets, models, presets, options, table, train, evaluate, recommend, similar, explain):
     main.add_command(_command)
 for _command in (update, search, report, serve):
     main.add_command(_command)

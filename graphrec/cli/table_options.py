@@ -13,7 +13,7 @@ from graphrec.errors import InputError
 __all__ = ["DATA", "ITEMS", "TITLE", "check_titles", "table_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-DATA = "Name of a data set, a folder with train.txt and test.txt, or a CSV or Parquet file."
+DATA = "Name of a data set, a folder with train.txt and test.txt, a CSV or Parquet file, or a folder that graphrec table made."
 ITEMS = click.option(
     "--items", type=click.Path(path_type=Path), help="CSV or Parquet file with a title for each item (column --item)."
 )

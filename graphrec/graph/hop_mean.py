@@ -42,10 +42,18 @@ class HopMean:
 
     def __init__(self, adjacency: Adjacency, x: Tensor, hops: int, pool: BufferPool) -> None:
         self.adjacency, self.x, self.hops, self.pool = adjacency.to(x.device), x, hops, pool
-        self._layers = [x.detach()]
-        for _ in range(hops - 2):
-            self._layers.append(self._hop(self.adjacency, self._layers[-1]))
+        self._layers: list[Tensor] = []
         self._known: npt.NDArray[np.bool_] | None = None  # where hop K−1 has been computed
+        self._begin()
+
+    def _begin(self) -> None:
+        self._layers = [self.x.detach()]
+        for _ in range(self.hops - 2):
+            self._layers.append(self._hop(self.adjacency, self._layers[-1]))
+
+    def release(self) -> None:
+        """Give the room of the hops back: a gradient needs none of them, and a look-up after it computes them again."""
+        self._layers, self._known = [], None
 
     def _hop(self, adjacency: Adjacency, x: Tensor) -> Tensor:
         if hops_on_kernels(adjacency, x):
@@ -54,6 +62,8 @@ class HopMean:
 
     def layers(self, field: NodeIndex | None) -> list[Tensor]:
         """X and its first K−1 hops, the last of them at least in the rows of `field`; None asks for all rows."""
+        if not self._layers:
+            self._begin()
         if self.hops == 1:
             return self._layers
         if self._known is None and field is None:
@@ -140,6 +150,7 @@ class _HopMeanRows(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_mean: Tensor | None, of_ego: Tensor | None) -> tuple[Tensor, None, None]:
         hops: HopMean = ctx.hops
+        hops.release()
         if of_mean is None:  # only the ego rows were used
             total = torch.zeros_like(hops.x)
         else:
@@ -164,4 +175,5 @@ class _HopMeanFull(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         hops: HopMean = ctx.hops
+        hops.release()
         return hops.backward_of_dense(gradient / (hops.hops + 1)), None
