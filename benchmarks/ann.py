@@ -1,7 +1,7 @@
 """The search index over items against exact search: what it finds, and what a question costs.
 
-Models are fitted on the training part alone, and nothing is measured on held-out pairs: recall is of the exact lists. One person
-is asked for at a time, as a service does, by the index and by the recommender's ranker in turn.
+Models are fitted on the training part alone, and nothing is measured on held-out pairs: recall is of the exact lists. One
+person is asked for at a time, as a service does, by the index and by the recommender's ranker in turn.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ FITS: dict[str, dict[str, dict[str, Any]]] = {
     "ml-100k": {"mf": EPOCHS, "lightgcn": EPOCHS, "puresvd": {}},
     "gowalla": {"mf": EPOCHS, "puresvd": {}},
 }
-NOTE = f"""Recall is of the exact {K} best items that a person has not seen, as a mean over people; milliseconds are medians over
-{PEOPLE} people, one asked for at a time, of the index and of exact search in turn. Exact search of a catalogue of this size is a
-small product: an index is for larger ones."""
+NOTE = f"""Recall is of the exact {K} best items that a person has not seen, as a mean over people. Milliseconds are
+medians over {PEOPLE} people, one asked for at a time, of the index and of exact search in turn. Exact search of a
+catalogue of this size is a small product: an index is for larger ones."""
 
 
 def tables() -> dict[str, gr.Interactions]:
