@@ -180,7 +180,8 @@ def test_a_blend_has_parameters_too(interactions):
 
 def test_every_option_of_a_fit_is_in_its_signature_and_its_docstring(mf):
     for function in (mf.fit, gr.Recommender.fit, mf.update):
-        shown = inspect.signature(function).parameters
+        shown = inspect.signature(function, eval_str=True).parameters
+        assert shown["epochs"].annotation is int
         assert [name for name in shown if name in FitOptions.names()] == FitOptions.names()
         assert not [p for p in shown.values() if p.kind is p.VAR_KEYWORD]
         _, _, told = inspect.getdoc(function).partition("Other Parameters\n")
