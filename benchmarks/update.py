@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 import graphrec as gr
 from benchmarks.record import write
-from graphrec.report.style import COLOURS, WIDTH, new_figure, tidy
+from graphrec.report.style import COLOURS, WIDTH, new_figure, plain_legend, tidy
 
 FIT: dict[str, dict[str, object]] = {
     "lightgcn": {"epochs": 30, "lr": 5e-3},
@@ -115,6 +115,6 @@ def picture(table: pd.DataFrame) -> Figure:
         axes.barh(np.arange(len(wide)) + 0.4 * offset - 0.2, wide[side], 0.38, color=colour, label=side)
     axes.set_yticks(range(len(wide)), [f"{model}, {data}" for data, model in wide.index], fontsize=8)
     axes.invert_yaxis()
-    axes.legend(fontsize=7)
+    plain_legend(figure, loc="outside upper center", ncols=2)
     tidy(axes, x="ndcg@20", grid="x")
     return figure
