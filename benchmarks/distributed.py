@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import socket
 import stat
 import struct
@@ -81,6 +82,7 @@ def measure(args: argparse.Namespace, cores: list[int], shared: bool) -> dict[st
         if turn >= args.warm:
             seconds.append(time.perf_counter() - started)
     result: dict[str, object] = {"seconds": seconds, "numbers": 0.0, "sent": 0.0}
+    result["MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if shared:
         columns.group.begin()  # until everything has arrived
         time.sleep(0.2)
@@ -126,13 +128,13 @@ def table_of(args: argparse.Namespace, folder: Path) -> pd.DataFrame:
     for what, (world, threads) in arrangements.items():
         seconds = np.concatenate([one["seconds"] for one in found[what]]).tolist()
         alone = alone or float(np.median(seconds))
-        numbers, bytes_sent = (float(np.mean([one[name] for one in found[what]])) for name in ("numbers", "sent"))
+        numbers, bytes_sent, peak = (float(np.mean([one[key] for one in found[what]])) for key in ("numbers", "sent", "MB"))
         formula = 2 * (world - 1) / world * 4 * numbers if world > 1 else 0.0
         cores = max(world, threads)
         rows.append(
             {"what": what, **spread(seconds), "efficiency": alone / (cores * float(np.median(seconds)))}
             | {"numbers a step": numbers, "bytes, formula": formula, "bytes, measured": bytes_sent}
-            | {"measured / formula": bytes_sent / formula if formula else ""}
+            | {"measured / formula": bytes_sent / formula if formula else "", "peak MB of a process": peak}
         )
     return pd.DataFrame(rows)
 

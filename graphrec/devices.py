@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["free_memory", "is_real_cuda", "random_state", "resolve_device", "seeded", "set_random_state", "with_number"]
+__all__ = [
+    "free_memory",
+    "is_real_cuda",
+    "plainly",
+    "random_state",
+    "resolve_device",
+    "seeded",
+    "set_random_state",
+    "with_number",
+]
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 _NAME = re.compile(r"cpu|mps|cuda(?::(\d+))?")
 
 
@@ -69,6 +82,22 @@ def free_memory(device: torch.device) -> int | None:
     if not is_real_cuda(device):
         return None
     return int(torch.cuda.mem_get_info(device)[0])
+
+
+def plainly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a function run as if nobody had switched gradients off, or autocast or inference mode on, around it."""
+
+    @wraps(function)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+            for kind in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+                if torch.is_autocast_enabled(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+            return function(*args, **kwargs)
+
+    return run
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
-__all__ = ["InputError", "check_flag", "unknown_name"]
+__all__ = ["InputError", "check_flag", "check_path", "unknown_name"]
 
 # What other libraries call what has another name here.
 _ELSEWHERE = {
@@ -62,6 +64,13 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}."
     return InputError(f"unknown {kind} {str(name)!r}; {hint}")
+
+
+def check_path(name: str, value: object) -> Path:
+    """A path, of a text or an object of ``os.PathLike``; an empty text would be the current folder."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise InputError(f"{name} must be a path, got {value!r}.")
+    return Path(os.fsdecode(value))
 
 
 def check_flag(name: str, value: object) -> bool:

@@ -45,7 +45,8 @@ class TableOptions:
     user, item, rating, time, weight : str or None
         Names of columns.
     duplicates, missing : str or None
-        As in :meth:`Interactions.from_frame`; ``"first"`` and ``"error"`` unless given.
+        As in :meth:`Interactions.from_frame`; unless given ``"first"``, or ``"sum"`` for weights without ratings; and
+        ``"error"``.
     min_rating : float or None
         Pairs below it are left out, and the others count alike.
     split : str or None
@@ -118,7 +119,7 @@ def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]
         raise InputError(f"--split-seed is for a split that draws, and --split {way} goes by time.")
     full = dataclasses.replace(
         options,
-        duplicates=None if mapped is not None else options.duplicates or "first",
+        duplicates=None if mapped is not None else _policy(options),
         missing=None if mapped is not None else options.missing or "error",
         split=way,
         split_seed=None if way in _BY_TIME else options.split_seed or 0,
@@ -216,13 +217,18 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
         )
     if full.min_rating is not None and (full.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
-    full = dataclasses.replace(full, duplicates=full.duplicates or "first", missing=full.missing or "error")
+    full = dataclasses.replace(full, duplicates=_policy(full), missing=full.missing or "error")
     columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
     texts = {name for name, ids in columns if ids.dtype.kind == "O"}
     more = _read(data, full, texts)
     if known.times is not None and more.times is None:
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
     return more
+
+
+def _policy(options: TableOptions) -> str:
+    """What becomes of repeated pairs: quantities add up, and of ratings the first one counts."""
+    return options.duplicates or ("sum" if options.weight is not None and options.rating is None else "first")
 
 
 def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:

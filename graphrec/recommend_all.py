@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from graphrec.bars import progress_bar
 from graphrec.data.parquet import require_pyarrow
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
@@ -41,11 +42,9 @@ def blocks(recommender: Recommender, k: int, **how: Any) -> Iterator[pd.DataFram
     **how
         Of :meth:`Recommender.recommend`.
     """
-    from tqdm.auto import tqdm
-
     users = recommender.train.user_ids
     step = max(1, _ROWS // max(k, 1))
-    with tqdm(total=len(users), unit="user", desc="recommend", disable=None) as bar:
+    with progress_bar(total=len(users), unit="user", desc="recommend") as bar:
         for start in range(0, len(users), step):
             yield recommender.recommend(users[start : start + step], k=k, **how)
             bar.update(min(step, len(users) - start))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from graphrec.errors import InputError
 from graphrec.own_table import TableOptions, read_more
-from graphrec.recommender import load
+from graphrec.recommender import Blend, load
 from graphrec.runs import Interrupt, keep_with_run
 from graphrec.titles import read_titles
 
@@ -56,7 +56,8 @@ def update_run(
         told = read_titles(items, options.item or state.origin.get("item", "item_id"), title)
         titles |= dict(zip(map(str, told.index), told, strict=True))
     more = read_more(data, options, state.origin, run, known)
-    callbacks = [interrupt] if recommender.kind.needs_training else []
+    parts = [recommender, *(recommender.members if isinstance(recommender, Blend) else ())]
+    callbacks = [interrupt] if any(part.kind.needs_training for part in parts) else []
     recommender.update(more, callbacks=callbacks, **settings)
     if interrupt.came:
         raise KeyboardInterrupt(f"{run} stays as it was")

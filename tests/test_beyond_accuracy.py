@@ -16,6 +16,7 @@ import graphrec as gr
 from graphrec.cli import main
 from graphrec.data.features import Features
 from graphrec.errors import InputError
+from graphrec.evaluation.groups import group_items
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
@@ -82,6 +83,11 @@ def test_groups_on_paper(popular):
     assert thirds.index.tolist() == [
         "short history (1 to 1 items)", "middle history (2 to 2 items)", "long history (3 to 3 items)",
     ]  # fmt: skip
+
+
+def test_a_fifth_of_equally_popular_items_is_head_and_a_fifth_tail():
+    everything = gr.Interactions.from_indices(np.repeat([0, 1], 10), np.tile(np.arange(10), 2))
+    assert list(group_items("popularity", everything)) == ["head"] * 2 + ["mid"] * 6 + ["tail"] * 2
 
 
 @pytest.mark.parametrize("k", [1, 5, 20])

@@ -41,13 +41,17 @@ def scores_of(rec):
     return np.stack([rec.score([user] * n, rec.train.item_ids) for user in rec.train.user_ids])
 
 
-def test_scores_are_the_weighted_sum_of_levelled_ones(blend, members):
+def check_scores(blend, weights, members):
     want, n = 0, blend.train.n_items
-    for weight, member in zip([0.6, 0.4], members, strict=True):
+    for weight, member in zip(weights, members, strict=True):
         s = scores_of(member).astype(np.float64)
         mean, high = s.mean(1, keepdims=True), np.sort(s, axis=1)[:, -(n // 4) :].mean(1, keepdims=True)
         want = want + weight * (s - mean) / (high - mean)
     np.testing.assert_allclose(scores_of(blend), want, atol=2e-5)
+
+
+def test_scores_are_the_weighted_sum_of_levelled_ones(blend, members):
+    check_scores(blend, [0.6, 0.4], members)
 
 
 def test_the_compiled_levels_are_those_of_torch():
@@ -181,3 +185,32 @@ def test_a_member_that_breaks_is_named_by_its_user(blend, members, split):
         sick.model.members[1].users[2] = torch.nan
     with pytest.raises(FloatingPointError, match=str(split.train.user_ids[2])):
         sick.recommend(split.train.user_ids, k=3)
+
+
+def test_tomorrow_is_taken_in_by_every_member(members, split, device, tmp_path):
+    blend = gr.Blend(members, weights=[0.6, 0.4]).fit(split.train, valid=split.valid, device=device)
+    more = gr.Interactions.from_frame(
+        pd.DataFrame({"user_id": ["new", "new", "u3"], "item_id": [500, 999, 999], "time": [10**6, 10**6 + 1, 10**6 + 2]}),
+        time="time",
+    )
+    before, first = [member._state for member in members], blend._state
+    with pytest.raises(InputError, match="epochs"):
+        blend.update(more, epochs=0)
+    assert blend._state is first
+    assert blend.update(more, epochs=2) is blend
+    assert [member._state for member in members] == before  # those that were given stay as they were
+    assert blend.weights == pytest.approx([0.6, 0.4])
+    assert len(blend.members[1].history) == len(members[1].history) + 2
+    check_scores(blend, [0.6, 0.4], blend.members)
+    answer = blend.recommend(["new", "u3"], k=5)
+    assert not {500, 999} & set(answer["item_id"][answer["user_id"] == "new"])
+    seen = split.valid.to_frame()
+    assert not set(answer["item_id"][answer["user_id"] == "u3"]) & set(seen["item_id"][seen["user_id"] == "u3"])
+    blend.save(tmp_path / "run")
+    loaded = gr.load(tmp_path / "run")
+    pd.testing.assert_frame_equal(loaded.recommend(["new", "u3"], k=5), answer, rtol=1e-4)
+    again = loaded._state
+    assert loaded.update(more)._state is again  # nothing new
+    solved = gr.Blend(members[:1], weights=[1.0]).fit(split.train)
+    with pytest.raises(InputError, match="epochs"):
+        solved.update(more, epochs=2)

@@ -353,6 +353,20 @@ def test_where_there_is_no_cursor_the_bar_is_lines_at_a_bounded_rate(monkeypatch
     ]
 
 
+def test_a_reader_that_is_gone_ends_the_lines_and_not_the_training():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    assert run_bar(Gone()) == ""
+    closed = io.StringIO()
+    closed.close()
+    state, callbacks = begun(epochs=2), CallbackList([ProgressBar(file=closed)])
+    callbacks.on_train_begin(state)
+    finish_epoch(state, callbacks)
+    callbacks.on_train_end(state)
+
+
 def test_the_line_of_the_last_epoch_comes_once():
     assert run_bar(io.StringIO(), epoch=3).splitlines() == ["epoch 4/4  loss 0.2500"]
 

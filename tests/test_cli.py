@@ -126,6 +126,19 @@ def test_a_run_replaces_the_one_before_with_its_curves(place, tmp_path):
     }  # fmt: skip
 
 
+def test_a_checkpoint_is_gone_on_from(place, tmp_path):
+    how = ["train", "mf", "--data", place / "data", "--out", tmp_path / "run", "--checkpoint", tmp_path / "kept", "--resume"]
+    for epochs in (1, 3):
+        done = call(*how, "--set", f"epochs={epochs}", "--set", "dim=4")
+        assert done.exit_code == 0, done.output
+    call("train", "mf", "--data", place / "data", "--out", tmp_path / "whole", "--set", "epochs=3", "--set", "dim=4")
+    broken, whole = (pd.read_csv(tmp_path / run / "history.csv") for run in ("run", "whole"))
+    assert broken["loss"].tolist() == whole["loss"].tolist()
+    done = call("train", "mf", "--data", place / "data", "--out", tmp_path / "run", "--resume")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: --resume needs --checkpoint, the folder to go on from.\n"
+
+
 def test_lists_have_a_line_for_each_name():
     assert set(MODELS) <= {line.split()[0] for line in call("models").output.splitlines()}
     assert {"lightgcn-2020", "ngcf-2019"} <= {line.split()[0] for line in call("presets").output.splitlines()}

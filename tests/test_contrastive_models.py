@@ -270,12 +270,50 @@ def test_simplex_is_the_papers_equations(inter):
     assert torch.allclose(z.users.rows(torch.tensor([4, 1, 4])) @ z.items.full().T, expected[[4, 1, 4]], atol=1e-6)
 
 
+def test_simplex_attends_to_what_a_user_has(inter):
+    model = SimpleX(inter, dim=8, gate=0.3, pooling="attention")
+    users, items = model.embedding[:12], model.embedding[12:]
+    keys = torch.tanh(items @ model.key.weight.T + model.key.bias)
+    met = torch.tensor(inter.to_csr().toarray() > 0)
+    share = (users @ keys.T).masked_fill(~met, -torch.inf).softmax(1).nan_to_num(0.0)
+    expected = F.normalize(0.3 * users + 0.7 * share @ items @ model.transform.weight.T, dim=1)
+    z = model.encode()
+    assert torch.allclose(z.users.full(), expected, atol=1e-6)
+    assert torch.allclose(z.users.rows(torch.tensor([4, 1, 4])), expected[[4, 1, 4]], atol=1e-6)
+    (grad,) = torch.autograd.grad(z.users.full().sum(), model.embedding, retain_graph=True)
+    (wanted,) = torch.autograd.grad(expected.sum(), model.embedding)
+    assert torch.allclose(grad, wanted, atol=1e-5)
+
+
+def test_simplex_drops_of_unit_rows(inter):
+    model = SimpleX(inter, dim=8, dropout=0.5)
+    some, whole = model.encode().users.full(), model.eval().encode().users.full()
+    kept = some != 0
+    assert 0.2 < kept.float().mean() < 0.8
+    assert torch.allclose(some[kept], 2 * whole[kept])
+    rows = model.train().encode().gather(torch.tensor([0, 1]), torch.tensor([2]))
+    assert bool((rows.users == 0).any())
+    assert torch.equal(rows.ego_users, model.embedding[:2])
+    hopping = gr.models.LightGCN(inter, dim=8, similarity="cosine", dropout=0.5)
+    rows = hopping.encode().gather(torch.tensor([0, 1]), torch.tensor([2])).users
+    assert bool((rows == 0).any())
+    assert torch.allclose(rows.norm(dim=1), torch.ones(2)), "before the cosine"
+
+
+@pytest.mark.parametrize("name", ["sgl", "simgcl", "xsimgcl", "ncl", "nescl"])
+def test_whole_users_make_a_batch_too(inter, name):
+    rec = gr.Recommender(name, dim=4, **({"warm_up": 0} if name == "ncl" else {}))
+    rec.fit(inter, epochs=1, loss="shared_softmax", n_negatives=4, progress=False)
+    assert np.isfinite(rec.history["loss"].iloc[0])
+
+
 RANDOM = {
     "sgl-node": {"augmentation": "node", "drop": 0.3},
     "sgl-walk": {"augmentation": "walk", "drop": 0.3},
     "ncl": {"clusters": 4, "warm_up": 1},
     "nescl": {},
     "xsimgcl": {},
+    "simplex": {"pooling": "attention", "dropout": 0.2},
     "mgdcf": {"input_dropout": 0.2, "edge_dropout": 0.2},
 }
 

@@ -30,6 +30,7 @@ CASES = {
         {"dim": 10, "layers": 1},
         {"batch_size": 128, "optimizer": "row_adagrad", "lr": 1e-2, "n_negatives": 3, "negatives": "hardest"},
     ),
+    "hops side by side": ("lrgccf", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2, "l2": 1e-3}),
     "cosine softmax": (
         "lightgcn",
         {"dim": 10, "layers": 2, "similarity": "cosine"},
@@ -46,10 +47,14 @@ CASES = {
         {"batch_size": 32, "loss": "shared_softmax", "loss_options": {"temperature": 0.12}, "n_negatives": 30}
         | {"negatives": "popularity", "lr": 0.02, "schedule": {"name": "cosine", "warmup": 4}},
     ),
+    "trained again on all pairs": ("mf", {"dim": 10}, {"batch_size": 128, "refit": True}),
     "ratings": ("mf", {"dim": 10}, {"batch_size": 128, "loss": "mse", "lr": 1e-2}),
     "stopped early": ("mf", {"dim": 10}, {"batch_size": 64, "optimizer": "adam", "lr": 0.1, "patience": 1}),
 }
-VALIDATED = {"mf", "lightgcn-fast", "stopped early"}
+VALIDATED = {"mf", "lightgcn-fast", "hops side by side", "trained again on all pairs", "stopped early"}
+
+
+STAGE = {"epochs": 2, "batch_size": 64, "progress": False, "seed": 5, "device": "cpu"}
 
 
 def split(rated=False):
@@ -124,6 +129,8 @@ def be_process(rank, world, port):
 def work(rank, world, port, folder):
     be_process(rank, world, port)
     done = {name: outcome(fitted(name, together=True)) for name in CASES}
+    twice = fitted("lightgcn", together=True)
+    done["two stages"] = outcome(twice.fit(split().train, distributed=True, warm_start=True, **STAGE))
     for name in ("mf", "lightgcn"):
         fitted(name, together=True, epochs=2, checkpoint=folder / f"{name} kept by {world}")
         there = folder / f"{name} kept by {world // 2}"  # by one process, or by another number of them
@@ -167,6 +174,11 @@ def test_losses_choices_and_embeddings_are_those_of_one_process(one, world, name
         assert_equal(one[name], process[name])
 
 
+def test_a_further_stage_goes_on_from_whole_tables(two):
+    alone = fitted("lightgcn").fit(split().train, warm_start=True, **STAGE)
+    assert_equal(outcome(alone), two[1]["two stages"])
+
+
 @pytest.mark.parametrize("model", ["mf", "lightgcn"])
 def test_a_checkpoint_resumes_with_another_number_of_processes(one, folder, two, four, model):
     assert_equal(one[model], two[1][f"{model} kept by 1"])
@@ -196,6 +208,13 @@ def alone():
     dist.destroy_process_group()
 
 
+class Own:
+    """Always the first item."""
+
+    def draw(self, users, k, seed):
+        return np.zeros((len(users), k), np.int64)
+
+
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
@@ -203,10 +222,12 @@ def alone():
         ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
         ("sgl", {}, {}, "SGL"),
+        ("lrgccf", {"transform": True}, {}, "LRGCCF.*mixes the dimensions"),
         ("mf", {"bias": True}, {}, "MF.*mf without bias"),
         ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
         ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
         ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
+        ("mf", {}, {"negatives": Own()}, "negatives=Own would be asked by every process for itself"),
         ("lightgcn", {}, {"loss": "directau"}, "loss='directau' cannot be trained by several processes"),
     ],
 )
@@ -229,6 +250,13 @@ def test_a_model_that_defines_a_loss_of_its_own_is_not_taken_for_its_parent():
 def test_more_processes_than_columns_are_refused(alone, monkeypatch):
     monkeypatch.setattr(alone, "size", 11)
     with pytest.raises(InputError, match="users has 10 columns, which 11 processes cannot share"):
+        fitted("mf", together=True)
+
+
+def test_processes_that_were_given_different_things_are_refused(alone, monkeypatch):
+    other = torch.tensor([0, 0, 0, 0, 1, 0])
+    monkeypatch.setattr(alone, "gathered", lambda mine: [mine, mine + other[: len(mine)]] if mine.ndim == 1 else [mine])
+    with pytest.raises(InputError, match="process 1 was given another options than process 0"):
         fitted("mf", together=True)
 
 
@@ -288,7 +316,7 @@ def run_by_hand(folder, dies):
         command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
-    told = [process.communicate(timeout=120)[1] for process in started]
+    told = [process.communicate(timeout=300)[1] for process in started]
     return [process.returncode for process in started], told
 
 

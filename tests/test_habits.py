@@ -4,6 +4,8 @@ import copy
 import inspect
 import io
 import pickle
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -178,7 +180,8 @@ def test_a_blend_has_parameters_too(interactions):
 
 def test_every_option_of_a_fit_is_in_its_signature_and_its_docstring(mf):
     for function in (mf.fit, gr.Recommender.fit, mf.update):
-        shown = inspect.signature(function).parameters
+        shown = inspect.signature(function, eval_str=True).parameters
+        assert shown["epochs"].annotation is int
         assert [name for name in shown if name in FitOptions.names()] == FitOptions.names()
         assert not [p for p in shown.values() if p.kind is p.VAR_KEYWORD]
         _, _, told = inspect.getdoc(function).partition("Other Parameters\n")
@@ -209,6 +212,16 @@ def test_the_help_of_train_lists_what_set_takes():
     for name in FitOptions.names():
         assert (f"\n  {name}=" in text) == (name != "credit"), name
     assert "graphrec options MODEL" in text
+
+
+def test_asking_for_help_imports_nothing_heavy_but_what_the_package_imports_itself():
+    program = (
+        "import sys\nfrom graphrec.cli import main\ntry:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
+        "print(*({'numba', 'matplotlib', 'scipy.sparse', 'torch_geometric', 'usearch'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "negatives=" in done.stdout
+    assert done.stdout.splitlines()[-1] == ""
 
 
 # ---- where a progress bar goes ------------------------------------------------------------------------------

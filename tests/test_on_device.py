@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.distributed as dist
 
 import graphrec as gr
 from graphrec.devices import random_state, seeded
@@ -184,6 +185,25 @@ def test_training_ends_where_it_ends_on_the_cpu(split, device, name, loss):
     assert np.allclose(a.score([1, 2, 3], [4, 5, 6]), b.score([1, 2, 3], [4, 5, 6]), atol=1e-4)
     assert np.allclose(a.history["loss"], b.history["loss"], rtol=1e-4)
     assert list(a.history) == list(b.history)
+
+
+@pytest.mark.parametrize(("name", "loss"), [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax")])
+def test_the_training_of_several_processes_keeps_to_the_device(split, device, name, loss, tmp_path):
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        how = {**FIT, "loss": loss, "valid": split.valid}
+        alone = gr.Recommender(name, **HYPER[name]).fit(split.train, device=device, **how)
+        group = gr.Recommender(name, **HYPER[name])
+        group.fit(split.train, device=device, distributed=True, checkpoint=tmp_path, **how)
+        state = group.model.state_dict()
+        for key, tensor in alone.model.state_dict().items():
+            assert state[key].device.type == device
+            torch.testing.assert_close(state[key], tensor, atol=1e-5, rtol=1e-5)
+        assert group.history["ndcg@20"].tolist() == pytest.approx(alone.history["ndcg@20"].tolist(), abs=1e-6)
+        group.fit(split.train, device=device, distributed=True, checkpoint=tmp_path, resume=True, **{**how, "epochs": 3})
+        assert len(group.history) == 3
+    finally:
+        dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("bad", [1, 20, 33, 40])

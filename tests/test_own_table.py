@@ -113,6 +113,20 @@ def test_titles_are_saved_and_shown(shop, tmp_path):
         gr.load(tmp_path / "damaged")
 
 
+def test_reasons_are_told_and_drawn(shop, tmp_path):
+    rec, who = gr.load(shop / "run"), "Müller, 03"
+    item = rec.recommend(who, k=1)["item_id"][0]
+    why = rec.explain(who, item)
+    done = call("explain", shop / "run", "--user", who, "--item", item, "-n", 2, "--out", tmp_path / "paths.png")
+    assert f"score {why['contribution'].sum():.4g}; {len(why) - 2} more parts" in done.stdout
+    assert rec.titles.get(why["item_id"].iloc[0], why["item_id"].iloc[0]) in done.stdout
+    assert (tmp_path / "paths.png").read_bytes().startswith(b"\x89PNG")
+    ask = ("explain", shop / "run", "--user", who, "--item")
+    assert "unknown item" in call(*ask, "nothing", ok=False).stderr
+    assert ".png, .svg, .pdf" in call(*ask, item, "--out", tmp_path / "paths.bmp", ok=False).stderr
+    assert os.listdir(tmp_path) == ["paths.png"]
+
+
 def test_everybody_in_blocks(shop, tmp_path, monkeypatch):
     monkeypatch.setattr("graphrec.recommend_all._ROWS", 35)  # seven users a block
     for name in ("recs.csv", "recs.parquet"):
@@ -226,3 +240,20 @@ def test_a_search_of_a_table_is_a_run_that_is_tested_and_reported(shop, tmp_path
     assert "--user and --item" in call("search", "--data", shop / "p.csv", "--out", tmp_path / "x", ok=False).stderr
     call("report", tmp_path / "run", "--data", shop / "items.csv", "--out", tmp_path / "x.html", ok=False)
     assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize(("columns", "policy", "counts"), [
+    ({"weight": "n"}, "sum", [3.0, 5.0]),
+    ({"weight": "n", "rating": "n"}, "first", [1.0, 5.0]),
+    ({"weight": "n", "duplicates": "max"}, "max", [2.0, 5.0]),
+])  # fmt: skip
+def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):
+    from graphrec import own_table
+
+    path = tmp_path / "bought.csv"
+    path.write_text("who,what,n\na,x,1\na,y,5\na,x,2\n")
+    options = own_table.TableOptions(user="who", item="what", **columns)
+    options = own_table.dataclasses.replace(options, duplicates=own_table._policy(options), missing="error")
+    with pytest.warns(UserWarning, match=rf"1 of 3 rows repeat an earlier pair, which counts once \(--duplicates {policy}\)"):
+        table = own_table._read(str(path), options)
+    assert sorted(table.weights.tolist()) == counts

@@ -191,9 +191,16 @@ def test_item_filters_against_their_formulas(table):
     # A walk that takes each of w parallel edges alike, and does not end where it came through; its first step is a factor
     # of the user.
     of_users, of_items = (np.maximum(x.sum(axis, keepdims=True), 1e-12) for axis in (1, 0))
-    steps = (x / of_items).T @ (x / of_users)
+    steps = (x / of_items).T ** 0.5 @ (x / of_users) ** 0.5 / of_items**0.3
     np.fill_diagonal(steps, 0)
-    np.testing.assert_allclose(scores(fitted("p3alpha", {"alpha": 1.0}, table)), x @ steps, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        scores(fitted("rp3beta", {"alpha": 0.5, "beta": 0.3}, table)), x**0.5 @ steps, rtol=1e-4, atol=1e-5
+    )
+    one = fitted("slim", {"l1": 0.0, "l2": 0.0, "candidates": 1}, table).model.similarity().toarray()
+    nearest = cosine.argmax(0)
+    expected = np.zeros_like(cosine)
+    expected[nearest, np.arange(len(nearest))] = (gram[nearest, np.arange(len(nearest))]) / np.diag(gram)[nearest]
+    np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-6)
     near = (x @ x.T) / np.maximum(np.outer(np.linalg.norm(x, axis=1), np.linalg.norm(x, axis=1)), 1e-12)
     users = fitted("userknn", {"weighting": "none", "shrink": 0.0, "power": 1.0, "neighbours": 60}, table)
     np.testing.assert_allclose(scores(users), near @ x, rtol=1e-4, atol=1e-5)
@@ -250,6 +257,38 @@ def test_positives_come_up_in_proportion(table, pairs):
     np.testing.assert_allclose(sampler.log_q.exp().numpy(), expected.sum(0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("pairs", ["user", "interaction"])
+def test_the_number_of_threads_draws_nothing_else(table, pairs):
+    drawn, threads = [], torch.get_num_threads()
+    try:
+        for n in (1, 8):
+            torch.set_num_threads(n)
+            sampler = PairSampler(table, 7, generator=torch.Generator().manual_seed(5), pairs=pairs, weighted=True)
+            drawn.append([torch.cat(column) for column in zip(*(batch[:3] for batch in sampler), strict=True)])
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
+
+
+def test_a_light_user_beside_a_heavy_one_is_drawn_from_its_own_items():
+    weights = [1e15, 1e15, 1e-15, 3e-15, 0.0]
+    table = gr.Interactions.from_indices([0, 0, 1, 1, 1], [0, 1, 2, 3, 4], weights=weights)
+    sampler = PairSampler(table, 5, generator=torch.Generator().manual_seed(0), negatives=None, weighted=True)
+    drawn = np.concatenate([np.stack([b.users, b.items]) for _ in range(400) for b in sampler], axis=1)
+    assert set(drawn[1, drawn[0] == 1].tolist()) <= {2, 3}
+    assert (drawn[1, drawn[0] == 1] == 3).mean() == pytest.approx(0.75, abs=0.06)
+
+
+def test_counts_stand_in_the_likelihood(table):
+    goal, model = objective(FitOptions(loss="multinomial", batch_size=100)), gr.models.MF(table, dim=4)
+    (batch,) = goal.sampler(table, torch.Generator().manual_seed(0))
+    z = model.encode()
+    logits = z.users.rows(batch.users) @ z.items.full().T
+    x = torch.from_numpy(table.to_csr("relative").toarray())[batch.users]
+    expected = -(x * torch.log_softmax(logits, 1)).sum(1).mean()
+    assert goal.terms(model, batch)["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_squared_errors_are_weighed(table):
     options = FitOptions(loss="mse", batch_size=50)
     goal, model = objective(options), gr.models.MF(table, dim=4)
@@ -300,6 +339,12 @@ def test_reasons_still_add_up(table, name, hyper):
     if name == "ials":  # what is left out is left out of the history that the model has: nothing but the row remains
         whole = rec.model.fold_in(rec.train.to_csr("relative")[3])
         np.testing.assert_allclose(whole.numpy()[0], rec.model.users.detach().numpy()[3], atol=1e-4)
+        known = parts[parts["item_id"].notna()]
+        history = rec.train.to_csr("relative")[3]
+        history[0, int(table.item_index(known["item_id"].tolist())[0])] = 0
+        history.eliminate_zeros()
+        less = float(rec.model.fold_in(history)[0] @ rec.model.items[7])
+        assert known["contribution"].iloc[0] == pytest.approx(rec.score(user, item)[0] - less, abs=1e-4)
 
 
 # ---- what a recommender does with it -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import click
 
 from graphrec._version import __version__
 from graphrec.cli.asking import recommend, similar
+from graphrec.cli.explaining import explain
 from graphrec.cli.listings import datasets, demo, models, options, presets
 from graphrec.cli.reporting import report
 from graphrec.cli.searching import search
@@ -24,20 +25,7 @@ def main() -> None:
     """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
 
 
-for _command in (
-    demo,
-    datasets,
-    models,
-    presets,
-    options,
-    table,
-    train,
-    evaluate,
-    recommend,
-    similar,
-    update,
-    search,
-    report,
-    serve,
-):
+for _command in (demo, datasets, models, presets, options, table, train, evaluate, recommend, similar, explain):
+    main.add_command(_command)
+for _command in (update, search, report, serve):
     main.add_command(_command)

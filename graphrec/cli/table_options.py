@@ -29,7 +29,8 @@ _COLUMNS = {
     "duplicates": click.option(
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
-        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once, with its first row (first).",
+        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once, with its first row (first), or "
+        "with the sum of --weight where there is no --rating (sum).",
     ),
     "missing": click.option(
         "--missing", type=click.Choice(["error", "drop"]), help="Of a table: rows with a gap are refused (error) or left out."

@@ -7,6 +7,7 @@ import http.client
 import os
 from pathlib import Path
 
+from graphrec.bars import progress_bar
 from graphrec.errors import InputError
 
 __all__ = ["download"]
@@ -48,15 +49,13 @@ def _fetch(url: str, part: Path) -> str:
     """Stream into `part`; the md5 of what came, once it is as long as the server said."""
     import urllib.request
 
-    from tqdm import tqdm
-
     digest = hashlib.md5(usedforsecurity=False)
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
         length = response.headers.get("Content-Length")
         total = None if length is None else int(length)
         received = 0
         part.parent.mkdir(parents=True, exist_ok=True)
-        bar = tqdm(total=total, unit="B", unit_scale=True, desc=url.rpartition("/")[2], disable=None)
+        bar = progress_bar(total=total, unit="B", unit_scale=True, desc=url.rpartition("/")[2])
         with bar, part.open("wb") as stream:
             while chunk := response.read(_CHUNK):
                 stream.write(chunk)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError
-from graphrec.models.base import Model
-from graphrec.models.scoring import as_evaluated
+from graphrec.models.base import Model, Scorer
+from graphrec.models.scoring import Scoring, as_evaluated
 from graphrec.threads import even_bounds
 
 __all__ = ["SharedColumns"]
@@ -38,8 +37,8 @@ class SharedColumns:
         if tables is None:
             raise InputError(
                 f"{type(model).__name__}, as it is set up here, cannot be trained by several processes: it mixes the "
-                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, and mf without bias, dropout "
-                "and rating_range."
+                "dimensions of its embeddings, or has none. These can: lightgcn, lightgcn-fast, lrgccf without transform, "
+                "and mf without bias, dropout and rating_range."
             )
         self.widths = {name: p.shape[1] for name, p in model.named_parameters() if any(p is table for table in tables)}
         for name, width in self.widths.items():
@@ -68,21 +67,39 @@ class SharedColumns:
     def whole(self, name: str, mine: Tensor) -> Tensor:
         """The columns of all processes, (n, d), of something of a table's shape."""
         bounds = even_bounds(self.widths[name], self.group.size)
-        widths = [high - low for low, high in itertools.pairwise(bounds)]
+        return self._together(mine, [high - low for low, high in itertools.pairwise(bounds)])
+
+    def rows(self, mine: Tensor) -> Tensor:
+        """Rows of all columns from what the model makes of those that are here; their order is the same for all tables."""
+        widths = torch.cat(self.group.gathered(torch.tensor([mine.shape[1]])))
+        return self._together(mine, widths.tolist())
+
+    def _together(self, mine: Tensor, widths: list[int]) -> Tensor:
         # Messages have one shape: who has a column less sends an empty one.
         padded = mine if mine.shape[1] == max(widths) else nn.functional.pad(mine, (0, max(widths) - mine.shape[1]))
         every = self.group.gathered(padded)
         return torch.cat([part[:, :width] for part, width in zip(every, widths, strict=True)], dim=1)
 
-    def whole_model(self) -> Model:
-        """A view of the model with whole tables, in evaluation mode; the model itself stays as it is."""
-        view = as_evaluated(self.model)
-        for name in self.widths:
-            *path, last = name.split(".")
-            table = self.whole(name, self.model.get_parameter(name).detach())
-            view.get_submodule(".".join(path))._parameters[last] = nn.Parameter(table, requires_grad=False)
-        return view
+    def scorer(self) -> Scorer:
+        """The model as rankings of known people see it, with rows of all columns; asked of all processes at once.
 
-    def state(self, mine: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A ``state_dict`` with whole tables."""
-        return {name: self.whole(name, value) if name in self.widths else value for name, value in mine.items()}
+        Each process propagates its own columns, and the result is gathered.
+        """
+        return _Gathered(self)
+
+
+class _Gathered(Scorer):
+    """A view of a shared model; questions about people never seen, and about likeness, are not for it."""
+
+    def __init__(self, shared: SharedColumns) -> None:
+        nn.Module.__init__(self)  # the id space is the model's
+        model = as_evaluated(shared.model)
+        self.n_users, self.n_items, self.user_ids, self.item_ids = model.n_users, model.n_items, model.user_ids, model.item_ids
+        with torch.no_grad():
+            z = model.encode_for_ranking()
+            raw = z.before_lengths
+            users, items = (shared.rows(side.full().detach()) for side in (raw.users, raw.items))
+            self._made = model.scoring_of(z.over(users, items))
+
+    def scoring(self) -> Scoring:
+        return self._made

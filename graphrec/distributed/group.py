@@ -20,8 +20,9 @@ __all__ = ["Group", "joined"]
 
 Answer = TypeVar("Answer")
 
-# All processes do the same at the same time, so that one which is a minute late has died, or its machine has.
-_PATIENCE = timedelta(seconds=60)
+# All processes do the same at the same time: one that is nearly a minute late is stuck, or its machine is gone. The end of a
+# process alone is noticed at once.
+_PATIENCE = timedelta(seconds=50)
 # Where one process works and the others wait for what it says: checkpoints of large tables take their time.
 _LONG = timedelta(hours=2)
 _ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")

@@ -73,6 +73,7 @@ class ColumnReduction(Reduction):
 
     def __init__(self, group: Group) -> None:
         self.group = group
+        self._widths: dict[tuple[int, ...], list[float]] = {}  # of whole rows, by those of the parts that are here
 
     def scores(
         self, encoding: Encoding, users: Tensor, items: Tensor, score: Score, penalty: Callable[[Gathered], Tensor] | None
@@ -93,10 +94,15 @@ class ColumnReduction(Reduction):
         return rows, scores, value
 
     def mean_squares(self, gradients: Sequence[Tensor]) -> list[Tensor]:
-        """See :class:`Reduction`; one number a row is sent, for all tensors in one message."""
-        widths = gradients[0].new_tensor([gradient.shape[1] for gradient in gradients])
-        *squares, widths = self.group.sums(*(gradient.square().sum(1, keepdim=True) for gradient in gradients), widths)
-        return [square / width for square, width in zip(squares, widths, strict=True)]
+        """See :class:`Reduction`; one number a row is sent, for all tensors in one message.
+
+        Of a dense gradient these are all rows of its table, and the message grows with it.
+        """
+        mine = tuple(gradient.shape[1] for gradient in gradients)
+        if mine not in self._widths:
+            self._widths[mine] = self.group.add_up(gradients[0].new_tensor(mine)).tolist()
+        squares = self.group.sums(*(gradient.square().sum(1, keepdim=True) for gradient in gradients))
+        return [square / width for square, width in zip(squares, self._widths[mine], strict=True)]
 
     def norms(self, norms: Tensor) -> Tensor:
         """See :class:`Reduction`."""

@@ -45,6 +45,11 @@ class Fitted(Interface):
         ...
 
     @property
+    def trained_on(self) -> Interactions:
+        """What it knows from all stages of training."""
+        ...
+
+    @property
     def valid(self) -> Interactions | None:
         """The validation part it was fitted with."""
         ...
@@ -63,7 +68,7 @@ class Fitted(Interface):
 def evaluate(
     recommender: Fitted,
     test: Interactions | Split,
-    k: int | Sequence[int] = 20,
+    k: int | Sequence[int] | None = None,
     negatives: int | None = None,
     seed: int | None = None,
     metrics: Sequence[str] | None = None,
@@ -83,7 +88,7 @@ def evaluate(
         split the test part is ranked, and its train and validation parts are left out, whatever the recommender was
         fitted on: the same ranking for every recommender, so that their figures can be compared.
     k : int or sequence of int
-        Length of the list.
+        Length of the list; 20 unless given.
     negatives : int, optional
         Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
         comparable with the others and have other names: ``hit_rate@10/99``.
@@ -136,7 +141,12 @@ def evaluate(
     >>> report.per_user.columns.tolist()
     ['user_id', 'recall@20', 'ndcg@20', 'precision@20', 'hit_rate@20', 'map@20', 'mrr@20']
     """
+    if not hasattr(recommender, "ranker"):
+        raise InputError(f"evaluate takes a fitted Recommender, not {type(recommender).__name__}.")
     check_flag("filter_seen", filter_seen)
+    if k is not None and metrics and beyond is False and item_groups is None:
+        _check_asked(k, metrics)
+    k = 20 if k is None else k
     ranker, pairs = _to_rank(recommender, test)
     train = test.train if isinstance(test, Split) else recommender.train
     if negatives is None:
@@ -191,7 +201,33 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
             f"evaluate_ratings: {recommender!r} was not fitted to ratings, and its scores are none; "
             "fit with loss='mse', or use evaluate, which ranks."
         )
-    return rating_errors(recommender.ranker, _test_part(test))
+    pairs = _test_part(test)
+    if recommender.train.shares_ids_with(pairs):
+        known = recommender.train.has_keys(pairs.keys) | recommender.trained_on.has_keys(pairs.keys)
+        if known.any():
+            warnings.warn(
+                f"{known.sum():,} of these {len(pairs):,} pairs were trained on: the errors are smaller than on new ones.",
+                stacklevel=2,
+            )
+        _say_selected(recommender, pairs, stacklevel=3)
+    return rating_errors(recommender.ranker, pairs)
+
+
+def _check_asked(k: int | Sequence[int], metrics: Sequence[str]) -> None:
+    """Refuse lengths of lists that no metric has."""
+    lengths = {str(metric).partition("@")[2] for metric in metrics}
+    if not lengths & {str(one) for one in np.atleast_1d(np.asarray(k, object)).tolist()}:
+        raise InputError(f"k={k!r} does nothing beside metrics={list(metrics)!r}, which say their lengths; leave it out.")
+
+
+def _say_selected(recommender: Fitted, pairs: Interactions, stacklevel: int) -> None:
+    valid = recommender.valid
+    if valid is not None and recommender.selected and (shared := valid.has_keys(pairs.keys)).any():
+        warnings.warn(
+            f"{shared.sum():,} of these pairs were the validation part on which the model was selected; "
+            "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def _measured_against(recommender: Fitted, train: Interactions, beyond: bool | str | Features) -> Beyond | None:
@@ -216,15 +252,11 @@ def _to_rank(recommender: Fitted, test: Interactions | Split) -> tuple[Ranker, I
     """The ranker with the right pairs left out, and the pairs to be ranked."""
     pairs, ranker, train = _test_part(test), recommender.ranker, recommender.train
     check_parts(train, pairs)
+    check_parts(recommender.trained_on, pairs)
     seen = test.train_and_valid if isinstance(test, Split) else ranker.seen
     valid = recommender.valid
-    if valid is not None and (shared := valid.has_keys(pairs.keys)).any():
-        if recommender.selected:
-            warnings.warn(
-                f"{shared.sum():,} of these pairs were the validation part on which the model was selected; "
-                "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
-                stacklevel=3,
-            )
+    if valid is not None and valid.has_keys(pairs.keys).any():
+        _say_selected(recommender, pairs, stacklevel=3)
         if seen is not None and not isinstance(test, Split):
             seen = seen.select(np.flatnonzero(~pairs.has_keys(seen.keys)))
     return (ranker if seen is ranker.seen else ranker.leaving_out(seen)), pairs

@@ -133,6 +133,8 @@ def parse(text: str) -> Metric:
     InputError
         The name is unknown, or the number after ``@`` is missing or not a positive integer.
     """
+    if not isinstance(text, str):
+        raise InputError(f"a metric is a name such as 'ndcg@20', not {text!r}.")
     name, at, number = text.partition("@")
     if not at:
         if name in WHOLE:

@@ -27,7 +27,7 @@ def rating_errors(ranker: Ranker, test: Interactions) -> dict[str, float]:
         ``rmse``, ``mae`` and ``mse``.
     """
     if test.ratings is None:
-        raise InputError("evaluate_ratings needs ratings, and the test table has none.")
+        raise InputError("errors of ratings need ratings, and the held-out table has none.")
     if not len(test):
         raise InputError("there is no pair to evaluate on: the table is empty.")
     if (test.n_users, test.n_items) != (ranker.n_users, ranker.n_items):

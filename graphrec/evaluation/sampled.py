@@ -78,6 +78,7 @@ def sampled_ranking(ranker: Ranker, test: Interactions, k: int = 10, negatives: 
     if negatives < 1 or not 1 <= k <= negatives + 1:
         raise InputError(f"k must be between 1 and negatives + 1, got k={k} and negatives={negatives}.")
     check_parts(ranker.seen, test)
+    test = test.select(np.argsort(test.keys, kind="stable"))  # what is drawn for a pair must not depend on the rows' order
     drawn = draw_candidates(ranker.seen, test, negatives, seed)
     scores = ranker.pairs(test.users, np.concatenate([test.items[:, None], drawn], axis=1))
     own, others = scores[:, :1], scores[:, 1:]

@@ -64,6 +64,10 @@ def compare(
       model  baseline  difference       p
     0  ease    0.0625      0.1315  0.0001
     """
+    if not isinstance(reports, Mapping):
+        raise InputError(f"compare takes reports by names of models, {{'a': report, …}}, not {type(reports).__name__}.")
+    if isinstance(metrics, str):
+        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
     runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
     for name, of_model in runs.items():
         if len({id(run) for run in of_model}) < len(of_model):

@@ -289,12 +289,15 @@ class Model(Scorer, DotProduct):
         """Tables of the model in evaluation mode; see :class:`graphrec.models.scoring.TableScoring`."""
         model = as_evaluated(self)
         with torch.no_grad():
-            z = encoding_of(model, model.encode_for_ranking())
-            items = z.items.full().detach()
-            _check_rows(self, "items", items, self.n_items)
-            users = z.users if self.users_from_histories else Table(z.users.full().detach())
-            model._people = MadeOnce(model.folding)  # of the view, which no training can change
-            return TableScoring(model, users, items, model.likeness, model.fold_in)
+            return model.scoring_of(encoding_of(model, model.encode_for_ranking()))
+
+    def scoring_of(self, z: Encoding) -> Scoring:
+        """As :meth:`scoring`, of an encoding that is there already; for a view of the model, which no training changes."""
+        items = z.items.full().detach()
+        _check_rows(self, "items", items, self.n_items)
+        users = z.users if self.users_from_histories else Table(z.users.full().detach())
+        self._people = MadeOnce(self.folding)
+        return TableScoring(self, users, items, self.likeness, self.fold_in)
 
     def folding(self) -> People:
         """What :meth:`fold_in` does, with all that does not depend on the histories made ready.

@@ -76,6 +76,10 @@ class Encoding:
         """The encoding of which this one is the rows brought to length 1; itself where rows keep their lengths."""
         return self
 
+    def over(self, users: Tensor, items: Tensor) -> Encoding:
+        """The same encoding made of other tables, (n_users, d) and (n_items, d), in place of :attr:`before_lengths`."""
+        return Encoding(Table(users), Table(items))
+
     def gather(self, users: Tensor, items: Tensor) -> Gathered:
         """Both sides of a training step in one call, so that a model can share the work between them.
 

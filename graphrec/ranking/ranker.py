@@ -13,6 +13,7 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
+from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
 from graphrec.models.scoring import Scoring, Tables, as_evaluated
@@ -62,6 +63,7 @@ class Ranker:
         Pairs that are left out of rankings.
     """
 
+    @plainly
     def __init__(self, model: Scorer, seen: Interactions | None = None) -> None:
         self.n_users, self.n_items = model.n_users, model.n_items
         self.user_ids = model.user_ids
@@ -101,6 +103,7 @@ class Ranker:
 
     # ---- the best items -------------------------------------------------------------------------
 
+    @plainly
     def top_k(
         self,
         users: npt.NDArray[np.integer],
@@ -138,6 +141,7 @@ class Ranker:
         rows = np.asarray(users, np.int64)
         return self._best(_Lists(_Known(self._scoring, rows), rows, self._left_out, k, items), budget, blocks)
 
+    @plainly
     def top_k_of(
         self,
         histories: sparse.csr_matrix,
@@ -223,6 +227,7 @@ class Ranker:
 
     # ---- whole ranks ------------------------------------------------------------------------------
 
+    @plainly
     def ranks_of(self, test: Interactions, k: int = 0, budget: int = BUDGET) -> tuple[Ranks, IntArray]:
         """Full ranks of all test pairs, and the best items of their users from the same scores.
 
@@ -290,6 +295,7 @@ class Ranker:
 
     # ---- pairs and likeness -------------------------------------------------------------------------
 
+    @plainly
     def pairs(self, users: npt.NDArray[np.integer], items: npt.NDArray[np.integer]) -> FloatArray:
         """Scores of each user with its own list of items.
 
@@ -321,6 +327,7 @@ class Ranker:
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), _Known(self._scoring, np.asarray(users, np.int64)))
         return scores
 
+    @plainly
     def pairs_of(self, histories: sparse.csr_matrix, items: npt.NDArray[np.integer]) -> FloatArray:
         """As :meth:`pairs` for people who were not there in training: histories (n, n_items) and items (n, k)."""
         new = _New(self._scoring, histories.tocsr().sorted_indices())
@@ -333,6 +340,7 @@ class Ranker:
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), new)
         return scores
 
+    @plainly
     def similar(self, items: npt.NDArray[np.integer], k: int) -> Lists:
         """The k items most like each of some items, without itself: indices and similarities (n, k).
 
@@ -366,6 +374,7 @@ class Ranker:
             users, items = (rows.detach().float().cpu().clone() for rows in (tables.users, tables.items))
             return Tables(users, items, tables.dot_product)
 
+    @plainly
     def explain(self, table: Interactions, user: int, item: int) -> Contributions:
         """What the score of a user with an item is made of.
 

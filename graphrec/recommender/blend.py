@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from graphrec.recommender.recommender import Recommender
 from graphrec.recommender.refitting import refitted
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
+from graphrec.recommender.updating import extended
 from graphrec.training.choose import refuse_for_solved
 from graphrec.training.signature import given, with_options
 
@@ -118,6 +120,8 @@ class Blend(Recommender):
         refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, others)
         if valid is None and (refit or self.hyper["weights"] is None):
             raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")
+        if self.hyper["weights"] is not None and options.get("metric") is not None:
+            raise InputError("metric is what weights are chosen by, and this blend's were given: leave one of the two out.")
         device = resolve_device(options.get("device", "auto"))
         hyper = dict(self.hyper)
         members: list[Recommender] = hyper["members"]
@@ -140,6 +144,42 @@ class Blend(Recommender):
         self.hyper, self._state = hyper, State(model.eval(), built_from, shown, valid, selected)
         return self
 
+    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Blend:
+        """Take in what has happened since, each member in its own way; the weights stay.
+
+        Parameters
+        ----------
+        more, callbacks
+            As of :meth:`Recommender.update`.
+        **options
+            For the members that are trained; refused where there is none.
+
+        Returns
+        -------
+        Blend
+            This object. All members change, or none.
+
+        Raises
+        ------
+        InputError
+            As of :meth:`Recommender.update`, of any member.
+        """
+        state = self._fitted
+        members = [copy.copy(member) for member in self.members]
+        if not any(member.kind.needs_training for member in members):
+            refuse_for_solved(self.name, frozenset(), options, {"callbacks": callbacks})
+        for member in members:
+            member.update(more, **({"callbacks": callbacks, **options} if member.kind.needs_training else {}))
+        if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
+            return self
+        table, wider = extended(state.built_from, more)
+        device = next(state.model.buffers()).device
+        models = [member.to(device).model for member in members]
+        model = BlendModel(table, members=models, weights=self.weights, top=self.hyper["top"]).to(device)
+        self.hyper = {**self.hyper, "members": members}
+        self._state = State(model.eval(), table, joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
+        return self
+
 
 def _chosen(models: Sequence[Scorer], train: Interactions, valid: Interactions, metric: str, top: int, seed: int) -> BlendModel:
     """The blend with the best weights: seen on candidates, and compared with its members on the whole ranking."""
@@ -153,7 +193,9 @@ def _chosen(models: Sequence[Scorer], train: Interactions, valid: Interactions, 
 def _check_not_trained_on(members: Sequence[Recommender], valid: Interactions) -> None:
     """A member that knows the answers would get all the weight."""
     for place, member in enumerate(members):
-        if member.train.shares_ids_with(valid) and (known := int(member.train.has_keys(valid.keys).sum())):
+        if not member.train.shares_ids_with(valid):
+            continue
+        if known := int((member.train.has_keys(valid.keys) | member.trained_on.has_keys(valid.keys)).sum()):
             raise InputError(
                 f"member {place} of the blend ({member.name}) was trained on {known:,} pairs of valid: fit it on train alone, "
                 "and let the blend fit all members anew with refit=True."

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
-from graphrec.devices import resolve_device, seeded
+from graphrec.devices import plainly, resolve_device, seeded
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError
@@ -107,6 +107,7 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
         return plan.kind(train, **{name: value for name, value in plan.hyper.items() if name not in but})
 
 
+@plainly
 def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool, device: str = "auto") -> State:
     """A solved model, on a device; `refit` solves it from train and valid together."""
     _say_unread_ratings(plan, train)
@@ -122,6 +123,7 @@ def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bo
     return State(model.eval(), built_from, shown, valid)
 
 
+@plainly
 def train(
     plan: Plan,
     options: FitOptions,
@@ -149,7 +151,8 @@ def train(
     group : Group, optional
         The processes that train it together; each ends with the whole model.
     """
-    if not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
+    speaks = group is None or group.is_writer
+    if speaks and not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
         _say_unread_ratings(plan, table)
     if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
         _say_unread_weights(plan, table)
@@ -162,6 +165,12 @@ def train(
         model = copy.deepcopy(earlier.model)
         stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
         shown = joined(earlier.shown, table)
+        if valid is not None and (known := int(earlier.trained_on.has_keys(valid.keys).sum())):
+            warnings.warn(
+                f"{known:,} pairs of valid were shown to the model in an earlier stage: what is selected on them is "
+                "selected on training.",
+                stacklevel=3,
+            )
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected = valid is not None and ended.best_epoch is not None

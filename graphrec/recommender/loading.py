@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.devices import resolve_device
-from graphrec.errors import InputError
+from graphrec.errors import InputError, check_path
 from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import artefact, fitting
@@ -46,12 +46,14 @@ def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu
        user_id  item_id  rank
     0        0        2     1
     """
-    where = resolve_device(device)
-    recommender = _restored(artefact.read(Path(path)), Path(path), model)
+    where, folder = resolve_device(device), check_path("path", path)
+    recommender = _restored(artefact.read(folder), folder, model)
     return recommender if where.type == "cpu" else recommender.to(where)
 
 
 def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) -> Recommender:
+    if model is not None and not (isinstance(model, type) and issubclass(model, Scorer)):
+        raise InputError(f"load: model must be a class of models of one's own, not {model!r}; models of graphrec need none.")
     if model is None and saved.model not in NAMED:
         raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
     parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}

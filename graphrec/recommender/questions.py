@@ -68,6 +68,11 @@ class Questions:
         return None if self._state is None else self._state.valid
 
     @property
+    def trained_on(self) -> Interactions:
+        """Pairs that the model knows: those of :attr:`train`, and of every later stage."""
+        return self._fitted.trained_on
+
+    @property
     def selected(self) -> bool:
         """Whether the weights were chosen on the validation part."""
         return self._state is not None and self._state.selected
@@ -282,7 +287,8 @@ class Questions:
         DataFrame
             Largest contribution first. item_id: the user's own item, missing where a row is not about one; contribution:
             float64, they add up to :meth:`score` beyond rounding; kind: in words; n_paths: how many other people have met
-            both that item and the one explained.
+            both that item and the one explained, which are the paths of three steps over them (longer ones are not counted,
+            and what a path is worth is in the contribution, not here).
 
         Raises
         ------

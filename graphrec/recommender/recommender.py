@@ -14,7 +14,7 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.distributed.group import joined
-from graphrec.errors import InputError, check_flag, unknown_name
+from graphrec.errors import InputError, check_flag, check_path, unknown_name
 from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
@@ -183,7 +183,7 @@ class Recommender(Vectors, Parameters):
             train,
             valid,
             callbacks=callbacks,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
             resume=resume,
             refit=refit,
             earlier=self._fitted if warm_start else None,
@@ -198,8 +198,9 @@ class Recommender(Vectors, Parameters):
         The id space grows: new ids follow the old ones, whose indices stay. A solved model is solved again. A trained one
         keeps its weights; new rows start where trained rows of such partners lie (least squares); then it is trained for some
         epochs on old and new pairs, by the options of the latest fit. A pair that was there already counts once, with what
-        `more` says of it (by time where there are times), unless the table keeps repeated events. Validation pairs stay out of
-        training and out of recommendations. Everything changes at the end, or nothing does.
+        `more` says of it (by time where there are times), unless the table keeps repeated events. Validation pairs of the
+        latest fit stay out of training, unless `more` has them (a warning says so), and out of recommendations. Everything
+        changes at the end, or nothing does.
 
         Parameters
         ----------
@@ -348,7 +349,7 @@ class Recommender(Vectors, Parameters):
         OSError
             The folder cannot be written.
         """
-        artefact.write(Path(path), self._artefact())
+        artefact.write(check_path("path", path), self._artefact())
 
     def _artefact(self) -> artefact.Artefact:
         state = self._fitted

@@ -88,6 +88,15 @@ class State:
         return self.model.reads_ratings if loss is None else loss not in OF_RANKINGS
 
     @cached_property
+    def trained_on(self) -> Interactions:
+        """Pairs that the model knows from training: all that was shown but for the latest validation part."""
+        if self.stage == 0:
+            return self.built_from
+        if self.valid is None:
+            return self.shown
+        return self.shown.select(np.flatnonzero(~self.valid.has_keys(self.shown.keys)))
+
+    @cached_property
     def has_nothing(self) -> npt.NDArray[np.bool_]:
         """Which users have no interaction in what the model was built from, shape (n_users,)."""
         nothing: npt.NDArray[np.bool_] = np.diff(self.built_from.structure[0]) == 0

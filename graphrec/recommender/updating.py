@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from graphrec.recommender.tables import joined
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.fingerprint import as_json
 
-__all__ = ["EPOCHS", "update"]
+__all__ = ["EPOCHS", "extended", "update"]
 
 EPOCHS = 5
 """Epochs of an update: a convention, not a measured optimum; ``python -m benchmarks update`` shows what it gives."""
@@ -46,7 +47,11 @@ def update(
         refuse_for_solved(plan.name, plan.kind.reads, options, {"callbacks": callbacks})
     old = state.built_from
     _check_ratings(state, plan, more)
-    table, wider = _extended(old, more)
+    table, wider = extended(old, more)
+    if state.valid is not None and (given := int(wider(state.valid).has_keys(wider.of(more).keys).sum())):
+        warnings.warn(
+            f"{given:,} pairs of the update were the validation part of the latest fit: they are trained on now.", stacklevel=4
+        )
     if issubclass(plan.kind, Solved):
         if _says_nothing_new(old, table):
             return state
@@ -93,7 +98,8 @@ def _check_parts(plan: fitting.Plan, hyper: Mapping[str, Any]) -> None:
             raise InputError(
                 f"update cannot extend {plan.name}: its {name} have no row for new ids; fit it anew with new features."
             )
-        if isinstance(value, Scorer) or hasattr(value, "ranker"):
+        parts = value if isinstance(value, list) else [value]
+        if any(isinstance(part, Scorer) or hasattr(part, "ranker") for part in parts):
             raise InputError(
                 f"update cannot extend {plan.name}: it stands on another model; update that one and fit anew with {name}=it."
             )
@@ -140,7 +146,7 @@ def _appended(
     return (np.concatenate([old, more[fresh]]) if len(fresh) else old), place.astype(np.int32)
 
 
-def _extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wider]:
+def extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wider]:
     """Old and new rows in one table; repeated pairs once, unless the old table repeats pairs itself."""
     wider = _Wider(old, more)
     table = joined(wider(old), wider.of(more))

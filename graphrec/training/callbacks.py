@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphrec.errors import InputError, unknown_name
@@ -67,6 +67,8 @@ class CallbackList(Callback):
     """
 
     def __init__(self, callbacks: Sequence[object]) -> None:
+        if not isinstance(callbacks, Iterable):
+            raise InputError(f"callbacks must be a list of objects, got {callbacks!r}.")
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
             _check(callback)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
@@ -14,29 +17,35 @@ from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.reduction import ColumnReduction
 from graphrec.errors import InputError
 from graphrec.losses import PAIRWISE, POINTWISE, SHARED
-from graphrec.models.base import Model
+from graphrec.models.base import Scorer
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.objectives import kind_of
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowAdagrad
+from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Evaluate, Trainer
 from graphrec.training.unread import name_of
 
-__all__ = ["ColumnTrainer", "check_loss"]
+__all__ = ["ColumnTrainer", "check_options"]
 
 
-def check_loss(loss: Any) -> None:
-    """Refuse a loss that looks at more than scores of pairs.
+def check_options(options: FitOptions) -> None:
+    """Refuse a loss that looks at more than scores of pairs, and negatives that may follow what one process has.
 
     Raises
     ------
     InputError
-        The loss reads whole rows of a model, or scores of whole catalogues.
+        The loss reads whole rows of a model or scores of whole catalogues, or a sampler of one's own draws the negatives.
     """
-    if not kind_of(loss).by_columns:
+    if options.negatives is not None and not isinstance(options.negatives, str):
         raise InputError(
-            f"loss={name_of(loss)!r} cannot be trained by several processes, which exchange the scores of a batch's pairs "
+            f"negatives={name_of(options.negatives)} would be asked by every process for itself, and each has other columns of "
+            "the model to look at; several processes take negatives by name: uniform, popularity, …."
+        )
+    if not kind_of(options.loss).by_columns:
+        raise InputError(
+            f"loss={name_of(options.loss)!r} cannot be trained by several processes, which exchange scores of a batch's pairs "
             f"only; {', '.join((*PAIRWISE, *POINTWISE, *SHARED))} and functions of positive and negative scores can."
         )
 
@@ -52,7 +61,7 @@ class ColumnTrainer(Trainer):
     shared : SharedColumns
         The model, cut.
     options, evaluate, callbacks, identity, stage
-        As of :class:`Trainer`; the model that is evaluated is whole.
+        As of :class:`Trainer`; what is evaluated has rows of all columns.
     """
 
     def __init__(
@@ -65,7 +74,7 @@ class ColumnTrainer(Trainer):
         identity: Mapping[str, Any] | None = None,
         stage: int = 0,
     ) -> None:
-        check_loss(options.loss)
+        check_options(options)
         if options.hogwild:
             raise InputError("hogwild=True is for the threads of one process; several processes take the same steps together.")
         self.shared, self.group = shared, shared.group
@@ -83,12 +92,35 @@ class ColumnTrainer(Trainer):
         self.group.begin()
         super()._run(sampler, valid, checkpoint)
 
+    def fit(
+        self, train: Interactions, valid: Interactions | None = None, checkpoint: Path | None = None, resume: bool = False
+    ) -> TrainingState:
+        """See :class:`Trainer`.
+
+        Raises
+        ------
+        InputError
+            As there, or the processes were not given the same.
+        """
+        self._compare({**self._fingerprint(train, valid), "checkpoint and resume": [checkpoint is not None, resume]})
+        return super().fit(train, valid, checkpoint, resume)
+
+    def _compare(self, given: Mapping[str, Any]) -> None:
+        """Refuse processes that were given different things: each would train a model that is nobody's."""
+        marks = [zlib.crc32(json.dumps(value, sort_keys=True).encode()) for value in given.values()]
+        every = torch.stack(self.group.gathered(torch.tensor(marks)))
+        if (differs := (every != every[0]).nonzero()).numel():
+            rank, place = differs[0].tolist()
+            raise InputError(
+                f"process {rank} was given another {list(given)[place]} than process 0; all of them must be given the same."
+            )
+
     def _whole(self, evaluate: Evaluate | None) -> Evaluate | None:
         if evaluate is None:
             return None
 
-        def of_whole(model: Model, valid: Interactions) -> dict[str, float]:
-            values = evaluate(self.shared.whole_model(), valid)
+        def of_whole(model: Scorer, valid: Interactions) -> dict[str, float]:
+            values = evaluate(self.shared.scorer(), valid)
             return self.group.from_writer(lambda: values)
 
         return of_whole

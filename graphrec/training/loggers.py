@@ -7,11 +7,11 @@ import io
 import math
 import sys
 import time
-import warnings
 from numbers import Real
 from pathlib import Path
 from typing import IO, Any
 
+from graphrec.bars import progress_bar, shows_bars
 from graphrec.errors import InputError
 from graphrec.tensor_files import replace_file
 from graphrec.training.state import TrainingState
@@ -151,17 +151,8 @@ class ProgressBar:
     def on_train_begin(self, state: TrainingState) -> None:
         """Draw the bar, at the epoch where a resumed training goes on."""
         self._shown, self._bar, self._due, self._written = {}, None, -math.inf, state.epoch
-        if not self.enabled:
-            return
-        notebook = self.file is None and _in_notebook()
-        if notebook or _is_terminal(sys.stderr if self.file is None else self.file):
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="IProgress not found")  # then the bar is one of text
-                if notebook:
-                    from tqdm.auto import tqdm
-                else:
-                    from tqdm import tqdm
-            self._bar = tqdm(total=state.epochs, initial=state.epoch, unit="epoch", file=self.file, dynamic_ncols=True)
+        if self.enabled and shows_bars(self.file):
+            self._bar = progress_bar(self.file, total=state.epochs, initial=state.epoch, unit="epoch")
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Move on by one epoch."""
@@ -184,18 +175,7 @@ class ProgressBar:
     def _write(self, state: TrainingState) -> None:
         self._due, self._written = time.monotonic() + self.seconds, state.epoch
         values = "".join(f"  {name} {value}" for name, value in self._shown.items())
-        print(f"epoch {state.epoch}/{state.epochs}{values}", file=sys.stderr if self.file is None else self.file, flush=True)
-
-
-def _is_terminal(file: IO[str]) -> bool:
-    """Whether somebody watches who has a cursor; a stream that cannot tell, or is closed, is none."""
-    try:
-        return file.isatty()
-    except (AttributeError, ValueError):
-        return False
-
-
-def _in_notebook() -> bool:
-    """Whether this runs in a kernel of Jupyter, whose output is shown as it comes though it is no terminal."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return shell is not None and hasattr(shell, "kernel")
+        try:
+            print(f"epoch {state.epoch}/{state.epochs}{values}", file=self.file or sys.stderr, flush=True)
+        except (OSError, ValueError):  # nobody reads any more, and a training is worth more than its progress
+            self._due = math.inf

@@ -29,6 +29,8 @@ class LossWatch:
         From 1.
     rate : float
         The learning rate, for messages.
+    stretches : bool
+        Whether what is looked at are many steps at a time, of which the first ones may have made the last ones diverge.
 
     Attributes
     ----------
@@ -38,8 +40,8 @@ class LossWatch:
         The loss of the last step that was looked at.
     """
 
-    def __init__(self, device: torch.device, epoch: int, rate: float) -> None:
-        self.epoch, self.rate = epoch, rate
+    def __init__(self, device: torch.device, epoch: int, rate: float, stretches: bool = False) -> None:
+        self.epoch, self.rate, self._stretches = epoch, rate, stretches
         self.steps = 0
         self.latest: float | None = None
         self._every = 1 if device.type == "cpu" else _STEPS_AT_ONCE
@@ -110,7 +112,7 @@ class LossWatch:
 
     def _count(self, values: list[float], step: int) -> None:
         if not math.isfinite(values[0]):
-            if self.epoch == step == 1:
+            if self.epoch == step == 1 and not self._stretches:
                 raise FloatingPointError(
                     f"the loss became {values[0]} in epoch 1, step 1, before anything was learnt: the loss or the model "
                     "computes it so, and no learning rate helps."

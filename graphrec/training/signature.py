@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+import typing
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -49,7 +50,7 @@ def with_options(*names: str) -> Callable[[Function], Function]:
         Options that the function takes; all of :class:`FitOptions` unless named.
     """
     chosen = list(names) or FitOptions.names()
-    types = {field.name: field.type for field in fields(FitOptions)}
+    types = typing.get_type_hints(FitOptions)  # as objects: their names mean nothing where the function stands
 
     def decorate(function: Function) -> Function:
         plain = inspect.signature(function)

@@ -16,7 +16,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.devices import random_state, resolve_device, seeded, set_random_state
 from graphrec.errors import InputError
-from graphrec.models.base import Model
+from graphrec.models.base import Model, Scorer
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
@@ -34,7 +34,7 @@ __all__ = ["Trainer"]
 
 _STORAGE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-Evaluate = Callable[[Model, Interactions], dict[str, float]]
+Evaluate = Callable[[Scorer, Interactions], dict[str, float]]
 
 
 class Trainer:
@@ -88,7 +88,7 @@ class Trainer:
         self.stopping = EarlyStopping(options.selected_on, patience=options.patience, min_delta=options.min_delta, mode=mode)
         self.state = TrainingState(model=model, epochs=options.epochs, optimizer=self.optimizers, settle=self.optimizers.settle)
         bar = ProgressBar(options.selected_on, enabled=options.progress)
-        self.callbacks = CallbackList([bar, *callbacks])
+        self.callbacks = CallbackList([bar, *CallbackList(callbacks).callbacks])
         self.best: dict[str, Tensor] | None = None
 
     def fit(
@@ -161,7 +161,7 @@ class Trainer:
         """One pass over the sampler's batches; returns the epoch's row of the history."""
         self.model.train()
         state, epoch, rate = self.state, self.state.epoch + 1, self.optimizers.learning_rate
-        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate)
+        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate, self.options.hogwild)
         take = self._step if self.compiled is None else self._compiled_step
         if self.objective.takes_steps:
             take = self._own_step

@@ -19,7 +19,9 @@ from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Table
+from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
+from graphrec.models.parts.dropped_users import DroppedUsers
 from graphrec.models.parts.fold_in import linear_guess, ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.graph_reasons import HopMeanReasons
@@ -56,6 +58,8 @@ class LightGCN(Model):
     ranking : {"same", "dot"}
         For cosines: whether rankings are by them, too, or by dot products, in which the length of an item's row, longer for
         popular ones, counts: so the BSL paper's code ranks its LightGCN.
+    dropout : float
+        Share of the numbers of a looked-up user's row that are dropped in training, before a cosine.
 
     Attributes
     ----------
@@ -79,6 +83,7 @@ class LightGCN(Model):
         similarity: Literal["dot", "cosine"] = "dot",
         popularity: float = 0.0,
         ranking: Literal["same", "dot"] = "same",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__(train)
         self._train = train
@@ -94,6 +99,7 @@ class LightGCN(Model):
         self.layers = layers
         self.normalisation = normalisation
         self.similarity = similarity
+        self.dropout = check_dropout("dropout", dropout)
         self.popularity = popularity
         self.ranks_as_it_trains = not popularity and self.ranks_by_cosine == (similarity == "cosine")
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
@@ -112,6 +118,7 @@ class LightGCN(Model):
     def encode(self) -> Encoding:
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
         z = self._propagated()
+        z = DroppedUsers(z, self.dropout) if self.training and self.dropout else z
         return z if self.similarity == "dot" else CosineEncoding(z)
 
     def column_tables(self) -> tuple[nn.Parameter, ...]:

@@ -68,3 +68,7 @@ class LRGCCF(Model):
             hop = propagate(self._adjacency, hops[-1])
             hops.append(hop @ self.transforms[k] if len(self.transforms) else hop)
         return node_tables(torch.cat(hops, dim=1), self.embedding, self.n_users)
+
+    def column_tables(self) -> tuple[nn.Parameter, ...] | None:
+        """The one table, unless the paper's matrices mix its columns."""
+        return None if len(self.transforms) else (self.embedding,)

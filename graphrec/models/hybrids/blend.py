@@ -167,7 +167,7 @@ def _checked(weights: Sequence[float], n: int) -> np.ndarray[Any, np.dtype[np.fl
         given = np.asarray(weights, np.float64)
     except (TypeError, ValueError):
         given = np.zeros(0)
-    if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any() or not given.sum() > 0:
+    if given.shape != (n,) or (given < 0).any() or not 0 < given.sum() < np.inf:
         raise InputError(f"weights must be {n} numbers of at least 0, a member's each, and not all 0; got {weights!r}.")
     return given
 

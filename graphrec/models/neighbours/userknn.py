@@ -22,13 +22,14 @@ _COLUMNS = 64  # people at a time on the CPU
 class UserKNN(ItemFilter):
     """User-based nearest neighbours (Resnick et al., CSCW 1994, on interactions instead of ratings).
 
-    s_uj = Σ s_uv^q x_vj over the k users v most similar to u who have met j, with x_vj = 1, or the weight, and
+    The score is s_uj = Σ s_uv^q x_vj over those of u's k nearest users v who have met j (the k are the same for every j), with
+    x_vj = 1, or the weight, and
 
         s_uv = Σ_{i ∈ u ∩ v} ω_i x_ui x_vi / (√(Σ_{i ∈ u} ω_i x_ui² · Σ_{i ∈ v} ω_i x_vi²) + shrink).
 
-    A user of the training data is a neighbour of its own, the nearest, which says nothing about items that are new to the
-    user: so a person who was not there in training and has met the same is served alike. Users who are as near as the k-th
-    are all taken.
+    A user of the training data is one of its own k, the nearest, and says nothing about items that are new to itself. So
+    somebody who was not there in training, and has met just what a user of the training data has, gets that user's scores.
+    Users who are as near as the k-th are all taken.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.unit_rows import unit_rows
-from graphrec.models.encoding import Encoding, Gathered, Rows
+from graphrec.models.encoding import Encoding, Gathered, Rows, Table
 
 __all__ = ["CosineEncoding", "log_degree"]
 
@@ -42,8 +42,12 @@ class CosineEncoding(Encoding):
 
     @property
     def before_lengths(self) -> Encoding:
-        """See :class:`Encoding`; itself with a popularity, which is more than a length."""
-        return self.inner if self._popularity is None else self
+        """See :class:`Encoding`; the popularity is not there, either."""
+        return self.inner
+
+    def over(self, users: Tensor, items: Tensor) -> CosineEncoding:
+        """See :class:`Encoding`."""
+        return CosineEncoding(Encoding(Table(users), Table(items)), self._popularity, self._weight)
 
     def gather(self, users: Tensor, items: Tensor) -> Gathered:
         """As :meth:`Encoding.gather`; the ego rows keep their length."""

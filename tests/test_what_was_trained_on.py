@@ -1,0 +1,120 @@
+"""No figure, weight or choice comes from pairs that a model has learnt, in whatever stage it learnt them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import graphrec as gr
+from graphrec.errors import InputError
+
+HOW = {"epochs": 2, "progress": False}
+
+
+@pytest.fixture
+def split(interactions):
+    return gr.split.stratified(interactions.binarize(), test=0.25, valid=0.1, seed=3)
+
+
+def everything(split):
+    frames = [part.to_frame() for part in (split.train, split.valid, split.test)]
+    return gr.Interactions.from_frame(pd.concat(frames), time="time", ids=split.train)
+
+
+def half_a_letter():
+    return pd.DataFrame({"user_id": pd.Series(["\ud800"], dtype=object), "item_id": [1]})
+
+
+def later_stage(split, table):
+    return gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, **HOW).fit(table, warm_start=True, **HOW)
+
+
+def test_a_later_stage_that_saw_the_test_part_is_refused(split, tmp_path):
+    rec = later_stage(split, everything(split))
+    rec.save(tmp_path / "run")
+    for one in (rec, gr.load(tmp_path / "run")):
+        with pytest.raises(InputError, match="test pairs are in train"):
+            gr.evaluate(one, split, k=5)
+
+
+def test_a_later_stage_on_the_training_part_is_evaluated_as_ever(split):
+    rec = later_stage(split, split.train)
+    assert gr.evaluate(rec, split, k=5).n_users > 0
+
+
+def test_a_member_that_saw_validation_in_a_later_stage_is_refused(split):
+    leaky = later_stage(split, split.valid)
+    honest = gr.Recommender("itemknn").fit(split.train)
+    with pytest.raises(InputError, match=r"member 0 of the blend \(mf\) was trained on"):
+        gr.Blend([leaky, honest]).fit(split.train, valid=split.valid)
+
+
+def test_selecting_on_what_an_earlier_stage_learnt_is_said(split):
+    rec = later_stage(split, split.valid)
+    with pytest.warns(UserWarning, match="pairs of valid were shown to the model in an earlier stage"):
+        rec.fit(split.train, valid=split.valid, warm_start=True, **HOW)
+
+
+def test_errors_on_training_pairs_are_said_to_be_too_small(interactions):
+    split = gr.split.stratified(interactions, test=0.25, valid=0.1, seed=3)
+    rec = gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, loss="mse", **HOW)
+    with pytest.warns(UserWarning, match=f"{len(split.train):,} of these {len(split.train):,} pairs were trained on"):
+        gr.evaluate_ratings(rec, split.train)
+    with pytest.warns(UserWarning, match="were the validation part on which the model was selected"):
+        gr.evaluate_ratings(rec, split.valid)
+
+
+def test_an_update_with_validation_pairs_says_so(split):
+    rec = gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, **HOW)
+    with pytest.warns(UserWarning, match=f"{len(split.valid)} pairs of the update were the validation part"):
+        rec.update(split.valid, progress=False)
+
+
+def test_drawn_negatives_do_not_depend_on_the_order_of_rows(split):
+    rec = gr.Recommender("itemknn").fit(split.train)
+    shuffled = split.test.select(np.random.default_rng(0).permutation(len(split.test)))
+    a, b = (gr.evaluate(rec, test, k=3, negatives=10, seed=1) for test in (split.test, shuffled))
+    assert a.mean == b.mean
+
+
+@pytest.mark.parametrize(("call", "told"), [
+    (lambda rec, split: gr.evaluate(rec, split, k=7, metrics=["auc"]), r"k=7 does nothing beside metrics=\['auc'\]"),
+    (lambda rec, split: gr.evaluate(rec, split, metrics=[None]), "a metric is a name such as 'ndcg@20', not None"),
+    (lambda rec, split: gr.evaluate("mf", split), "evaluate takes a fitted Recommender, not str"),
+    (lambda rec, split: gr.compare([gr.evaluate(rec, split, k=3)] * 2), "compare takes reports by names of models"),
+    (lambda rec, split: gr.compare({"a": gr.evaluate(rec, split, k=3)}, metrics="ndcg@3"), "metrics must be a list of names"),
+    (lambda rec, split: gr.Blend([rec], weights=[1]).fit(split.train, metric="recall@5"), "metric is what weights"),
+    (lambda rec, split: gr.Blend([rec] * 2, weights=[1e308] * 2).fit(split.train), "weights must be 2 numbers"),
+    (lambda rec, split: rec.save(""), "path must be a path, got ''"),
+    (lambda rec, split: gr.load(None), "path must be a path, got None"),
+    (lambda rec, split: gr.load("run", model="mf"), "load: model must be a class"),
+    (lambda rec, split: gr.Recommender("mf").fit(split.train, checkpoint=3, **HOW), "checkpoint must be a path, got 3"),
+    (lambda rec, split: gr.Recommender("mf").fit(split.train, callbacks=print, **HOW), "callbacks must be a list of objects"),
+    (
+        lambda rec, split: gr.Interactions.from_frame(half_a_letter()),
+        "column 'user_id' has an id that is no text of Unicode",
+    ),
+])  # fmt: skip
+def test_what_means_nothing_gets_a_sentence(split, tmp_path, monkeypatch, call, told):
+    monkeypatch.chdir(tmp_path)
+    rec = gr.Recommender("itempop").fit(split.train)
+    rec.save("run")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=told):
+        call(rec, split)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)])
+@pytest.mark.parametrize("name", ["mf", "lightgcn", "ngcf"])
+def test_torch_switched_otherwise_around_a_fit_changes_nothing(split, name, around):
+    usual = gr.Recommender(name).fit(split.train, valid=split.valid, **HOW)
+    with around():
+        odd = gr.Recommender(name).fit(split.train, valid=split.valid, **HOW)
+        figures = gr.evaluate(odd, split, k=5).mean
+    assert figures == gr.evaluate(usual, split, k=5).mean
+
+
+def test_a_hogwild_training_that_diverges_is_told_to_learn_more_slowly(split):
+    with pytest.raises(FloatingPointError, match=r"training diverged\. A smaller lr than 1e"):
+        gr.Recommender("mf").fit(split.train, hogwild=True, optimizer="sgd", lr=1e30, **HOW)
