@@ -364,6 +364,13 @@ def test_folders_that_are_none(tmp_path):
     assert not out.exists()
 
 
+def test_pyarrow_is_asked_for_where_it_is_needed(pair, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"read_folder needs pyarrow: pip install 'graphrec\[parquet\]'"):
+        gr.read_folder(tmp_path / "in", out=tmp_path / "other")
+    assert_same(gr.write_table(gr.open_table(tmp_path / "out"), tmp_path / "other"), pair[1])
+
+
 def test_damaged_tables_are_refused(pair, tmp_path):
     out = tmp_path / "out"
     path = pair[0]._opened.columns / "items.npy"

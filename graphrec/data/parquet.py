@@ -92,9 +92,9 @@ def parquet_columns(path: str | os.PathLike[str]) -> list[Hashable]:
         raise InputError(f"{os.fspath(path)} cannot be read: {one_line(error)}.") from error
 
 
-def require_pyarrow() -> None:
+def require_pyarrow(who: str = "Parquet files need") -> None:
     """Raise :class:`InputError` with the command that installs pyarrow, where it is missing."""
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise InputError("Parquet files need pyarrow: pip install 'graphrec[parquet]'.") from None
+        raise InputError(f"{who} pyarrow: pip install 'graphrec[parquet]'.") from None

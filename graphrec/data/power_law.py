@@ -90,7 +90,7 @@ def write_power_law(
     InputError
         An argument is of no use, pyarrow is not installed, or the folder already holds something.
     """
-    require_pyarrow()
+    require_pyarrow("write_power_law needs")
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv

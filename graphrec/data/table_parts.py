@@ -98,7 +98,7 @@ class PartReader:
     """
 
     def __init__(self, roles: Roles, missing: Missing, sep: str) -> None:
-        require_pyarrow()
+        require_pyarrow("read_folder needs")
         self.roles, self.missing, self.sep = roles, missing, sep
         self.dropped = self.rows = 0
         self.is_text_file = self._counts = False
