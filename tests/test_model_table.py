@@ -1,5 +1,7 @@
 """The README's table of models says of every model what its source published and what was measured here."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -42,6 +44,11 @@ def test_figures_are_those_of_presets_and_results():
             )
     assert found["lightgcn"][5].endswith("(3 seeds)")
     assert found["rp3beta"][5] == ".1848/.1513 (3 seeds)"  # without a preset
+
+
+def test_the_readme_has_the_table_of_today():
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    assert f"{BEGIN}\n{table()}\n{END}" in readme.read_text(encoding="utf-8")
 
 
 def test_it_is_put_between_its_marks_and_nowhere_else(tmp_path):
