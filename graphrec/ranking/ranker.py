@@ -16,18 +16,14 @@ from graphrec.deferred import sparse
 from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
-from graphrec.models.scoring import Scoring, Tables, as_evaluated
+from graphrec.models.scoring import Tables, as_evaluated
+from graphrec.ranking.asked import FloatArray, IndexArray, IntArray, Known, Lists, New, Wanted
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
 from graphrec.threads import run_alone
 
 __all__ = ["Ranker", "Ranks"]
-
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
-Lists = tuple[IntArray, FloatArray]
 
 _PAIRS_AT_ONCE = 262_144
 _SIGNALS_AT_ONCE = 256  # a row of a model that scores whole rows is as wide as the catalogue
@@ -139,7 +135,7 @@ class Ranker:
             A score is not a finite number; the message names the first user.
         """
         rows = np.asarray(users, np.int64)
-        return self._best(_Lists(_Known(self._scoring, rows), rows, self._left_out, k, items), budget, blocks)
+        return self._best(Wanted(Known(self._scoring, rows), rows, self._left_out, k, items), budget, blocks)
 
     @plainly
     def top_k_of(
@@ -169,9 +165,9 @@ class Ranker:
         left_out = histories.indptr.astype(np.int64), histories.indices.astype(np.int32)
         if not leave_out:
             left_out = np.zeros_like(left_out[0]), left_out[1][:0]
-        return self._best(_Lists(_New(self._scoring, histories), rows, left_out, k, items), budget)
+        return self._best(Wanted(New(self._scoring, histories), rows, left_out, k, items), budget)
 
-    def _best(self, lists: _Lists, budget: int, blocks: Blocks | None = None) -> Lists:
+    def _best(self, lists: Wanted, budget: int, blocks: Blocks | None = None) -> Lists:
         n = len(lists.rows)
         if not n or not lists.k or (lists.items is not None and not len(lists.items)):
             return lists.best, lists.scores
@@ -179,7 +175,7 @@ class Ranker:
         self._require_finite(lists.bad, lists.people)
         return lists.best, lists.scores
 
-    def _fill(self, lists: _Lists, budget: int, blocks: Blocks | None) -> None:
+    def _fill(self, lists: Wanted, budget: int, blocks: Blocks | None) -> None:
         n, whole = len(lists.rows), self._scoring.whole_rows
         if self.on_host:
             width = self.n_items if lists.items is None or whole else len(lists.items)
@@ -187,7 +183,7 @@ class Ranker:
         else:
             self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
 
-    def _fill_on_host(self, lists: _Lists, blocks: Blocks) -> None:
+    def _fill_on_host(self, lists: Wanted, blocks: Blocks) -> None:
         from graphrec.ranking.kernels import scan
 
         labels = self._everything if lists.items is None else lists.items
@@ -207,7 +203,7 @@ class Ranker:
 
         run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
 
-    def _fill_on_device(self, lists: _Lists, blocks: Blocks) -> None:
+    def _fill_on_device(self, lists: Wanted, blocks: Blocks) -> None:
         device = self._scoring.device
         chosen = None if lists.items is None else torch.as_tensor(lists.items, device=device)
         left_out = self._known_there() if lists.left_out is self._left_out else LeftOut(*lists.left_out, device)
@@ -248,13 +244,13 @@ class Ranker:
         """
         test_indptr, test_items = test.structure
         rows = np.flatnonzero(np.diff(test_indptr) > 0)
-        lists = _Lists(_Known(self._scoring, rows), rows, self._left_out, k, None)
+        lists = Wanted(Known(self._scoring, rows), rows, self._left_out, k, None)
         ranks = Ranks(*(np.zeros(len(test_items), np.int64) for _ in range(3)))
         (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
         self._require_finite(lists.bad, lists.people)
         return ranks, lists.best
 
-    def _ranks_on_host(self, lists: _Lists, ranks: Ranks, test: Interactions, budget: int) -> None:
+    def _ranks_on_host(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
         from graphrec.ranking.kernels import count_above, not_finite, scan
 
         rows, counts = lists.rows, (ranks.above, ranks.ties, ranks.ties_before)
@@ -271,7 +267,7 @@ class Ranker:
 
         run_alone(block, [*range(0, len(rows), blocks.users), len(rows)])
 
-    def _ranks_on_device(self, lists: _Lists, ranks: Ranks, test: Interactions, budget: int) -> None:
+    def _ranks_on_device(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
         rows, k = lists.rows, min(lists.k, self.n_items)
         blocks = plan_device_blocks(len(rows), self.n_items, self._scoring.device, budget)
         made: list[tuple[Tensor, ...]] = []
@@ -324,13 +320,13 @@ class Ranker:
                     rows = self._scoring.users(torch.as_tensor(some, device=device))
                 made.append(self._scoring.pairs(rows, torch.as_tensor(mine, device=device)).float())
             scores: FloatArray = torch.cat(made).cpu().numpy()
-        self._require_finite(np.logical_not(np.isfinite(scores).all(1)), _Known(self._scoring, np.asarray(users, np.int64)))
+        self._require_finite(np.logical_not(np.isfinite(scores).all(1)), Known(self._scoring, np.asarray(users, np.int64)))
         return scores
 
     @plainly
     def pairs_of(self, histories: sparse.csr_matrix, items: npt.NDArray[np.integer]) -> FloatArray:
         """As :meth:`pairs` for people who were not there in training: histories (n, n_items) and items (n, k)."""
-        new = _New(self._scoring, histories.tocsr().sorted_indices())
+        new = New(self._scoring, histories.tocsr().sorted_indices())
         made, device = [torch.empty(0, items.shape[1], device=self._scoring.device)], self._scoring.device
         with torch.inference_mode():
             for lo in range(0, len(items), _SIGNALS_AT_ONCE):
@@ -405,7 +401,7 @@ class Ranker:
         history = table.to_csr("relative" if table.ratings is None else "ratings")[user]
         return leaving_one_out(self._scoring, history, item, score, type(self._model).__name__)
 
-    def _require_finite(self, bad: npt.NDArray[Any], people: _Known | _New) -> None:
+    def _require_finite(self, bad: npt.NDArray[Any], people: Known | New) -> None:
         """Scores that are NaN or infinite have no order, and no figure follows from them."""
         if bad.any():
             who = people.name(int(bad.argmax()), self.user_ids)
@@ -421,58 +417,3 @@ def _scan_similar(
 
     itself = np.arange(len(items) + 1), items.astype(np.int32), np.arange(len(items))
     scan(0, len(items), values.float().contiguous().numpy(), 0, labels, *itself, best, scores, bad, True)
-
-
-class _Lists:
-    """The best k items of some people, while they are being found.
-
-    Attributes
-    ----------
-    people : _Known or _New
-    rows : ndarray of int64, shape (n,)
-        Their rows in `left_out`, the compressed rows of what is not ranked.
-    items : ndarray of int64 or None
-        What to choose from, ascending; None for all.
-    best, scores, bad : ndarray of int32 (n, k), float32 (n, k) and uint8 (n,)
-        `bad` says whether a score was no finite number.
-    """
-
-    def __init__(
-        self,
-        people: _Known | _New,
-        rows: IndexArray,
-        left_out: tuple[IndexArray, IntArray],
-        k: int,
-        items: npt.NDArray[np.integer] | None,
-    ) -> None:
-        self.people, self.rows, self.left_out, self.k = people, rows, left_out, k
-        self.items = None if items is None else np.asarray(items, np.int64)
-        self.best, self.scores = np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
-        self.bad = np.zeros(len(rows), np.uint8)
-
-
-class _Known:
-    """Users of the training data, by index."""
-
-    def __init__(self, scoring: Scoring, index: IndexArray) -> None:
-        self._scoring, self._index = scoring, index
-
-    def rows(self, lo: int, hi: int) -> Tensor:
-        index = torch.as_tensor(self._index[lo:hi], device=self._scoring.device)
-        return self._scoring.users(index)
-
-    def name(self, place: int, user_ids: npt.NDArray[np.generic]) -> str:
-        return f"user {user_ids[self._index[place]]!s}"
-
-
-class _New:
-    """People who were not there in training, by their histories."""
-
-    def __init__(self, scoring: Scoring, histories: sparse.csr_matrix) -> None:
-        self._scoring, self._histories = scoring, histories
-
-    def rows(self, lo: int, hi: int) -> Tensor:
-        return self._scoring.people(self._histories[lo:hi])
-
-    def name(self, place: int, user_ids: npt.NDArray[np.generic]) -> str:
-        return f"person {place}"

@@ -8,8 +8,9 @@ import torch
 from graphrec.data.interactions import Interactions
 from graphrec.distributed.group import Group
 from graphrec.models.base import Scorer
+from graphrec.ranking.asked import Wanted
 from graphrec.ranking.blocks import Blocks
-from graphrec.ranking.ranker import Ranker, _Lists
+from graphrec.ranking.ranker import Ranker
 from graphrec.threads import even_bounds
 
 __all__ = ["SharedRanker"]
@@ -33,10 +34,10 @@ class SharedRanker(Ranker):
         super().__init__(model, seen)
         self._group = group
 
-    def _fill(self, lists: _Lists, budget: int, blocks: Blocks | None) -> None:
+    def _fill(self, lists: Wanted, budget: int, blocks: Blocks | None) -> None:
         everything = self._everything if lists.items is None else lists.items
         bounds = even_bounds(len(everything), self._group.size)
-        part = _Lists(lists.people, lists.rows, lists.left_out, lists.k, None)
+        part = Wanted(lists.people, lists.rows, lists.left_out, lists.k, None)
         if self._group.rank + 1 < len(bounds):  # of few items there are fewer parts
             part.items = everything[bounds[self._group.rank] : bounds[self._group.rank + 1]]
             super()._fill(part, budget, blocks)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,53 +11,20 @@ from torch.nn import functional as F
 
 from graphrec import losses
 from graphrec.data.interactions import Interactions
-from graphrec.distributed.reduction import Reduction
 from graphrec.errors import InputError, unknown_name
-from graphrec.models.base import Model, Step, encoding_of
-from graphrec.models.encoding import Encoding, Gathered
+from graphrec.models.base import Model, Step
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
-from graphrec.sampling.negatives import READS
+from graphrec.training.objective import SAMPLED, BuiltIn
 from graphrec.training.options import FitOptions
-from graphrec.training.terms import COLUMNS, AlignedRows, Terms, check_gradient, check_terms, total
-from graphrec.training.unread import name_of, refuse_unread
+from graphrec.training.terms import COLUMNS, Terms, check_gradient, check_terms
+from graphrec.training.unread import name_of
 
-__all__ = ["Objective", "kind_of", "objective"]
+__all__ = ["kind_of", "objective"]
 
-Batch = PairBatch | UserBatch
 _OF_THE_OPTIMISER = ("lr", "optimizer", "weight_decay", "parameter_groups", "schedule", "precision")
-_SAMPLED = frozenset().union(*READS.values())
 
 
-class Objective(Protocol):
-    """An objective of one's own, for ``loss=``: the batches it wants and what it makes of them.
-
-    It makes its own batches and so reads none of the options of batches, negatives and penalties; the trainer takes the
-    steps, looks at validation and keeps checkpoints as ever. A model's own further losses are the objective's to add::
-
-        encoding = model.encode()
-        …
-        return {"loss": value, **model.auxiliary(Step(encoding, None, batch, epoch=1))}
-    """
-
-    def sampler(self, train: Interactions, generator: torch.Generator) -> Iterable[Any]:
-        """Batches of one epoch, anew at each iteration.
-
-        A batch may be anything; one with a method ``to(device)`` is brought to the model's device. What is random must come
-        from `generator` alone: then trainings repeat and resume. What changes besides is kept in checkpoints by the methods
-        ``state_dict`` and ``load_state_dict``, if there are any. Schedules of the learning rate need the ``len`` of batches.
-        """
-        ...
-
-    def __call__(self, model: Model, batch: Any) -> Tensor | Mapping[str, Tensor]:
-        """The scalar to be minimised, or several by name: their sum is, and each but ``"loss"`` has a column in the history.
-
-        An objective with a true attribute ``takes_steps`` moves the model's parameters here by itself, say to where the
-        scalar is least; it is called without gradients, no optimiser takes a step, and the scalar is what it has reached.
-        """
-        ...
-
-
-def kind_of(loss: Any) -> type[_Objective]:
+def kind_of(loss: Any) -> type[BuiltIn]:
     """How a value of the option ``loss`` is trained."""
     if callable(getattr(loss, "sampler", None)):
         return Own
@@ -71,7 +36,7 @@ def kind_of(loss: Any) -> type[_Objective]:
     raise unknown_name("loss", loss, [name for names in _KINDS.values() for name in names])
 
 
-def objective(options: FitOptions) -> _Objective:
+def objective(options: FitOptions) -> BuiltIn:
     """The objective that an option ``loss`` asks for.
 
     Raises
@@ -83,131 +48,7 @@ def objective(options: FitOptions) -> _Objective:
     return kind_of(loss)(options, getattr(losses, loss) if isinstance(loss, str) else loss)
 
 
-class _Objective:
-    """What all objectives share: the bound loss, the terms beside it, and what is checked of them in the first step.
-
-    Attributes
-    ----------
-    reads : frozenset of str
-        Options of batches, negatives and penalties that this kind of objective may read; :meth:`reads_of` knows which of
-        them it does beside the others. What every training reads (epochs, lr, seed, …) is not among them.
-    reads_ratings : bool
-        Whether the training table's ratings make a difference to it.
-    reads_weights : bool
-        Whether its weights do.
-    scores : int
-        How many tensors the loss is given.
-    by_rows : bool
-        Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
-    by_columns : bool
-        Whether all that a step makes of a model's rows are their scores and their penalty, see :class:`Reduction`.
-    takes_steps : bool
-        Whether it moves the parameters by itself, without an optimiser.
-    """
-
-    reads: ClassVar[frozenset[str]] = frozenset()
-    reads_ratings: ClassVar[bool] = False
-    reads_weights: ClassVar[bool] = False
-    scores: ClassVar[int] = 2
-    by_rows: ClassVar[bool] = False
-    by_columns: ClassVar[bool] = False
-    takes_steps: bool = False
-
-    def __init__(self, options: FitOptions, loss: Any) -> None:
-        self.options = options
-        self.loss = loss
-        self.reduction = Reduction()
-        self._log_q: Tensor | None = None
-        self._fresh = True
-        refuse_unread(options, self.reads_of(options.loss, options.negatives))
-        self._check_arguments()
-
-    @classmethod
-    def reads_of(cls, loss: Any, negatives: Any) -> frozenset[str]:
-        """The options that are read with this loss and these negatives."""
-        sampled = READS.get(negatives, _SAMPLED) if isinstance(negatives, str) else READS["own"]
-        reads = cls.reads - (_SAMPLED - sampled)
-        softmax = loss in ("softmax", "shared_softmax", losses.softmax)
-        corrected = softmax and isinstance(negatives, str) and negatives != "hardest"
-        return reads if corrected else reads - {"log_q"}
-
-    def sampler(self, train: Interactions, generator: torch.Generator) -> Iterable[Any]:
-        """Batches of one epoch, anew at each iteration."""
-        raise NotImplementedError
-
-    def terms(self, model: Model, batch: Any, epoch: int = 1) -> Terms:
-        """The loss and what is added to it, by name: ``loss``, ``l2`` and the model's own."""
-        raise NotImplementedError
-
-    def __call__(self, model: Model, batch: Any, epoch: int = 1) -> Tensor:
-        """The scalar to be minimised."""
-        return total(self.terms(model, batch, epoch))
-
-    def _check_arguments(self) -> None:
-        """Whether the loss takes its tensors and the options named for it, before anything is trained."""
-        try:
-            inspect.signature(self.loss).bind(*[None] * self.scores, **self.options.loss_options)
-        except TypeError as error:
-            raise InputError(
-                f"loss_options {self.options.loss_options} do not suit the loss {name_of(self.loss)}, which is called with "
-                f"{self.scores} tensors and these: {error}."
-            ) from None
-        except ValueError:
-            return  # a function of C without a signature; the first step will tell
-        for name, value in self.options.loss_options.items() if isinstance(self.options.loss, str) else ():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError(f"loss_options[{name!r}] of the loss {self.options.loss} must be a number, got {value!r}.")
-
-    def _encode(self, model: Model) -> Encoding:
-        encoding = model.encode()
-        return encoding_of(model, encoding) if self._fresh else encoding
-
-    def _loss(
-        self,
-        *scores: Tensor | losses.Product,
-        credit: Tensor | None = None,
-        negatives: Tensor | None = None,
-        weights: Tensor | None = None,
-    ) -> Tensor:
-        """The bound loss; `negatives` are the items behind the negative scores, for the correction by log q.
-
-        With `weights` it is a weighted mean over the batch, and is multiplied by their mean: a batch that weighs more than
-        others counts for more.
-        """
-        loss = self.loss if credit is None else losses.partial_credit(self.loss, credit)
-        options = self.options.loss_options
-        if self._log_q is not None and negatives is not None:
-            self._log_q = self._log_q.to(negatives.device)  # copied once
-            options = {**options, "log_q": self._log_q[negatives]}
-        if weights is not None:
-            options = {**options, "weight": weights}
-        own = self._fresh and not isinstance(self.options.loss, str) and isinstance(scores[0], Tensor)
-        # A function of the caller's own is watched in its first step.
-        with AlignedRows(f"the loss {name_of(self.loss)}", len(scores[0])) if own else nullcontext():
-            value: Tensor = loss(*scores, **options)
-        return value if weights is None else value * weights.mean()
-
-    def _looked(
-        self, model: Model, encoding: Encoding, users: Tensor, items: Tensor, score: Callable[[Tensor, Tensor], Sequence[Any]]
-    ) -> tuple[Gathered, Sequence[Any], Tensor | None]:
-        """Rows, their scores and their penalty, whole though each of several processes may have some columns only."""
-        return self.reduction.scores(encoding, users, items, score, model.penalty if self.options.l2 else None)
-
-    def _with_extras(self, value: Tensor, model: Model, step: Step, penalty: Tensor | None = None) -> Terms:
-        terms = {"loss": value}
-        if penalty is not None:
-            terms["l2"] = self.options.l2 * penalty
-        extra = model.auxiliary(step)
-        if self._fresh:
-            who = f"the loss {name_of(self.loss)}"
-            check_terms(terms, who)
-            check_gradient({"loss": value}, who)
-            check_terms(extra, f"{type(model).__name__}.auxiliary()", COLUMNS)
-            self._fresh = False
-        return terms | extra if extra else terms  # type: ignore[operator]
-
-
-class Pairwise(_Objective):
+class Pairwise(BuiltIn):
     """A positive against negatives: ``loss(pos (b,), neg (b, k))``.
 
     Positives come up in proportion to their weights instead of having their losses multiplied by them: the expected loss is
@@ -215,7 +56,7 @@ class Pairwise(_Objective):
     2014).
     """
 
-    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | _SAMPLED
+    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | SAMPLED
     reads_weights = True
     by_rows = True
     by_columns = True
@@ -249,7 +90,7 @@ class Pairwise(_Objective):
         return sampler
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
-        """See :class:`_Objective`."""
+        """See :class:`BuiltIn`."""
         encoding = self._encode(model)
         b = len(batch.users)
         items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
@@ -285,7 +126,7 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
     return scores.masked_fill(items[:, None] == items[None, :], torch.finfo(scores.dtype).min)
 
 
-class Rating(_Objective):
+class Rating(BuiltIn):
     """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``, each error times the weight of its row."""
 
     reads = frozenset({"loss_options", "batch_size", "l2"})
@@ -308,7 +149,7 @@ class Rating(_Objective):
         )
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
-        """See :class:`_Objective`."""
+        """See :class:`BuiltIn`."""
         encoding = self._encode(model)
         assert batch.ratings is not None
         rows, (predicted,), penalty = self._looked(model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),))
@@ -316,7 +157,7 @@ class Rating(_Objective):
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
-class Rowwise(_Objective):
+class Rowwise(BuiltIn):
     """Whole rows of scores against the pairs that occur: ``loss(scores (b, n_items), ones or zeros (b, n_items))``.
 
     A pair with a weight has that in place of one: counts, as the likelihood takes them.
@@ -329,7 +170,7 @@ class Rowwise(_Objective):
         return UserSampler(train, self.options.batch_size, negatives=None, weighted=self.reads_weights, generator=generator)
 
     def terms(self, model: Model, batch: UserBatch, epoch: int = 1) -> Terms:
-        """See :class:`_Objective`."""
+        """See :class:`BuiltIn`."""
         encoding = self._encode(model)
         scores = model.score_all(encoding.users.rows(batch.users), encoding.items.full())
         target = torch.zeros_like(scores)
@@ -350,7 +191,7 @@ class Reconstruction(Rowwise):
         return 1.0 if batch.ratings is None else batch.ratings
 
 
-class SharedNegatives(_Objective):
+class SharedNegatives(BuiltIn):
     """All items of a batch of users against negatives that the batch shares.
 
     ``loss(pos (nnz,), owner (nnz,), neg (b, m))``, with the weights of the items where they do not all count alike.
@@ -379,7 +220,7 @@ class SharedNegatives(_Objective):
         return sampler
 
     def terms(self, model: Model, batch: UserBatch, epoch: int = 1) -> Terms:
-        """See :class:`_Objective`."""
+        """See :class:`BuiltIn`."""
         encoding = self._encode(model)
         assert batch.negatives is not None
         # Many users share an item: each distinct one is encoded once.
@@ -395,7 +236,7 @@ class SharedNegatives(_Objective):
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
 
-class Alignment(_Objective):
+class Alignment(BuiltIn):
     """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``; they come up in proportion to their weights."""
 
     reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
@@ -407,14 +248,14 @@ class Alignment(_Objective):
         return PairSampler(train, o.batch_size, pairs=o.pairs, negatives=None, weighted=True, generator=generator)
 
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
-        """See :class:`_Objective`."""
+        """See :class:`BuiltIn`."""
         encoding = self._encode(model)
         rows = encoding.gather(batch.users, batch.items)
         penalty = model.penalty(rows) if self.options.l2 else None
         return self._with_extras(self._loss(rows.users, rows.items), model, Step(encoding, rows, batch, epoch), penalty)
 
 
-class Own(_Objective):
+class Own(BuiltIn):
     """An objective of the caller's own, see :class:`Objective`: `loss` is that object."""
 
     reads_ratings = reads_weights = True  # it sees the table, and may
@@ -451,7 +292,7 @@ class Own(_Objective):
         return terms
 
 
-_KINDS: dict[type[_Objective], tuple[str, ...]] = {
+_KINDS: dict[type[BuiltIn], tuple[str, ...]] = {
     Pairwise: losses.PAIRWISE,
     Rating: losses.POINTWISE,
     Rowwise: ("multinomial",),

@@ -29,7 +29,7 @@ class FitOptions:
     ----------
     loss : str, callable or Objective
         A loss by name (:mod:`graphrec.losses`); a function of the same form as ``losses.bpr``, of positive scores (b,) and
-        negative ones (b, k) to a scalar; or an objective of one's own (:class:`graphrec.training.objectives.Objective`),
+        negative ones (b, k) to a scalar; or an objective of one's own (:class:`graphrec.training.objective.Objective`),
         which makes its own batches.
     loss_options : dict
         Further arguments of the loss: ``{"temperature": 0.2}``.

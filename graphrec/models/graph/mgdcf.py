@@ -54,7 +54,7 @@ class MGDCF(Model):
         "n_negatives": 256,
         "shared_negatives": True,
         "batch_size": 2048,
-        "lr": 5e-3,
+        "lr": 1e-2,
         "l2": 0.0,
     }
 

@@ -146,7 +146,7 @@ class Sides:
 
 
 class LeastSquares:
-    """The objective of models that alternate between two sides; see :class:`graphrec.training.objectives.Objective`."""
+    """The objective of models that alternate between two sides; see :class:`graphrec.training.objective.Objective`."""
 
     takes_steps = True
     reads_ratings = False
