@@ -218,7 +218,6 @@ def _utf8(text: object) -> bytes:
 def _from_objects(values: IdArray, name: str) -> IdArray:
     told = pd.api.types.infer_dtype(values, skipna=False)
     if told == "string":
-        _check_writable(values, name)
         return values
     if told == "integer":
         try:
@@ -232,18 +231,6 @@ def _from_objects(values: IdArray, name: str) -> IdArray:
         return values
     remedy = ".str.decode('utf-8')" if told == "bytes" else ".astype('int64')" if told == "boolean" else ".astype(str)"
     raise _not_ids(name, f"values of type {kinds[0]}", f"convert them with {remedy}")
-
-
-def _check_writable(texts: IdArray, name: str) -> None:
-    """Refuse half a surrogate pair, which no file can hold as UTF-8."""
-    try:
-        "".join(texts.tolist()).encode()
-    except UnicodeEncodeError:
-        halves = (row for row, text in enumerate(texts.tolist()) if any("\ud800" <= letter <= "\udfff" for letter in text))
-        row = next(halves)
-        raise InputError(
-            f"column {name!r} has an id that is no text of Unicode, first {at_row(row)}: {texts[row]!r}."
-        ) from None
 
 
 def _not_ids(name: str, what: str, remedy: str) -> InputError:

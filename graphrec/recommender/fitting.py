@@ -78,7 +78,7 @@ def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
     warnings.warn(
         f"the table has ratings from {low:g} to {high:g} and {plan.name} does not read them: every pair counts as liked, low "
         f"ratings too. interactions.binarize(min_rating={least:g}) keeps the high ones, and binarize() says that all count.",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -88,7 +88,7 @@ def _say_unread_weights(plan: Plan, table: Interactions) -> None:
         warnings.warn(
             f"the table has weights and {plan.name} does not read them: every pair counts alike. The item filters, ials and "
             "itempop do, and so does whatever is trained by a loss of the library other than 'masked_mse'.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -169,7 +169,7 @@ def train(
             warnings.warn(
                 f"{known:,} pairs of valid were shown to the model in an earlier stage: what is selected on them is "
                 "selected on training.",
-                stacklevel=3,
+                stacklevel=4,
             )
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
@@ -181,7 +181,7 @@ def train(
         again = build(plan, both, options.seed)
         stop = StopAfter(ended.best_epoch or options.epochs)
         if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0, group).interrupted:
-            warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=3)
+            warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
         else:
             model, built_from = again, both
     return State(model.eval(), built_from, shown, valid, selected, options.to_dict(), tuple(history), ended.best_epoch, stage)
