@@ -217,10 +217,8 @@ class PartReader:
         kind = column.type
         if pa.types.is_integer(kind):
             self._agree(name, "integers", path)
-            try:
+            with suppress(pa.ArrowInvalid):  # an integer beyond 64 bits: said below
                 return column.cast(pa.int64())
-            except pa.ArrowInvalid:
-                pass  # beyond: said below
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
             self._agree(name, "texts", path)
             return column.cast(pa.large_string())
