@@ -44,6 +44,8 @@ class TableOptions:
     ----------
     user, item, rating, time, weight : str or None
         Names of columns.
+    sep : str or None
+        What stands between the columns of a text file; a comma unless given.
     duplicates, missing : str or None
         As in :meth:`Interactions.from_frame`; unless given ``"first"``, or ``"sum"`` for weights without ratings; and
         ``"error"``.
@@ -60,6 +62,7 @@ class TableOptions:
     rating: str | None = None
     time: str | None = None
     weight: str | None = None
+    sep: str | None = None
     duplicates: str | None = None
     missing: str | None = None
     min_rating: float | None = None
@@ -71,16 +74,18 @@ class TableOptions:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-_OF_FILES = ("user", "item", "rating", "time", "weight", "duplicates", "missing")
+_LONGEST_HEADER = 100_000
+_OF_FILES = ("user", "item", "rating", "time", "weight", "sep", "duplicates", "missing")
 _NAMES = {field.name for field in dataclasses.fields(TableOptions)}
 
 
 def is_table(data: str) -> bool:
     """Whether ``--data`` is a file, or a table that ``graphrec table`` made."""
-    return bool(data.strip()) and (Path(data).is_file() or _is_mapped(data))
+    return bool(data.strip()) and (Path(data).is_file() or is_made_table(data))
 
 
-def _is_mapped(data: str) -> bool:
+def is_made_table(data: str) -> bool:
+    """Whether ``--data`` is a table that ``graphrec table`` made."""
     return (Path(data) / "table.json").is_file()
 
 
@@ -106,9 +111,13 @@ def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]
     InputError
         The table cannot be read or split, or an option is of no use.
     """
-    mapped = _open_mapped(data, options) if _is_mapped(data) else None
+    mapped = _open_mapped(data, options) if is_made_table(data) else None
+    if mapped is None and not is_parquet(Path(data)):
+        _check_separator(data, options.sep or ",")
     if mapped is None and (options.user is None or options.item is None):
-        raise InputError(f"--data {data} is a file: name its columns with --user and --item; it has {table_columns(data)}.")
+        raise InputError(
+            f"--data {data} is a file: name its columns with --user and --item; it has {table_columns(data, options.sep)}."
+        )
     has_times = options.time is not None if mapped is None else mapped.times is not None
     if options.min_rating is not None and (options.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
@@ -165,7 +174,7 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
                 f"{getattr(then, name)}, and is tested in the same way."
             )
     full = dataclasses.replace(then, **given)
-    if _is_mapped(data):
+    if is_made_table(data):
         _open_mapped(data, options)
     elif full.user is None or full.item is None:
         raise InputError(f"{run} was trained on a table that graphrec table made; give that as --data, not the file {data}.")
@@ -209,7 +218,7 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
     if record and options.min_rating not in (None, then.min_rating):
         raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained with {then.min_rating}.")
     full = dataclasses.replace(then, **given)
-    mapped = _open_mapped(data, options) if _is_mapped(data) else None
+    mapped = _open_mapped(data, options) if is_made_table(data) else None
     if mapped is None and (full.user is None or full.item is None):
         raise InputError(
             f"{run} was not trained from a table: name the columns of {data} with --user and --item; it has "
@@ -232,13 +241,18 @@ def _policy(options: TableOptions) -> str:
 
 
 def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:
-    if _is_mapped(data):
+    if is_made_table(data):
         table: Interactions = open_table(data)
         return table if options.min_rating is None else table.binarize(options.min_rating).compact()
     assert options.user is not None
     assert options.item is not None
     policy = cast(Duplicates, options.duplicates)
-    read = read_parquet if is_parquet(Path(data)) else partial(read_csv, dtype=dict.fromkeys(texts, str))
+    if is_parquet(Path(data)):
+        if options.sep is not None:
+            raise InputError(f"--sep is for text files, and --data {data} is a Parquet file.")
+        read: Any = read_parquet
+    else:
+        read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",")
     table = read(
         data,
         options.user,
@@ -273,14 +287,26 @@ def _test(split: Split) -> Interactions:
     return split.test
 
 
-def table_columns(data: str) -> str:
+def _check_separator(data: str, sep: str) -> None:
+    """Refuse a text file that has one column by this separator, and several by another."""
+    with open(data, encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline(_LONGEST_HEADER)
+    other = next((mark for mark in (";", "\t", "|", ",") if mark in first), None)
+    if sep not in first and other is not None:
+        named = "$'\\t'" if other == "\t" else f"'{other}'"
+        raise InputError(
+            f"--data {data}: its first line has no {sep!r}, but {other!r}: --sep {named} says what separates columns."
+        )
+
+
+def table_columns(data: str, sep: str | None = None) -> str:
     """The names of a file's columns, for a message."""
     import pandas as pd
 
     from graphrec.data.parquet import parquet_columns
 
     try:
-        names = parquet_columns(data) if is_parquet(Path(data)) else list(pd.read_csv(data, nrows=0).columns)
+        names = parquet_columns(data) if is_parquet(Path(data)) else list(pd.read_csv(data, nrows=0, sep=sep or ",").columns)
     except (OSError, ValueError):
         return "no columns that can be read"
     return ", ".join(str(name) for name in names[:20])

@@ -20,6 +20,7 @@ from graphrec.models import MODELS, Scorer
 from graphrec.own_table import TableOptions, is_table, refuse_options, split_again, split_table
 from graphrec.presets import preset, preset_data, preset_names
 from graphrec.recommender import Recommender
+from graphrec.recommender.tables import joined
 from graphrec.run_folder import write_figure, write_table
 from graphrec.titles import named_items
 from graphrec.training.callbacks import Callback, TrainingState
@@ -35,7 +36,10 @@ __all__ = [
     "split_of",
     "train_run",
     "with_table",
+    "with_test",
 ]
+
+_OF_FILES = (".csv", ".tsv", ".txt", ".parquet")
 
 
 def named_split(data: str) -> Split:
@@ -57,7 +61,7 @@ def named_split(data: str) -> Split:
         split = dataset.split or chronological(dataset.interactions, test=0.2, valid=0.1)
     elif folder.exists():
         raise InputError(f"--data {data} is neither a folder nor a file.")
-    elif len(folder.parts) > 1:
+    elif len(folder.parts) > 1 or folder.suffix.lower() in _OF_FILES:
         raise InputError(f"--data {data} does not exist; it takes the name of a data set, a folder or a file.")
     else:
         raise unknown_name("data set", data, dataset_names())
@@ -74,6 +78,11 @@ def split_of(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]]:
     split = named_split(data)
     refuse_options(data, options)
     return split, {}
+
+
+def with_test(split: Split) -> Split:
+    """A split whose training part has the test part, too, and which has none any more."""
+    return replace(split, train=split.train if split.test is None else joined(split.train, split.test), test=None)
 
 
 def same_split_of(recommender: Recommender, data: str, options: TableOptions, run: Path) -> Split:

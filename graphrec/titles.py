@@ -15,6 +15,8 @@ from graphrec.recommender import Recommender
 
 __all__ = ["named_items", "read_titles"]
 
+_LONGEST_HEADER = 100_000
+
 
 def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
     """A CSV or Parquet file's column of titles, indexed by the item's id as a text.
@@ -31,7 +33,10 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
             require_pyarrow()
             frame = pd.read_parquet(path, engine="pyarrow")
         else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+            with path.open(encoding="utf-8-sig", errors="replace") as file:
+                first = file.readline(_LONGEST_HEADER)
+            sep = next((mark for mark in (",", ";", "\t") if mark in first), ",")
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False, sep=sep)
     except (OSError, ValueError) as error:
         raise InputError(f"--items {path} cannot be read: {one_line(error)}.") from error
     for column in (item, title):

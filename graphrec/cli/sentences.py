@@ -17,6 +17,13 @@ __all__ = ["OneSentence"]
 
 # Of torch, which raises a plain RuntimeError for it.
 _NO_MEMORY = re.compile(r"(can't allocate memory|out of memory|Storage size calculation overflowed)[^\n]*", re.IGNORECASE)
+_AS_OPTIONS = (
+    (
+        re.compile(r"interactions\.binarize\(min_rating=([^)]*)\) keeps the high ones, and binarize\(\) says that all count"),
+        r"--min-rating \1 keeps the high ones",
+    ),
+    (re.compile(r"missing='drop'"), "--missing drop"),
+)
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
@@ -53,7 +60,7 @@ def _warnings_as_notes() -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        text = " ".join(str(message).split())
+        text = as_options(" ".join(str(message).split()))
         if not issubclass(category, UserWarning):
             usual(message, category, filename, lineno, file, line)
         elif text not in said:
@@ -63,6 +70,13 @@ def _warnings_as_notes() -> None:
     warnings.showwarning = show
     if not sys.warnoptions:
         warnings.filterwarnings("always", category=UserWarning)
+
+
+def as_options(text: str) -> str:
+    """A message that names a remedy as Python has it, as the command line has it."""
+    for pattern, option in _AS_OPTIONS:
+        text = pattern.sub(option, text)
+    return text
 
 
 def _sentence(error: BaseException) -> str | None:
@@ -75,6 +89,6 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         return f"there is not enough memory: {' '.join(str(error).split()) or 'for this data and these settings'}."
     if isinstance(error, InputError | FloatingPointError):
-        return str(error)
+        return as_options(str(error))
     lack = _NO_MEMORY.search(str(error))
     return None if lack is None else f"there is not enough memory: {lack[0].strip().rstrip('.')}."

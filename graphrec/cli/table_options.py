@@ -26,6 +26,9 @@ _COLUMNS = {
     "weight": click.option(
         "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
     ),
+    "sep": click.option(
+        "--sep", metavar="TEXT", help="Of a text table: what stands between the columns; a comma unless given."
+    ),
     "duplicates": click.option(
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),

@@ -40,6 +40,11 @@ class _WithSettings(click.Command):
 @click.option("--no-valid", is_flag=True, help="Put the validation pairs back into training (the papers' protocol).")
 @click.option("--refit", is_flag=True, help="Once the epochs are chosen on validation, train again on train + validation.")
 @click.option(
+    "--final",
+    is_flag=True,
+    help="For use, not for measuring: train on everything, the test part included; nothing is left to evaluate on.",
+)
+@click.option(
     "--preset-data",
     metavar="NAME",
     help="Data set whose settings a preset takes, where its paper has several; --data itself if it is one of them.",
@@ -59,6 +64,7 @@ def train(
     pairs: tuple[str, ...],
     no_valid: bool,
     refit: bool,
+    final: bool,
     preset_data: str | None,
     items: Path | None,
     title: str | None,
@@ -70,11 +76,13 @@ def train(
     """Train MODEL (a model's or a preset's name) and save it in a folder."""
     from graphrec.cli.together import one_voice
     from graphrec.distributed.group import joined
-    from graphrec.own_table import TableOptions
+    from graphrec.own_table import TableOptions, is_made_table
     from graphrec.run_folder import check_folder
-    from graphrec.runs import named_recommender, split_of, train_run
+    from graphrec.runs import named_recommender, split_of, train_run, with_test
     from graphrec.titles import read_titles
 
+    if final and refit:
+        raise InputError("--final trains again on everything as it is: leave --refit out.")
     if no_valid and refit:
         raise InputError(
             "--refit trains again once the epochs are chosen on validation, and --no-valid leaves none: choose one."
@@ -87,10 +95,17 @@ def train(
     with one_voice(group):
         recommender, settings = named_recommender(model, settings_of(pairs), data, preset_data)
         replaces = check_folder(out) if group is None else group.from_writer(lambda: check_folder(out))
+        items_column = columns["item"]
+        if items is not None and is_made_table(data):
+            columns["item"] = None  # it is about --items alone
         table = TableOptions(**columns)
         split, origin = split_of(data, table)
-        titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
+        titles = None if items is None or title is None else read_titles(items, items_column or table.item or "item_id", title)
         split = split.without_valid() if no_valid else split
+        if final:
+            split, refit = with_test(split), split.valid is not None
+        elif origin:
+            click.echo("note: pairs of the test part may be recommended again; --final trains on everything.", err=True)
         train_run(recommender, split, out, refit, origin, titles, group, **kept, **settings)
         click.echo(f"{'replaced the run' if replaces else 'saved'} in {click.format_filename(out)}")
 

@@ -44,7 +44,7 @@ def hetero_data(edges: Interactions, labels: Mapping[str, Interactions] | None =
     forth, back = data[_PAIR], data[_BACK]
     forth.edge_index = torch.from_numpy(np.stack([edges.users, edges.items]).astype(np.int64))
     back.edge_index = forth.edge_index.flip(0).contiguous()
-    for name, column in (("rating", edges.ratings), ("time", edges.times)):
+    for name, column in (("rating", edges.ratings), ("time", edges.times), ("weight", edges.weights)):
         if column is not None:
             forth[name] = torch.tensor(column)
             back[name] = forth[name].clone()

@@ -336,8 +336,8 @@ class Interactions:
         torch_geometric.data.HeteroData
             Node types ``"user"`` and ``"item"``, with ``num_nodes``; node i is the one whose id is ``user_ids[i]``, or
             ``item_ids[i]``. Edge types ``("user", "rates", "item")`` and ``("item", "rev_rates", "user")``, with ``edge_index``
-            (2, n) of int64 and, where the table has them, ``rating`` (float32) and ``time`` (int64), row by row: a repeated
-            pair is an edge each time.
+            (2, n) of int64 and, where the table has them, ``rating`` and ``weight`` (float32) and ``time`` (int64), row by row:
+            a repeated pair is an edge each time.
 
         Examples
         --------
