@@ -249,6 +249,7 @@ def test_a_model_that_defines_a_loss_of_its_own_is_not_taken_for_its_parent():
 
 def test_more_processes_than_columns_are_refused(alone, monkeypatch):
     monkeypatch.setattr(alone, "size", 11)
+    monkeypatch.setattr(alone, "gathered", lambda mine: [mine] * 11)
     with pytest.raises(InputError, match="users has 10 columns, which 11 processes cannot share"):
         fitted("mf", together=True)
 

@@ -193,6 +193,7 @@ def test_fits_are_equal_and_can_be_saved(tmp_path, name):
     options = {"epochs": 2, "batch_size": 64, "seed": 0, "progress": False} if name in ("mf", "lightgcn") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torch warns of arrays that may not be written to
+        warnings.filterwarnings("ignore", "what is saved refers to the table")
         mine, theirs = (gr.Recommender(name).fit(table, **options).recommend(users, k=5) for table in pair)
         pd.testing.assert_frame_equal(mine, theirs)
         fitted = gr.Recommender(name).fit(pair[0], **options)
@@ -488,3 +489,21 @@ def test_the_generator_is_reproducible_and_streams(tmp_path):
     assert degree[0] > 10 * degree.mean()  # a few are met by many
     with pytest.raises(InputError, match="already holds something"):
         write_power_law(tmp_path / "in", 10_000)
+
+
+@pytest.mark.parametrize("name", ["users", "items", "indices", "node_indices"])
+def test_an_index_that_is_none_of_the_table_is_found_before_a_fit(tmp_path, interactions, name):
+    table = gr.write_table(interactions.binarize(), tmp_path / "table")
+    (path,) = tmp_path.glob(f"table/columns-*/{name}.npy")
+    del table
+    content = bytearray(path.read_bytes())
+    content[-8:-4] = (2**30).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="is damaged: it has a user or an item that is not in the table"):
+        gr.Recommender("itempop").fit(gr.open_table(tmp_path / "table"))
+
+
+def test_a_run_that_needs_its_table_says_so(tmp_path, interactions):
+    table = gr.write_table(interactions.binarize(), tmp_path / "table")
+    with pytest.warns(UserWarning, match="refers to the table in .*table, and cannot be loaded without it"):
+        gr.Recommender("itempop").fit(table).save(tmp_path / "run")

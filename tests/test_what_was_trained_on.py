@@ -110,3 +110,24 @@ def test_torch_switched_otherwise_around_a_fit_changes_nothing(split, name, arou
 def test_a_hogwild_training_that_diverges_is_told_to_learn_more_slowly(split):
     with pytest.raises(FloatingPointError, match=r"training diverged\. A smaller lr than 1e"):
         gr.Recommender("mf").fit(split.train, hogwild=True, optimizer="sgd", lr=1e30, **HOW)
+
+
+@pytest.mark.parametrize(("option", "value"), [("weight_decay", 0.1), ("shared_negatives", True)])
+def test_what_hogwild_does_not_read_is_named(split, option, value):
+    with pytest.raises(InputError, match=f"hogwild=True reads no {option}"):
+        gr.Recommender("mf").fit(split.train, hogwild=True, optimizer="sgd", **{option: value}, **HOW)
+
+
+def test_an_update_that_forgets_times_says_so(split):
+    bare = split.test.select(np.arange(3)).to_frame().drop(columns="time")
+    with pytest.warns(UserWarning, match="the table for update has no times"):
+        gr.Recommender("itempop").fit(split.train).update(gr.Interactions.from_frame(bare))
+
+
+def test_the_rate_of_lightgcn_goes_by_the_size_of_the_table(split):
+    from graphrec.models import LightGCN, LightGCNPP
+
+    assert LightGCN.defaults_for(split.train)["lr"] == 5e-3
+    assert LightGCNPP.defaults_for(split.train) == LightGCNPP.defaults
+    many = gr.Interactions.from_indices(np.arange(450_000) // 1000, np.arange(450_000) % 1000)
+    assert LightGCN.defaults_for(many)["lr"] == 1e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ def train(
     if resume and checkpoint is None:
         raise InputError("--resume needs --checkpoint, the folder to go on from.")
     kept: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint, "resume": resume}
+    if not distributed and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("torchrun has started several processes, which all would train the same run: give --distributed.")
     group = joined() if distributed else None
     with one_voice(group):
         recommender, settings = named_recommender(model, settings_of(pairs), data, preset_data)

@@ -37,7 +37,8 @@ class Interactions:
     where a low number means little liking and not dislike) is evidence that somebody took to a thing, and more of it is more
     of the same: no model predicts it, but one that reads weights fits, draws or adds up a pair with weight 3 as it would
     three pairs. Only their ratio counts, for models divide them by their mean: equal weights are as none, and minutes as
-    seconds. Long-tailed quantities are often better as their logarithm or root, which is the caller's to take.
+    seconds. Where repeated pairs are kept their weights add up; without weights such a pair counts once in models of pairs.
+    Long-tailed quantities are often better as their logarithm or root, which is the caller's to take.
 
     Attributes
     ----------

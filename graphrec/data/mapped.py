@@ -40,6 +40,7 @@ COLUMNS: dict[str, Any] = {
     "node_indptr": np.int64,
     "node_indices": np.int32,
 }
+_BLOCK = 2**22
 _OPTIONAL = ("ratings", "times", "weights")
 _REQUIRED = [name for name in COLUMNS if name not in _OPTIONAL]
 _IDS: dict[str, dict[str, Any]] = {"integers": {"": np.int64}, "texts": {".text": np.uint8, ".starts": np.int64}}
@@ -95,6 +96,32 @@ class MappedInteractions(Interactions):
             return super().node_structure()
         return self._opened.array("node_indptr", np.int64), self._opened.array("node_indices", np.int32)
 
+    @cached_property
+    def _in_range(self) -> bool:
+        """Whether every index is one of this table; an index that is not would be read from somebody else's memory."""
+        if self._opened is None:
+            return True
+        nodes = self.node_structure()
+        limits = (
+            (self.users, self.n_users),
+            (self.items, self.n_items),
+            (self.structure[1], self.n_items),
+            (nodes[1], self.n_users + self.n_items),
+        )
+        starts = ((self.structure[0], len(self.structure[1])), (nodes[0], len(nodes[1])))
+        return all(_below(array, limit) for array, limit in limits) and all(_bounds(array, end) for array, end in starts)
+
+    def check(self) -> None:
+        """Refuse columns whose sizes are right and whose content is damaged: all of them are read once, block by block.
+
+        Raises
+        ------
+        InputError
+            A user or an item is none of this table, or the rows of users do not follow one another.
+        """
+        if not self._in_range:
+            raise InputError(f"{self.folder} is damaged: it has a user or an item that is not in the table; write it anew.")
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._opened is None:
             return super().__reduce_ex__(protocol)
@@ -102,6 +129,18 @@ class MappedInteractions(Interactions):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MappedInteractions:
         return self  # frozen, and so are its files
+
+
+def _below(array: npt.NDArray[Any], limit: int) -> bool:
+    blocks = (array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK))
+    return all(int(block.min()) >= 0 and int(block.max()) < limit for block in blocks)
+
+
+def _bounds(array: npt.NDArray[Any], end: int) -> bool:
+    if not len(array) or int(array[0]) != 0 or int(array[-1]) != end:
+        return False
+    blocks = (array[start : start + _BLOCK + 1] for start in range(0, len(array), _BLOCK))
+    return all(bool((block[1:] >= block[:-1]).all()) for block in blocks)
 
 
 class _Opened:
@@ -128,7 +167,7 @@ class _Opened:
 def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> MappedInteractions:
     """Open a table that :func:`~graphrec.data.folder.read_folder` or :func:`~graphrec.data.mapped_writing.write_table` wrote.
 
-    It takes milliseconds whatever the size: the files are mapped, their sizes are checked and their content is not. The
+    It takes milliseconds whatever the size: the files are mapped and their sizes are checked; a fit checks the indices. The
     operating system reads pages as they are needed, gives them back when memory is short, and holds them once for
     all processes. Do not change the files of a table that is open.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -109,6 +111,22 @@ class Group:
         with _answered():  # on the host by gloo, whatever the others are sent by
             dist.all_gather(every, mine.contiguous(), group=self._waiting if mine.is_cpu else None)
         return every
+
+    def check_same(self, given: Mapping[str, Any]) -> None:
+        """Refuse processes that were given different things: what they would make together is nobody's.
+
+        Parameters
+        ----------
+        given : mapping
+            Plain data by names, the same names in all processes.
+        """
+        marks = [zlib.crc32(json.dumps(value, sort_keys=True).encode()) for value in given.values()]
+        every = torch.stack(self.gathered(torch.tensor(marks)))
+        if (differs := (every != every[0]).nonzero()).numel():
+            rank, place = differs[0].tolist()
+            raise InputError(
+                f"process {rank} was given another {list(given)[place]} than process 0; all of them must be given the same."
+            )
 
     def from_writer(self, call: Callable[[], Answer]) -> Answer:
         """What a call gives on the writer, which alone makes it; what it raises there is raised in all processes.

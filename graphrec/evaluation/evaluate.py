@@ -237,7 +237,7 @@ def _measured_against(recommender: Fitted, train: Interactions, beyond: bool | s
         return None
     if beyond is True:
         return from_training(train)
-    if beyond != "embeddings":
+    if not isinstance(beyond, str) or beyond != "embeddings":
         raise InputError(f"beyond takes True, False, 'embeddings' or Features of the items, got {beyond!r}.")
     model = recommender.model
     if not isinstance(model, Model):

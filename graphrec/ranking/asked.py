@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -58,6 +60,10 @@ class Known:
         index = torch.as_tensor(self._index[lo:hi], device=self._scoring.device)
         return self._scoring.users(index)
 
+    def mark(self) -> int:
+        """A number that tells these people from others."""
+        return zlib.crc32(self._index.tobytes())
+
     def name(self, place: int, user_ids: npt.NDArray[np.generic]) -> str:
         """Who stands at a place, for a message."""
         return f"user {user_ids[self._index[place]]!s}"
@@ -72,6 +78,10 @@ class New:
     def rows(self, lo: int, hi: int) -> Tensor:
         """What is known of the people lo:hi, as :meth:`Scoring.people`."""
         return self._scoring.people(self._histories[lo:hi])
+
+    def mark(self) -> int:
+        """A number that tells these people from others."""
+        return zlib.crc32(self._histories.indices.tobytes(), zlib.crc32(self._histories.indptr.tobytes()))
 
     def name(self, place: int, user_ids: npt.NDArray[np.generic]) -> str:
         """Who stands at a place, for a message."""

@@ -35,6 +35,8 @@ class SharedRanker(Ranker):
         self._group = group
 
     def _fill(self, lists: Wanted, budget: int, blocks: Blocks | None) -> None:
+        chosen = [] if lists.items is None else lists.items.tolist()
+        self._group.check_same({"question": [lists.people.mark(), len(lists.rows), lists.k, chosen]})
         everything = self._everything if lists.items is None else lists.items
         bounds = even_bounds(len(everything), self._group.size)
         part = Wanted(lists.people, lists.rows, lists.left_out, lists.k, None)

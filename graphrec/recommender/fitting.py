@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.mapped import MappedInteractions
 from graphrec.data.parts import Split
 from graphrec.devices import plainly, resolve_device, seeded
 from graphrec.distributed.columns import SharedColumns
@@ -59,6 +60,8 @@ def check_tables(train: object, valid: object) -> None:
             raise InputError(
                 f"{part} must be Interactions, not {type(table).__name__}; Interactions.from_frame reads a DataFrame."
             )
+        if isinstance(table, MappedInteractions):
+            table.check()
         if isinstance(table, Interactions) and not len(table):
             raise InputError(f"{part} is empty: it has no row.")
     if isinstance(train, Interactions) and isinstance(valid, Interactions) and not train.shares_ids_with(valid):
@@ -158,6 +161,8 @@ def train(
         _say_unread_weights(plan, table)
     if refit:
         _check_joined(table, valid)
+    if group is not None:
+        group.check_same({"refit": refit, "epochs": options.epochs, "warm_start": earlier is not None})
     if earlier is None:
         model = build(plan, table, options.seed)
         stage, built_from, shown, rows = 0, table, table, []

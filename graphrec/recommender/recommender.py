@@ -340,6 +340,8 @@ class Recommender(Vectors, Parameters):
     def save(self, path: str | Path) -> None:
         """Write the recommender to a folder, complete: :func:`graphrec.load` needs no data set and runs no code.
 
+        Only a table that :func:`graphrec.open_table` opened is named instead of copied, and a warning says so.
+
         A run that is there already is replaced in one move: a kill or a full disk leaves the old one or the new one.
 
         Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,11 @@ def pack_tables(built_from: Interactions, shown: Interactions, valid: Interactio
         for part, table in (("built_from", built_from), ("valid", valid))
         if isinstance(table, MappedInteractions) and table.folder is not None
     }
+    if mapped:
+        folders = ", ".join(sorted({str(named["folder"]) for named in mapped.values()}))
+        warnings.warn(
+            f"what is saved refers to the table in {folders}, and cannot be loaded without it as it is now.", stacklevel=5
+        )
     tensors: dict[str, Tensor] = {}
     if "built_from" not in mapped:
         tensors |= {

@@ -48,6 +48,9 @@ def update(
     old = state.built_from
     _check_ratings(state, plan, more)
     table, wider = extended(old, more)
+    for name in ("ratings", "times"):
+        if getattr(old, name) is not None and getattr(more, name) is None:
+            warnings.warn(f"the table for update has no {name}: those of the table before are forgotten.", stacklevel=4)
     if state.valid is not None and (given := int(wider(state.valid).has_keys(wider.of(more).keys).sum())):
         warnings.warn(
             f"{given:,} pairs of the update were the validation part of the latest fit: they are trained on now.", stacklevel=4

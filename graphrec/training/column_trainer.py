@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
@@ -102,18 +99,8 @@ class ColumnTrainer(Trainer):
         InputError
             As there, or the processes were not given the same.
         """
-        self._compare({**self._fingerprint(train, valid), "checkpoint and resume": [checkpoint is not None, resume]})
+        self.group.check_same({**self._fingerprint(train, valid), "checkpoint and resume": [checkpoint is not None, resume]})
         return super().fit(train, valid, checkpoint, resume)
-
-    def _compare(self, given: Mapping[str, Any]) -> None:
-        """Refuse processes that were given different things: each would train a model that is nobody's."""
-        marks = [zlib.crc32(json.dumps(value, sort_keys=True).encode()) for value in given.values()]
-        every = torch.stack(self.group.gathered(torch.tensor(marks)))
-        if (differs := (every != every[0]).nonzero()).numel():
-            rank, place = differs[0].tolist()
-            raise InputError(
-                f"process {rank} was given another {list(given)[place]} than process 0; all of them must be given the same."
-            )
 
     def _whole(self, evaluate: Evaluate | None) -> Evaluate | None:
         if evaluate is None:

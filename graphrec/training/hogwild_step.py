@@ -58,10 +58,13 @@ def hogwild_step(step: FactorStep | None, options: FitOptions, optimizers: Optim
     model = type(optimizers.model).__name__
     if options.n_negatives != 1:
         raise InputError(f"hogwild=True takes a pair and one negative a step; n_negatives={options.n_negatives} is not for it.")
+    for name, nothing in (("weight_decay", 0), ("parameter_groups", {}), ("shared_negatives", False), ("credit", None)):
+        if getattr(options, name) != nothing:
+            raise InputError(f"hogwild=True reads no {name}, and {getattr(options, name)!r} was given.")
     if step is None or options.optimizer not in ("sgd", "row_adagrad"):
         raise InputError(
-            "hogwild=True is for factors scored by a dot product (MF) on the CPU, for the losses bpr, bce and hinge with drawn "
-            f"negatives, and for the optimisers row_adagrad and sgd; this is {model} with loss={options.loss!r}, "
+            "hogwild=True is for factors scored by a bare dot product (MF without dropout) on the CPU, for bpr, bce and hinge "
+            f"with drawn negatives, and for row_adagrad and sgd; this is {model} with loss={options.loss!r}, "
             f"negatives={options.negatives!r} and optimizer={options.optimizer!r}."
         )
     return HogwildStep(step.factors, step.optimizer, step.loss, step.margin, step.l2)

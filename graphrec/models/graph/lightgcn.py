@@ -71,6 +71,16 @@ class LightGCN(Model):
     reads_precision: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
+    @classmethod
+    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
+        """The paper's rate for tables as large as the paper's; five times that where an epoch has fewer than 200 steps.
+
+        NDCG@20 within 100 epochs on the validation parts of MovieLens-100K and latest-small (35 steps an epoch): .122 and
+        .089 at the paper's rate, .152 and .110 at five times that.
+        """
+        few = cls.defaults is LightGCN.defaults and len(train) < 200 * cls.defaults["batch_size"]
+        return {**cls.defaults, "lr": 5e-3} if few else cls.defaults
+
     def __init__(
         self,
         train: Interactions,
