@@ -129,11 +129,8 @@ class GraphrecFast(_Fitted):
         self.recommender = gr.preset("lightgcn-fast").fit(self.split.train, seed=self.seed, progress=False)
 
     def factors(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        import torch
-
-        with torch.inference_mode():
-            z = self.recommender.model.encode()
-            return z.users.full().numpy(), z.items.full().numpy()
+        rows = self.recommender.embeddings()  # what is ranked by: with the term for popularity that training leaves out
+        return rows["users"].to_numpy(), rows["items"].to_numpy()
 
 
 class GraphrecMF(_Fitted):
