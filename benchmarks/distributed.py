@@ -26,7 +26,7 @@ import torch
 import graphrec as gr
 from benchmarks.pictures import times
 from benchmarks.record import spread, write
-from benchmarks.scale import power_law
+from graphrec.data.power_law import power_law_pieces
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import joined
 from graphrec.training.column_trainer import ColumnTrainer
@@ -52,7 +52,10 @@ def sent() -> int:
 
 
 def graph(edges: float | None) -> gr.Interactions:
-    return gr.load_dataset("gowalla").split.train if edges is None else power_law(int(edges))
+    if edges is None:
+        return gr.load_dataset("gowalla").split.train
+    users, items = map(np.concatenate, zip(*power_law_pieces(int(edges)), strict=True))
+    return gr.Interactions.from_indices(users, items, duplicates="last")
 
 
 def measure(args: argparse.Namespace, cores: list[int], shared: bool) -> dict[str, object]:
