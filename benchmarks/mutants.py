@@ -40,6 +40,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "evaluation/comparison.py": ("significance",),
     "evaluation/significance.py": ("significance", "defaults"),
     "evaluation/sampled.py": ("evaluation_by_hand", "evaluate", "protocol"),
+    "evaluation/beyond.py": ("beyond_accuracy",),
+    "evaluation/groups.py": ("beyond_accuracy",),
     "graph/normalise.py": ("graph", "graph_models"),
     "graph/transform.py": ("layers", "defaults", "graph_models"),
     "models/graph/ngcf.py": ("defaults", "graph_models"),
@@ -50,6 +52,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "data/split.py": ("defaults", "split"),
     "data/parts.py": ("parts", "split"),
     "training/objectives.py": ("fit_by_hand", "objectives", "credit_training", "options", "open_training"),
+    "training/objective.py": ("fit_by_hand", "objectives", "credit_training", "options", "open_training"),
     "training/trainer.py": ("fit_by_hand", "validation", "open_training", "resume", "recommender"),
 }
 _MEMORY = 12 << 30  # bytes of a child, so that a changed size cannot take the machine's memory
