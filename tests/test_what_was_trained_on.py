@@ -131,3 +131,35 @@ def test_the_rate_of_lightgcn_goes_by_the_size_of_the_table(split):
     assert LightGCNPP.defaults_for(split.train) == LightGCNPP.defaults
     many = gr.Interactions.from_indices(np.arange(450_000) // 1000, np.arange(450_000) % 1000)
     assert LightGCN.defaults_for(many)["lr"] == 1e-3
+
+
+def test_figures_of_all_lists_are_compared_by_their_difference(split):
+    reports = {
+        name: gr.evaluate(gr.Recommender(name).fit(split.train), split, k=5, beyond=True) for name in ("itemknn", "itempop")
+    }
+    table = gr.compare(reports, baseline="itempop").set_index("metric")
+    for metric in ("coverage@5", "gini@5"):
+        want = reports["itemknn"].overall[metric] - reports["itempop"].overall[metric]
+        assert table.loc[metric, "difference"] == pytest.approx(want)
+        assert want != 0
+
+
+def test_a_figure_on_some_validation_pairs_is_said_to_be_selected_on(split):
+    rec = gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, **HOW)
+    mixed = gr.Interactions.from_frame(
+        pd.concat([split.valid.to_frame().head(3), split.test.to_frame()]), time="time", ids=split.train
+    )
+    with pytest.warns(UserWarning, match="3 of these pairs were the validation part on which the model was selected"):
+        gr.evaluate(rec, mixed, k=5)
+
+
+@pytest.mark.parametrize("beyond", ["everything", 3])
+def test_what_is_measured_beyond_accuracy_is_checked(split, beyond):
+    rec = gr.Recommender("itempop").fit(split.train)
+    with pytest.raises(InputError, match="beyond takes True, False, 'embeddings' or Features"):
+        gr.evaluate(rec, split, k=5, beyond=beyond)
+
+
+def test_lengths_that_metrics_have_may_be_named_again(split):
+    rec = gr.Recommender("itempop").fit(split.train)
+    assert gr.evaluate(rec, split, k=5, metrics=["ndcg@5"]).metrics == ["ndcg@5"]
