@@ -23,7 +23,18 @@ from graphrec.data.parquet import is_parquet, read_parquet
 from graphrec.data.split import Split
 from graphrec.errors import InputError
 
-__all__ = ["SPLITS", "TableOptions", "is_table", "read_more", "refuse_options", "split_again", "split_table", "table_columns"]
+__all__ = [
+    "SPLITS",
+    "TableOptions",
+    "is_made_table",
+    "is_table",
+    "other_separator",
+    "read_more",
+    "refuse_options",
+    "split_again",
+    "split_table",
+    "table_columns",
+]
 
 _TEST, _VALID = 0.2, 0.1
 SPLITS: dict[str, Callable[[Interactions, int], Split]] = {
@@ -74,7 +85,6 @@ class TableOptions:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-_LONGEST_HEADER = 100_000
 _OF_FILES = ("user", "item", "rating", "time", "weight", "sep", "duplicates", "missing")
 _NAMES = {field.name for field in dataclasses.fields(TableOptions)}
 
@@ -287,12 +297,20 @@ def _test(split: Split) -> Interactions:
     return split.test
 
 
+def other_separator(path: str | Path, sep: str) -> str | None:
+    """What seems to stand between the columns of a text file, packed or not, that has one column by `sep`; None if nothing."""
+    import pandas as pd
+
+    try:
+        names = [str(name) for name in pd.read_csv(path, nrows=0, sep=sep).columns]
+    except (OSError, ValueError):
+        return None  # whoever reads it says why
+    return next((mark for mark in (";", "\t", "|", ",") if mark in names[0]), None) if len(names) == 1 else None
+
+
 def _check_separator(data: str, sep: str) -> None:
     """Refuse a text file that has one column by this separator, and several by another."""
-    with open(data, encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline(_LONGEST_HEADER)
-    other = next((mark for mark in (";", "\t", "|", ",") if mark in first), None)
-    if sep not in first and other is not None:
+    if (other := other_separator(data, sep)) is not None:
         named = "$'\\t'" if other == "\t" else f"'{other}'"
         raise InputError(
             f"--data {data}: its first line has no {sep!r}, but {other!r}: --sep {named} says what separates columns."

@@ -11,11 +11,10 @@ from graphrec.data.bounded import one_line
 from graphrec.data.ids import canonical_integers
 from graphrec.data.parquet import is_parquet, require_pyarrow
 from graphrec.errors import InputError, unknown_name
+from graphrec.own_table import other_separator
 from graphrec.recommender import Recommender
 
 __all__ = ["named_items", "read_titles"]
-
-_LONGEST_HEADER = 100_000
 
 
 def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
@@ -33,9 +32,7 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
             require_pyarrow()
             frame = pd.read_parquet(path, engine="pyarrow")
         else:
-            with path.open(encoding="utf-8-sig", errors="replace") as file:
-                first = file.readline(_LONGEST_HEADER)
-            sep = next((mark for mark in (",", ";", "\t") if mark in first), ",")
+            sep = other_separator(path, ",") or ","
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, sep=sep)
     except (OSError, ValueError) as error:
         raise InputError(f"--items {path} cannot be read: {one_line(error)}.") from error

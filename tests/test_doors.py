@@ -61,6 +61,25 @@ def test_semicolons_are_named_and_read(tmp_path, bought):
     assert 0 < json.loads(measured.stdout)["recall@20"] <= 1
 
 
+def test_a_packed_table_is_read_as_it_is(tmp_path, bought):
+    for number in range(5):  # bytes of some archive or other have a semicolon before the first end of a line
+        frame = pd.read_csv(bought).sample(frac=1, random_state=number)
+        frame.to_csv(tmp_path / "bought.csv.gz", index=False)
+        done = call(
+            "train",
+            "itempop",
+            "--data",
+            tmp_path / "bought.csv.gz",
+            "--user",
+            "who",
+            "--item",
+            "what",
+            "--out",
+            tmp_path / "run",
+        )
+        assert done.exit_code == 0, done.output
+
+
 def test_a_made_table_takes_titles(tmp_path, bought):
     pd.DataFrame({"sku": pd.read_csv(bought)["what"].unique(), "name": "a thing"}).to_csv(tmp_path / "names.csv", index=False)
     assert call("table", bought, "--user", "who", "--item", "what", "--out", tmp_path / "table").exit_code == 0

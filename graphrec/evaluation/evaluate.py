@@ -203,7 +203,7 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
         )
     pairs = _test_part(test)
     if recommender.train.shares_ids_with(pairs):
-        known = recommender.train.has_keys(pairs.keys) | recommender.trained_on.has_keys(pairs.keys)
+        known = recommender.trained_on.has_keys(pairs.keys)
         if known.any():
             warnings.warn(
                 f"{known.sum():,} of these {len(pairs):,} pairs were trained on: the errors are smaller than on new ones.",
@@ -220,14 +220,17 @@ def _check_asked(k: int | Sequence[int], metrics: Sequence[str]) -> None:
         raise InputError(f"k={k!r} does nothing beside metrics={list(metrics)!r}, which say their lengths; leave it out.")
 
 
-def _say_selected(recommender: Fitted, pairs: Interactions, stacklevel: int) -> None:
+def _say_selected(recommender: Fitted, pairs: Interactions, stacklevel: int) -> bool:
+    """Whether some pairs are of the validation part; a warning if the model was selected on it."""
     valid = recommender.valid
-    if valid is not None and recommender.selected and (shared := valid.has_keys(pairs.keys)).any():
+    shared = 0 if valid is None else int(valid.has_keys(pairs.keys).sum())
+    if shared and recommender.selected:
         warnings.warn(
-            f"{shared.sum():,} of these pairs were the validation part on which the model was selected; "
+            f"{shared:,} of these pairs were the validation part on which the model was selected; "
             "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
             stacklevel=stacklevel + 1,
         )
+    return shared > 0
 
 
 def _measured_against(recommender: Fitted, train: Interactions, beyond: bool | str | Features) -> Beyond | None:
@@ -250,15 +253,12 @@ def _measured_against(recommender: Fitted, train: Interactions, beyond: bool | s
 
 def _to_rank(recommender: Fitted, test: Interactions | Split) -> tuple[Ranker, Interactions]:
     """The ranker with the right pairs left out, and the pairs to be ranked."""
-    pairs, ranker, train = _test_part(test), recommender.ranker, recommender.train
-    check_parts(train, pairs)
+    pairs, ranker = _test_part(test), recommender.ranker
     check_parts(recommender.trained_on, pairs)
     seen = test.train_and_valid if isinstance(test, Split) else ranker.seen
-    valid = recommender.valid
-    if valid is not None and valid.has_keys(pairs.keys).any():
-        _say_selected(recommender, pairs, stacklevel=3)
-        if seen is not None and not isinstance(test, Split):
-            seen = seen.select(np.flatnonzero(~pairs.has_keys(seen.keys)))
+    of_valid = _say_selected(recommender, pairs, stacklevel=3)
+    if of_valid and seen is not None and not isinstance(test, Split):
+        seen = seen.select(np.flatnonzero(~pairs.has_keys(seen.keys)))
     return (ranker if seen is ranker.seen else ranker.leaving_out(seen)), pairs
 
 

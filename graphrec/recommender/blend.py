@@ -195,7 +195,7 @@ def _check_not_trained_on(members: Sequence[Recommender], valid: Interactions) -
     for place, member in enumerate(members):
         if not member.train.shares_ids_with(valid):
             continue
-        if known := int((member.train.has_keys(valid.keys) | member.trained_on.has_keys(valid.keys)).sum()):
+        if known := int(member.trained_on.has_keys(valid.keys).sum()):
             raise InputError(
                 f"member {place} of the blend ({member.name}) was trained on {known:,} pairs of valid: fit it on train alone, "
                 "and let the blend fit all members anew with refit=True."

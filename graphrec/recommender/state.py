@@ -89,12 +89,13 @@ class State:
 
     @cached_property
     def trained_on(self) -> Interactions:
-        """Pairs that the model knows from training: all that was shown but for the latest validation part."""
+        """Pairs that the model knows: what it was built from, and what later stages showed but for their validation part."""
         if self.stage == 0:
             return self.built_from
         if self.valid is None:
             return self.shown
-        return self.shown.select(np.flatnonzero(~self.valid.has_keys(self.shown.keys)))
+        keys = self.shown.keys
+        return self.shown.select(np.flatnonzero(~self.valid.has_keys(keys) | self.built_from.has_keys(keys)))
 
     @cached_property
     def has_nothing(self) -> npt.NDArray[np.bool_]:
