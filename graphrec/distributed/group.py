@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -166,12 +167,14 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        _lost.append(error)
         raise ConnectionError(
             f"process {dist.get_rank()} of {dist.get_world_size()} cannot go on, because another one has ended or has not "
             "answered in time; start all of them again, and let a training that kept a checkpoint resume from it"
         ) from error
 
 
+_lost: list[RuntimeError] = []  # what told that another process is gone
 _known: dict[Any, Group] = {}  # one at a time; with its own group of those who wait, which is made once
 
 
@@ -214,6 +217,12 @@ def _begin() -> None:
 
 
 def _end() -> None:
+    if _lost and hasattr(sys, "last_value"):
+        # Python has told the error and is about to end with code 1; gloo, whose threads wait for the one that is gone, would
+        # sometimes abort the process on the way and hide that code.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
     if dist.is_initialized():
         with suppress(RuntimeError):
             dist.destroy_process_group()
