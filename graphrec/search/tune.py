@@ -6,6 +6,7 @@ import inspect
 import itertools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.metrics import parse
 from graphrec.models import MODELS
+from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
@@ -22,7 +24,7 @@ from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import halve
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
-from graphrec.search.space import Entry, facts_of
+from graphrec.search.space import TRAINED, Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.training.options import FitOptions
 
@@ -88,7 +90,8 @@ def tune(
         if not callable(values) and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
             raise InputError(f"space[{name!r}] must be a list of values or a function that draws one, got {values!r}.")
     points = _points(space, trials, seed)
-    entry = Entry(model, bytes=lambda *_: 0.0)
+    known = next((entry for entry in TRAINED if entry.model == model), Entry(model))
+    entry = replace(known, bytes=lambda *_: 0.0)
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(
             Task(train, valid, metric, seed, device),
@@ -105,8 +108,9 @@ def tune(
         if kind.needs_training:
             halve(run, [(entry, trial) for trial in each])
         else:
-            for trial in each:
-                run.solve(entry, trial)
+            with shared_decompositions():
+                for trial in each:
+                    run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
             why = next((f": {row['reason']}" for row in run.journal.rows if row["reason"]), "")
             raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
