@@ -40,7 +40,7 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
     looks = sorted(trial.eval_seconds for _, trial in run.kept)
     look = looks[len(looks) // 4] if looks else 0.1  # a trained model ranks by products, as the faster of the others do
     round_seconds = _SHARE * max(0.0, run.budget.left - run.reserve) / _RUNGS
-    alive, taken = list[tuple[float, Entry, Trial]](), 0.0
+    alive, taken, dropped = list[tuple[float, Entry, Trial]](), 0.0, dict[str, None]()
     for entry, trial in [one for one in fitting if not one[0].whole]:
         least = max(0.5, 5 * look, 2.5 * run.costs.expected(entry.model, entry.seconds(run.facts, trial.hyper)))
         if taken + least <= round_seconds or not (run.kept or alive):
@@ -48,7 +48,10 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
             taken += least
         else:
             why = f"would take about {least:.0f} s to show something; a round has {max(round_seconds - taken, 0):.0f} s left"
-            run.tell(trial, "skipped", why)
+            run.tell(trial, "skipped", why, quietly=True)
+            dropped[trial.model] = None
+    if dropped:
+        run.say(f"  no time for {', '.join(dropped)}: {round_seconds:.0f} s a round are spoken for")
     eval_every = 1 if look < 0.5 else 3
     for rung in range(_RUNGS):
         survivors: list[tuple[float, float, Entry, Trial]] = []

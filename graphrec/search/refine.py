@@ -44,9 +44,12 @@ def _round(run: Run, entry: Entry, factor: float, ends: float, tried: set[str]) 
     before = run.best_of(entry.model)
     for hyper in _around(entry.model, run.best_settings(entry.model), factor):
         trial = Trial(entry.model, hyper, {})
-        if trial.key not in tried and run.budget.spent < ends:
-            tried.add(trial.key)
-            run.solve(entry, trial)
+        if trial.key in tried:
+            continue
+        if run.budget.spent >= ends or run.refusal(entry, trial) is not None:
+            break
+        tried.add(trial.key)
+        run.solve(entry, trial)
     return run.best_of(entry.model) > before
 
 

@@ -153,8 +153,15 @@ class Run:
 
     # ---- rows -----------------------------------------------------------------------------------
 
-    def tell(self, trial: Trial, status: str, reason: str = "", figure: float | None = None, **more: Any) -> None:
-        """A row, in the journal and for the eye."""
+    def say(self, line: str) -> None:
+        """A line for the eye alone."""
+        if self._show:
+            print(f"{self.budget.spent:8.1f} s {line}", file=sys.stderr, flush=True)
+
+    def tell(
+        self, trial: Trial, status: str, reason: str = "", figure: float | None = None, quietly: bool = False, **more: Any
+    ) -> None:
+        """A row, in the journal and, unless quietly, for the eye."""
         made = trial.recommender
         row = {
             "key": trial.key,
@@ -172,11 +179,10 @@ class Run:
         }
         best = max((r["figure"] for r in self.journal.rows if r["figure"] is not None), default=-1.0)
         self.journal.add(row)
-        if self._show:
+        if not quietly:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
-            line = f"{row['at']:8.1f} s {mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}"
-            print(line.rstrip(), file=sys.stderr, flush=True)
+            self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip())
 
     def table(self) -> pd.DataFrame:
         """A row a candidate, its latest, in the order in which they were begun."""

@@ -58,7 +58,7 @@ def _by_factors(facts: Facts, hyper: Mapping[str, Any]) -> float:
 
 
 def _inverse(facts: Facts, _: Mapping[str, Any]) -> float:
-    return 1e-10 * facts.items**3 + 1e-8 * facts.squares
+    return 2.5e-11 * facts.items**3 + 1e-8 * facts.squares
 
 
 def _by_items(facts: Facts, _: Mapping[str, Any]) -> float:
