@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "speed",
     "quality",
+    "quality_table",
     "scale",
     "cost_model",
     "hops",

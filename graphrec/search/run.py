@@ -16,6 +16,7 @@ from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 __all__ = ["Run"]
 
 _KEPT, _OF_ONE_MODEL = 8, 2
+LOOKS = 3.3  # a blend scores its candidates twice (whom they put first, and all of these) and is looked at once
 
 
 class Run:
@@ -41,7 +42,7 @@ class Run:
         self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
         self.journal, self.folder, self.costs = journal, folder, Costs()
         self.kept: list[tuple[float, Trial]] = []
-        self._show, self._slowest_look = show, 0.0
+        self._show, self._looks = show, dict[str, float]()
 
     # ---- what there is time for -----------------------------------------------------------------
 
@@ -49,8 +50,8 @@ class Run:
     def reserve(self) -> float:
         """Seconds that blending and fitting the best few anew will take."""
         best = [trial for _, trial in self.kept]
-        looks = 2.2 * sum(trial.eval_seconds for trial in best) + 3 * sum(trial.eval_seconds for trial in best[:4])
-        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:3]) + 0.02 * self.budget.seconds
+        looks = LOOKS * sum(trial.eval_seconds for trial in best)
+        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:4]) + 0.02 * self.budget.seconds
 
     def refusal(self, entry: Entry, trial: Trial) -> str | None:
         """Why a candidate is not begun; None if it may."""
@@ -61,9 +62,16 @@ class Run:
         left = self.budget.left - self.reserve
         if not self.kept and expected < self.budget.left:  # something must come of it
             return None
-        if 2.2 * expected + 4 * self._slowest_look > left:
-            return f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left beside blend and refit"
+        look = self.look_of(entry.model)
+        if 2.2 * expected + (1 + LOOKS) * look > left:  # fitted and looked at, perhaps blended, and fitted anew
+            took = f"{expected + look:.0f} s to fit and look at, and as much at the end"
+            return f"would take about {took}; {max(left, 0):.0f} s are left beside blend and refit"
         return None
+
+    def look_of(self, model: str) -> float:
+        """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""
+        known = sorted(self._looks.values())
+        return self._looks.get(model, known[3 * len(known) // 4] if known else 0.1)
 
     # ---- candidates -----------------------------------------------------------------------------
 
@@ -97,7 +105,7 @@ class Run:
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
         """Remember the best few, not all of one model, and forget the others' weights."""
-        self._slowest_look = max(self._slowest_look, trial.eval_seconds)
+        self._looks[trial.model] = trial.eval_seconds
         others = [(f, t) for f, t in self.kept if t.key != trial.key]
         ranked = sorted([*others, (figure, trial)], key=lambda pair: -pair[0])
         kept: list[tuple[float, Trial]] = []

@@ -13,6 +13,7 @@ from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.metrics import parse
+from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
@@ -117,7 +118,7 @@ def search(
             Path(scratch) if folder is None else folder,
             progress,
         )
-        with quiet():
+        with quiet(), shared_decompositions():
             best = _searched(run, solved, trained)
         best.table = journal.table(metric)
         if folder is not None:

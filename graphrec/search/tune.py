@@ -6,6 +6,7 @@ import inspect
 import itertools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.metrics import parse
 from graphrec.models import MODELS
+from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
@@ -22,7 +24,7 @@ from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import halve
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
-from graphrec.search.space import Entry, facts_of
+from graphrec.search.space import TRAINED, Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.training.options import FitOptions
 
@@ -87,15 +89,17 @@ def tune(
         Trial(model, {n: v for n, v in point.items() if n in own}, {n: v for n, v in point.items() if n not in own})
         for point in _points(space, trials, seed)
     ]
-    entry, journal = Entry(model, bytes=lambda *_: 0.0), Journal(None, {}, False)
+    known = next((entry for entry in TRAINED if entry.model == model), Entry(model))
+    entry, journal = replace(known, bytes=lambda *_: 0.0), Journal(None, {}, False)
     with tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
         run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress)
         if kind.needs_training:
             halve(run, [(entry, trial) for trial in each])
         else:
-            for trial in each:
-                run.solve(entry, trial)
+            with shared_decompositions():
+                for trial in each:
+                    run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
             why = next((f": {row['reason']}" for row in journal.rows if row["reason"]), "")
             raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
