@@ -20,7 +20,7 @@ from graphrec.data.delimited_table import read_table
 from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
 from graphrec.data.interactions import Duplicates, Interactions, id_spaces
 from graphrec.data.parts import Overlap, Split
-from graphrec.errors import InputError
+from graphrec.errors import InputError, about
 
 __all__ = ["read_csv", "read_lightgcn", "write_lightgcn"]
 
@@ -97,24 +97,10 @@ def read_csv(
         raise InputError(f"{name}: {error}") from error
     except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
-    try:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            table = Interactions.from_frame(
-                frame,
-                user,
-                item,
-                rating,
-                time,
-                duplicates,
-                missing=missing,
-                ids=ids,
-                unknown=unknown,
-                place=place,
-                weight=weight,
-            )
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+    more: dict[str, Any] = {"missing": missing, "ids": ids, "unknown": unknown, "place": place, "weight": weight}
+    with about(name), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        table = Interactions.from_frame(frame, user, item, rating, time, duplicates, **more)
     for warning in told:
         warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
     return table
@@ -284,7 +270,5 @@ def _split(arrays: Mapping[str, npt.NDArray[Any]], overlap: Overlap, path: Path)
 
     train = part("train")
     assert train is not None
-    try:
+    with about(path):
         return Split(train=train, valid=part("valid"), test=part("test"), overlap=overlap)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error

@@ -18,7 +18,7 @@ from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weigh
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
-from graphrec.errors import InputError
+from graphrec.errors import InputError, about
 
 __all__ = ["Batch", "PartReader", "Place"]
 
@@ -223,10 +223,8 @@ class PartReader:
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
             self._agree(name, "texts", path)
             return column.cast(pa.large_string())
-        try:
+        with about(path):
             plain_ids(column.to_pandas(), name)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
         raise InputError(f"{path}: column {name!r} holds {kind}, and ids are integers or texts.")
 
     def _times(self, column: pd.Series[Any], name: str, path: Path, place: Place) -> npt.NDArray[np.int64]:

@@ -10,7 +10,6 @@ from typing import Any, Unpack
 import pandas as pd
 import torch
 
-from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.distributed.group import joined
@@ -19,10 +18,12 @@ from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
-from graphrec.recommender import artefact, fitting, updating
+from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
 from graphrec.recommender.state import State
+from graphrec.recommender.stored import Stored
 from graphrec.recommender.vectors import Vectors
+from graphrec.report.page import write_page
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.signature import given, with_options
@@ -33,7 +34,7 @@ NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender(Vectors, Parameters):
+class Recommender(Vectors, Parameters, Stored):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
@@ -69,8 +70,6 @@ class Recommender(Vectors, Parameters):
     Traceback (most recent call last):
     graphrec.errors.InputError: unknown option of model mf 'factors'; here it is called 'dim'.
     """
-
-    titles: pd.Series[str] | None = None
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
@@ -276,10 +275,6 @@ class Recommender(Vectors, Parameters):
         """What the model is, as plain data: its name and options, those that are objects by name."""
         return {"model": self.name, **{name: _inner(value, Recommender._identity) for name, value in self.hyper.items()}}
 
-    def _plain_hyper(self) -> dict[str, Any]:
-        """The constructor's keyword arguments that are plain data."""
-        return {n: v for n, v in self.hyper.items() if not isinstance(v, Recommender | Scorer | Features) and not _several(v)}
-
     def _check_warm_start(self, train: Interactions, refit: bool) -> None:
         if refit:
             raise InputError("warm_start=True goes on from the present weights and refit=True starts anew: choose one.")
@@ -331,68 +326,7 @@ class Recommender(Vectors, Parameters):
         OSError
             The file cannot be written.
         """
-        from graphrec.report.page import write_page
-
         return write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
-
-    # ---- on disk ------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write the recommender to a folder, complete: :func:`graphrec.load` needs no data set and runs no code.
-
-        Only a table that :func:`graphrec.open_table` opened is named instead of copied, and a warning says so.
-
-        A run that is there already is replaced in one move: a kill or a full disk leaves the old one or the new one.
-
-        Raises
-        ------
-        InputError
-            It is not fitted, or has options that cannot be written.
-        OSError
-            The folder cannot be written.
-        """
-        artefact.write(check_path("path", path), self._artefact())
-
-    def _artefact(self) -> artefact.Artefact:
-        state = self._fitted
-        given = {n: v for n, v in self.hyper.items() if isinstance(v, Recommender | Scorer | Features)}
-        for name, several in ((n, v) for n, v in self.hyper.items() if _several(v)):
-            given |= {f"{name}.{place}": value for place, value in enumerate(several)}
-        parts: dict[str, artefact.Artefact] = {}
-        for name, value in given.items():
-            if name in self.kind.starting_options or isinstance(value, Features):
-                continue  # the weights have what they started from
-            if not isinstance(value, Recommender):
-                raise InputError(
-                    f"a recommender of {self.name} cannot be saved with a bare model as its {name}: nothing tells the model's "
-                    f"own options. Give the recommender itself, {name}=recommender instead of {name}=recommender.model."
-                )
-            parts[name] = value._artefact()
-        return artefact.Artefact(
-            model=self.name,
-            hyper=self._plain_hyper(),
-            fit_defaults=self.fit_defaults,
-            state=dict(state.model.state_dict()),
-            built_from=state.built_from,
-            shown=state.shown,
-            valid=state.valid,
-            fitted={
-                "selected": state.selected,
-                "options": dict(state.options),
-                "history": [dict(row) for row in state.history],
-                "best_epoch": state.best_epoch,
-                "stage": state.stage,
-                "origin": dict(state.origin),
-            },
-            features={name: value for name, value in given.items() if isinstance(value, Features)},
-            parts=parts,
-            titles=self.titles,
-        )
-
-
-def _several(value: object) -> bool:
-    """Whether an option is a list of recommenders or models, such as the members of a blend."""
-    return isinstance(value, list) and any(isinstance(one, Recommender | Scorer) for one in value)
 
 
 def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:

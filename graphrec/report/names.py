@@ -13,6 +13,7 @@ import pandas as pd
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.report.told import Told
 
 __all__ = ["Names", "is_whole", "names_of", "read_items", "typed_id"]
 
@@ -41,7 +42,7 @@ class Names:
 
 
 def names_of(
-    recommender: Any,
+    recommender: Told,
     items: pd.DataFrame | None = None,
     title: str | None = None,
     image: str | None = None,
@@ -68,12 +69,12 @@ def names_of(
     InputError
         A column that is named is not there, or no column holds ids of items.
     """
-    table: Interactions = recommender.train
+    table = recommender.train
     own = [str(one) for one in table.item_ids.tolist()]
     if items is None:
         if title is not None or image is not None or item is not None:
             raise InputError("columns of titles, pictures or ids were named, and no table of items was given.")
-        told = getattr(recommender, "titles", None)
+        told = recommender.titles
         if told is None:
             return Names(own, [None] * len(own))
         items, title, item = pd.DataFrame({"item_id": told.index, "title": told.to_numpy()}), "title", "item_id"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.report.style import COLOURS, DARK_GREY, INK, TEXT_SIZE, WIDTH, new_figure
+from graphrec.report.told import Told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +52,7 @@ def by_own_item(explanation: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_paths(
-    recommender: Any, user: Any, item: Any, titles: pd.Series[str] | None = None, n_items: int = 6, n_people: int = 7
+    recommender: Told, user: Any, item: Any, titles: pd.Series[str] | None = None, n_items: int = 6, n_people: int = 7
 ) -> Figure:
     """The paths on which an item reaches a person, as bands whose widths are the contributions to its score.
 
@@ -112,7 +114,7 @@ def plot_paths(
     return figure
 
 
-def _ways(train: Any, user: Any, item: Any, about: pd.DataFrame) -> list[tuple[Any, tuple[Any, ...], str, float]]:
+def _ways(train: Interactions, user: Any, item: Any, about: pd.DataFrame) -> list[tuple[Any, tuple[Any, ...], str, float]]:
     """Parts of a score by own item and what they go over: its key, its name, and what goes that way."""
     others = np.setdiff1d(_people(train, item), train.user_index(user))
     through, ways = bool((about["kind"] == _THROUGH).any()), list[tuple[Any, tuple[Any, ...], str, float]]()
@@ -132,7 +134,7 @@ def _ways(train: Any, user: Any, item: Any, about: pd.DataFrame) -> list[tuple[A
     return ways
 
 
-def _people(train: Any, item: Any) -> Any:
+def _people(train: Interactions, item: Any) -> Any:
     """Indices of those who have met an item."""
     return np.unique(train.users[train.items == train.item_index(item)[0]])
 

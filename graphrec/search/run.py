@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from graphrec.recommender import load
 from graphrec.search.budget import Budget, Costs
 from graphrec.search.journal import Journal
@@ -183,10 +181,3 @@ class Run:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
             self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip())
-
-    def table(self) -> pd.DataFrame:
-        """A row a candidate, its latest, in the order in which they were begun."""
-        latest = {row["key"]: row for row in self.journal.rows if row["key"] != "end"}
-        frame = pd.DataFrame(list(latest.values()))
-        columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
-        return frame.reindex(columns=columns).rename(columns={"figure": self.task.metric})

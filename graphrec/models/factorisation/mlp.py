@@ -10,6 +10,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
+from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factors import RowTables
 from graphrec.models.parts.checks import check_widths
 from graphrec.models.parts.pair_network import PairNetwork
@@ -35,15 +36,7 @@ class MLP(Model):
         Standard deviation of the initial embeddings.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {
-        "loss": "bce",
-        "n_negatives": 4,
-        "pairs": "interaction",
-        "epochs": 20,
-        "batch_size": 1024,
-        "lr": 1e-3,
-        "l2": 0.0,
-    }
+    defaults: ClassVar[dict[str, Any]] = GMF.defaults  # of one paper
 
     def __init__(
         self,

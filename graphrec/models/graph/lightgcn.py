@@ -15,7 +15,7 @@ from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
 from graphrec.graph.newcomers import Listeners
-from graphrec.graph.propagate import propagate
+from graphrec.graph.propagate import hops, propagate
 from graphrec.models.base import Model
 from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Table
@@ -146,10 +146,8 @@ class LightGCN(Model):
         if self.layers == 0:
             found = ridge(items, users, self._train.to_csr("ones"))
             return lambda histories: self._finished(found(histories))
-        adjacency, hops = self.adjacency(), [self.embedding.detach()]
-        for _ in range(self.layers - 1):
-            hops.append(propagate(adjacency, hops[-1]))
-        sent = [hop[self.n_users :] for hop in hops]
+        adjacency = self.adjacency()
+        sent = [hop[self.n_users :] for hop in hops(self.embedding.detach(), [adjacency] * (self.layers - 1))]
         total = torch.stack(sent).sum(0)
         heard = propagate(adjacency, F.pad(total, (0, 0, self.n_users, 0)))[: self.n_users]
         listeners, guess = Listeners(self.normalisation, adjacency, self.n_users), linear_guess(heard, users)

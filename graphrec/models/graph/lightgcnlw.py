@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
-from graphrec.graph.propagate import propagate
+from graphrec.graph.propagate import hops
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_one_of
@@ -63,9 +63,6 @@ class LightGCNLW(Model):
 
     def encode(self) -> Encoding:
         """The weighed sum of the hops."""
-        hops: list[Tensor] = [self.embedding]
-        for _ in range(self.layers):
-            hops.append(propagate(self._adjacency, hops[-1]))
         weight = self.hop_weight.softmax(0) if self.weights == "softmax" else self.hop_weight
-        z = (weight[:, None, None] * torch.stack(hops)).sum(0)
+        z = (weight[:, None, None] * torch.stack(hops(self.embedding, [self._adjacency] * self.layers))).sum(0)
         return node_tables(z, self.embedding, self.n_users)

@@ -17,6 +17,7 @@ from graphrec.graph.buffers import BufferPool
 from graphrec.models.base import Solved
 from graphrec.models.contributions import Contributions, Explaining, together
 from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.parts.whole_rows import WholeRows
 from graphrec.models.scoring import Likeness, MadeOnce, Scoring, as_evaluated
 
 __all__ = ["ItemFilter"]
@@ -165,10 +166,8 @@ class ItemFilter(Solved):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-class _Signals:
+class _Signals(WholeRows):
     """Scores of a filter: a user's signal is computed once and then only looked into."""
-
-    whole_rows = True
 
     def __init__(self, model: ItemFilter) -> None:
         self.model = model
@@ -182,15 +181,3 @@ class _Signals:
     def people(self, histories: sparse.csr_matrix) -> Tensor:
         """Signals (b, n_items) of people who were not there in training."""
         return self.model.fold_in(histories)
-
-    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
-        """Columns of the signals (b, m): a view where the items are a range."""
-        return rows[:, items]
-
-    def finite(self, rows: Tensor) -> bool:
-        """Unknown: a filter's weights may be anything."""
-        return False
-
-    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
-        """Entries of the signals (b, k)."""
-        return rows.gather(1, items)
