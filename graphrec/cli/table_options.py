@@ -25,7 +25,7 @@ _COLUMNS = {
     "time": click.option(
         "--time",
         metavar="COLUMN",
-        help="Of a table: the column of times, whole numbers or ISO 8601 (UTC where no zone is written).",
+        help="Of a table: the column of times: whole numbers, or ISO 8601, in UTC where no zone is written.",
     ),
     "weight": click.option(
         "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."

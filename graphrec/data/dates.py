@@ -74,8 +74,9 @@ def _one_by_one(column: pd.Series[Any], name: Hashable, place: Callable[[int], s
     zoned: npt.NDArray[np.bool_] = np.array([is_zoned(value) for value in column], bool) & there
     without = there & ~zoned
     if zoned.any() and without.any():
+        one, other = int(zoned.argmax()), int(without.argmax())
         raise InputError(
-            f"column {name!r} has times with a zone, first {place(int(zoned.argmax()))}, and {without.sum():,} without one, first "
-            f"{place(int(without.argmax()))}: {column.iloc[int(without.argmax())]!s}. Their order is not known; give all a zone, or none."
+            f"column {name!r} has times with a zone, first {place(one)}, and {without.sum():,} without one, first "
+            f"{place(other)}: {column.iloc[other]!s}. Their order is not known; give all a zone, or none."
         )
     return dates

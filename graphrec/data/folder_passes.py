@@ -124,7 +124,8 @@ class FolderPasses:
             raise self._repeated(repeats, first)
         if duplicates not in ("error", "keep") and repeats:
             warnings.warn(
-                f"{repeats:,} of {self.starts[-1]:,} rows repeat an earlier pair, which counts once (duplicates={duplicates!r}).",
+                f"{repeats:,} of {self.starts[-1]:,} rows repeat an earlier pair, which counts once "
+                f"(duplicates={duplicates!r}).",
                 stacklevel=4,
             )
         for keys_by_item in self.by_item.read():
