@@ -23,6 +23,7 @@ _AS_OPTIONS = (
         r"--min-rating \1 keeps the high ones",
     ),
     (re.compile(r"missing='drop'"), "--missing drop"),
+    (re.compile(r"duplicates='(\w+)'"), r"--duplicates \1"),
 )
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 

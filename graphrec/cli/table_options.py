@@ -22,7 +22,11 @@ _COLUMNS = {
     "user": click.option("--user", metavar="COLUMN", help="Of a table: the column of users."),
     "item": click.option("--item", metavar="COLUMN", help="Of a table: the column of items."),
     "rating": click.option("--rating", metavar="COLUMN", help="Of a table: the column of ratings."),
-    "time": click.option("--time", metavar="COLUMN", help="Of a table: the column of times, whole numbers or ISO 8601."),
+    "time": click.option(
+        "--time",
+        metavar="COLUMN",
+        help="Of a table: the column of times: whole numbers, or ISO 8601, in UTC where no zone is written.",
+    ),
     "weight": click.option(
         "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
     ),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from graphrec.data.dates import dates_in_utc
 from graphrec.data.ids import IntArray, Place, at_row, encode_ids, find, id_lookup
 from graphrec.errors import InputError, unknown_name
 
@@ -275,7 +276,10 @@ def _finite(column: pd.Series[Any], name: Hashable, what: str, place: Place) -> 
 
 
 def as_times(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> npt.NDArray[np.int64]:
-    """int64 times, (n,): seconds since 1970 (UTC, rounded down) for dates, whole numbers as they are."""
+    """int64 times, (n,): seconds since 1970 (UTC, rounded down) for dates, whole numbers as they are.
+
+    Dates without a zone are taken for UTC; of texts and objects a warning says so, and those of both kinds are refused.
+    """
     _refuse_missing(column, name, place)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
@@ -317,13 +321,9 @@ def _numbers(column: pd.Series[Any], name: Hashable, what: str) -> pd.Series[Any
 
 
 def _dates(column: pd.Series[Any], numeric: Mask, name: Hashable, place: Place) -> npt.NDArray[np.int64]:
-    """Seconds of a column of dates as texts (ISO 8601, with or without a zone, UTC without) or as objects."""
-    try:
-        dates = pd.to_datetime(column.where(~numeric), utc=True, format="ISO8601", errors="coerce")
-    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        raise InputError(f"column {name!r} holds times that cannot be read: {' '.join(str(error).split())}.") from error
-    bad = dates.isna().to_numpy(bool) & ~numeric
-    _refuse(bad, column, name, "times that are neither numbers nor dates", place)
+    """Seconds of a column of dates as texts in ISO 8601 or as objects."""
+    dates = dates_in_utc(column.where(~numeric), name, place)
+    _refuse(dates.isna().to_numpy(bool) & ~numeric, column, name, "times that are neither numbers nor dates", place)
     if numeric.any():
         raise InputError(
             f"column {name!r} has dates, first {place(int((~numeric).argmax()))}, and numbers, "

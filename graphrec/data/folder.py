@@ -47,11 +47,12 @@ def read_folder(
         or the files themselves in their order. All are Parquet, or all text (.csv, .tsv, .txt; also with .gz, .bz2, .zst, .lz4)
         with a header.
     user, item, rating, time : str
-        Names of the columns, as in :meth:`Interactions.from_frame`; every file has them.
+        Names of the columns, as in :meth:`Interactions.from_frame`; every file has them. Dates without a zone are taken for
+        UTC; files with zones and files without are refused.
     sep : str
         What stands between the columns of text files.
     duplicates : str
-        What to do with repeated pairs, as in :meth:`Interactions.from_frame`.
+        What to do with repeated pairs, as in :meth:`Interactions.from_frame`; a warning says how many rows were joined.
     out : path
         A new folder, an empty one, or that of an earlier table, which is replaced in one move when the new one is complete.
     missing : {"error", "drop"}

@@ -58,8 +58,9 @@ def read_csv(
     user, item : str
         Names of the id columns.
     rating, time : str, optional
-        Names of the rating column and the time column. Times are whole numbers, or dates in ISO 8601, with or
-        without a zone (UTC without), which become seconds since 1970.
+        Names of the rating column and the time column. Times are whole numbers, or dates in ISO 8601, which
+        become seconds since 1970. Those without a zone are taken for UTC, and a warning says so; a column in which
+        some have one and some have none is refused.
     sep : str
         What stands between columns.
     duplicates : str

@@ -15,6 +15,8 @@ import pandas as pd
 from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
+from graphrec.data.dates import is_zoned
+from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
@@ -103,6 +105,7 @@ class PartReader:
         self.roles, self.missing, self.sep = roles, missing, sep
         self.dropped = self.rows = 0
         self.is_text_file = self._counts = False
+        self._gaps = Gaps()
         self._kinds: dict[str, tuple[str, Path]] = {}
 
     def read(self, paths: Sequence[Path]) -> Iterator[Batch]:
@@ -132,13 +135,15 @@ class PartReader:
             self.rows += first
         if not self.rows:
             raise InputError(f"the table is empty: {paths[0]}{' and the other files' * (len(paths) > 1)} have no row.")
+        if self._gaps and self.missing == "error":
+            raise self._gaps.refusal()
         if self.roles.weight is not None and self.dropped < self.rows and not self._counts:
             raise InputError(f"column {self.roles.weight!r} has no weight above 0: nothing would count.")
         if self.dropped == self.rows:
-            raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column.")
+            raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column ({self._gaps}).")
         if self.dropped:
-            words = f"{self.dropped:,} of {self.rows:,} rows were dropped because a value is missing."
-            warnings.warn(words, stacklevel=4)
+            words = f"{self.dropped:,} of {self.rows:,} rows were dropped because a value is missing ({self._gaps})."
+            warnings.warn(words, stacklevel=5)
 
     def _parquet(self, path: Path) -> tuple[Sequence[int], Iterator[Any]]:
         import pyarrow.parquet as parquet
@@ -183,17 +188,12 @@ class PartReader:
         gone = np.zeros(batch.num_rows, bool)
         for name in self._wanted():
             gaps = gaps_of(batch.column(name))
+            if name in ids:
+                gaps = gaps | blank_texts(batch.column(name))
+            self._gaps.add(name, gaps, place)
             gone |= gaps
-            if self.missing == "error" and gaps.any():
-                raise InputError(
-                    f"column {name!r} has a missing value {place(int(gaps.argmax()))}; missing='drop' leaves such rows out."
-                )
-        empty = np.zeros_like(gone)
-        for name in ids:
-            empty |= (blank := blank_texts(batch.column(name)))
-            if self.missing == "error" and blank.any():
-                raise InputError(f"column {name!r} has an empty text for an id {place(int(blank.argmax()))}.")
-        gone |= empty
+        if self.missing == "error" and self._gaps:  # the rest is read for its number of gaps alone
+            return
         if gone.any():
             import pyarrow as pa
 
@@ -233,7 +233,8 @@ class PartReader:
             pd.api.types.is_numeric_dtype(column.dtype) or not pd.to_numeric(column.iloc[:1], errors="coerce").isna().any()
         )
         dates = "date" in str(column.dtype) or "timestamp" in str(column.dtype) or not numeric
-        self._agree(name, "dates" if dates else "numbers", path)
+        kind = ("dates with a zone" if is_zoned(column.iloc[0]) else "dates without a zone") if dates else "numbers"
+        self._agree(name, kind, path)
         return times
 
     def _agree(self, name: str, kind: str, path: Path) -> None:

@@ -43,6 +43,8 @@ class Scorer(nn.Module):
         Whether ratings make a difference to the model itself; a loss may read them all the same.
     reads_weights : bool
         The same of weights: histories that it is given then hold them, divided by their mean over the training pairs.
+    counts_alike : str
+        What the model makes of the pairs with no regard to their weights, though its loss may read them: ``"the graph"``.
     starting_options : tuple of str
         Options of the constructor that only say where training starts. A loaded model is built without them.
     """
@@ -51,6 +53,7 @@ class Scorer(nn.Module):
     personalised: ClassVar[bool] = True
     reads_ratings: ClassVar[bool] = False
     reads_weights: ClassVar[bool] = False
+    counts_alike: ClassVar[str] = ""
     starting_options: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
 

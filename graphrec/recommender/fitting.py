@@ -95,6 +95,15 @@ def _say_unread_weights(plan: Plan, table: Interactions) -> None:
         )
 
 
+def _say_where_weights_count(plan: Plan, table: Interactions) -> None:
+    """Warn once a fit of weights that its loss reads and what the model is built on does not."""
+    if plan.kind.counts_alike and table.pair_weights is not None:
+        warnings.warn(
+            f"weights count in the loss of {plan.name}, and not in {plan.kind.counts_alike}: there every pair counts alike.",
+            stacklevel=5,
+        )
+
+
 def _check_joined(train: Interactions, valid: Interactions | None) -> None:
     """Refuse to train on two tables at once of which one has weights: all pairs would then count alike."""
     if valid is not None and (train.weights is None) != (valid.weights is None):
@@ -159,6 +168,8 @@ def train(
         _say_unread_ratings(plan, table)
     if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
         _say_unread_weights(plan, table)
+    elif speaks:
+        _say_where_weights_count(plan, table)
     if refit:
         _check_joined(table, valid)
     if group is not None:

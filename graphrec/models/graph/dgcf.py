@@ -50,6 +50,7 @@ class DGCF(Model):
     embedding : Parameter of float32, shape (n_users + n_items, dim)
     """
 
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 3e-3, "l2": 1e-3}
 
     def __init__(

@@ -69,6 +69,7 @@ class LightGCN(Model):
 
     starting_options: ClassVar[tuple[str, ...]] = ("init",)
     reads_precision: ClassVar[bool] = True
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
     @classmethod

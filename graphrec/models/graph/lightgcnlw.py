@@ -42,6 +42,7 @@ class LightGCNLW(Model):
         w, or what a softmax makes it of.
     """
 
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 5e-3, "l2": 1e-4}
 
     def __init__(

@@ -42,6 +42,7 @@ class LightGCNPP(Model):
     embedding : Parameter of float32, shape (n_users + n_items, dim)
     """
 
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
     def __init__(

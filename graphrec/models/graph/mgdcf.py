@@ -49,6 +49,7 @@ class MGDCF(Model):
         E.
     """
 
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "softmax",
         "n_negatives": 256,

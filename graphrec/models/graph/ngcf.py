@@ -76,6 +76,7 @@ class NGCF(Model):
     """
 
     reads_precision: ClassVar[bool] = True
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-3, "l2": 1e-5}
 
     def __init__(

@@ -49,6 +49,7 @@ class PinSage(Model):
     """
 
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "l2": 1e-4}
 
     def __init__(

@@ -48,6 +48,7 @@ class SimpleX(Model):
     The official code pools at most 500 of a user's items, and has attention without the user beside the two forms.
     """
 
+    counts_alike: ClassVar[str] = "the histories"
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "ccl",
         "loss_options": {"margin": 0.4, "weight": 10.0},
