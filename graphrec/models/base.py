@@ -13,6 +13,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.contributions import Explaining
@@ -230,6 +231,18 @@ class Model(Scorer, DotProduct):
         """
         return None
 
+    def sampling_graph(self) -> SamplingGraph | None:
+        """What neighbours are drawn from, if a step can be taken over some of them (the option ``fanout``); None otherwise.
+
+        :meth:`encode_sampled` goes with it. A class that defines `encode` or `auxiliary` is taken for one where it cannot,
+        unless it says so itself.
+        """
+        return None
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """As :meth:`encode`, over drawn neighbours, for the nodes of one batch: other rows are not asked for."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode_sampled()")
+
     def encode(self) -> Encoding:
         """Representations of all users and items; called once per training step."""
         raise NotImplementedError(f"{type(self).__name__} must define encode()")
@@ -367,6 +380,7 @@ class Solved(Scorer):
 _DECLARED = {
     "row_tables": {"encode", "penalty", "auxiliary"},
     "column_tables": {"encode", "score", "score_all", "score_pairs", "score_matrix", "penalty", "auxiliary"},
+    "sampling_graph": {"encode", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
 }
 
