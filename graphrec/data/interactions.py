@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, as_weights, read_columns
 from graphrec.data.hetero import hetero_data
 from graphrec.data.ids import IntArray, Place, at_row, digest, find, id_lookup, look_up, one_dimension, same_ids
 from graphrec.data.pairs import both_directions, compressed_rows, contains, distinct, in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
+from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.html_table import html_table

@@ -7,8 +7,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.report.style import COLOURS, DARK_GREY, INK, TEXT_SIZE, WIDTH, new_figure
 

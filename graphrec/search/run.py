@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from graphrec.deferred import pandas as pd
 from graphrec.recommender import load
 from graphrec.search.budget import Budget, Costs
 from graphrec.search.journal import Journal
