@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.dates import dates_in_utc
 from graphrec.data.ids import IntArray, Place, at_row, encode_ids, find, id_lookup
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 
 __all__ = [

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = [

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from graphrec.data.archives import Archive, open_archive
 from graphrec.data.delimited import Layout, Records
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
 __all__ = ["Tables", "read_movielens", "read_movielens_100k", "read_movielens_csv", "read_movielens_dat"]

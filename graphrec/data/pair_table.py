@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.ids import IntArray, digest, find, id_lookup, look_up, one_dimension, same_ids
 from graphrec.data.pairs import both_directions, compressed_rows, contains, distinct
+from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 

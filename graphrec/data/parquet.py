@@ -6,11 +6,11 @@ import os
 from collections.abc import Hashable
 from pathlib import Path
 
-import pandas as pd
-
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Unknown
-from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.interactions import Interactions
+from graphrec.data.repeats import Duplicates
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
 __all__ = ["is_parquet", "parquet_columns", "read_parquet", "require_pyarrow"]

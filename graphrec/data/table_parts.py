@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
@@ -20,6 +19,7 @@ from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
 __all__ = ["Batch", "PartReader", "Place"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import Beyond
 from graphrec.evaluation.groups import Given, by_item_group, by_user_group, group_items, group_users
@@ -87,14 +87,14 @@ def full_ranking(
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
     asked_first = dict.fromkeys([*map(str, chosen), *columns])
-    frame = pd.DataFrame({"user_id": test.user_ids[users], **{name: columns[name] for name in asked_first}})
+    table = {"user_id": test.user_ids[users], **{name: columns[name] for name in asked_first}}
     ranked = "all items, those in training as well" if rank_seen else "all items but those left out"
-    means = None if people is None else by_user_group(people, frame)
+    means = None if people is None else by_user_group(people, pd.DataFrame(table))
     if beyond is not None and people is not None and means is not None:
         for n in lengths:
             means[f"popularity_lift@{n}"] = [beyond.lift(best[at, :n], users[at]) for at in (people == g for g in means.index)]
     return Report(
-        frame,
+        table,
         Protocol.of(f"{ranked}; ties go to the lower item index", ranker.seen, test),
         n_cold,
         overall={} if beyond is None else beyond.overall(best, lengths, users),

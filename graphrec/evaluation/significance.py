@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import basis_of
-from graphrec.evaluation.comparison import Comparison
 from graphrec.evaluation.report import Report
+
+if TYPE_CHECKING:
+    from graphrec.evaluation.comparison import Comparison
 
 __all__ = ["compare"]
 
@@ -90,6 +92,8 @@ def compare(
             figures = {which: [float(run.overall[metric]) for run in runs[which]] for which in (name, baseline)}
             row = _row(name, metric, figures[name], figures[baseline], spread)
             rows.append({**row, "difference": row["mean"] - row["baseline"], "p": float("nan")})
+    from graphrec.evaluation.comparison import Comparison  # a kind of DataFrame: making the class imports pandas
+
     table = Comparison(rows)
     table["p_holm"] = _holm(table["p"].to_numpy(np.float64))
     table.attrs |= {"baseline": baseline, "models": list(runs), "n_users": len(users)}

@@ -17,12 +17,12 @@ from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
 from graphrec.models.parts.whole_rows import whole_rows_of
-from graphrec.models.scoring import Tables, as_evaluated
+from graphrec.models.scoring import Sums, Tables, as_evaluated
 from graphrec.ranking.asked import FloatArray, IndexArray, IntArray, Known, Lists, New, Wanted
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
-from graphrec.threads import run_alone
+from graphrec.threads import even_bounds, run_alone, run_ranges, thread_count
 
 __all__ = ["Ranker", "Ranks"]
 
@@ -178,11 +178,24 @@ class Ranker:
 
     def _fill(self, lists: Wanted, budget: int, blocks: Blocks | None) -> None:
         n, whole = len(lists.rows), self._scoring.whole_rows
-        if self.on_host:
+        sums = lists.people.sums() if self.on_host and lists.items is None else None
+        if sums is not None:
+            self._fill_from_sums(lists, *sums)
+        elif self.on_host:
             width = self.n_items if lists.items is None or whole else len(lists.items)
             self._fill_on_host(lists, blocks or plan_blocks(n, width, whole, budget))
         else:
             self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
+
+    def _fill_from_sums(self, lists: Wanted, sums: Sums, users: IndexArray) -> None:
+        from graphrec.ranking.sum_kernels import best_of_sums
+
+        out = lists.best, lists.scores, lists.bad
+
+        def some(lo: int, hi: int) -> None:
+            best_of_sums(lo, hi, users, sums, self._everything, *lists.left_out, lists.rows, *out)
+
+        run_ranges(some, even_bounds(len(users), 32 * thread_count()))
 
     def _fill_on_host(self, lists: Wanted, blocks: Blocks) -> None:
         from graphrec.ranking.kernels import scan

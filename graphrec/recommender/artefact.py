@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from graphrec._version import __version__
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.models.base import Scorer
 from graphrec.recommender.folder_lock import locked

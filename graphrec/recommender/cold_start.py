@@ -23,14 +23,14 @@ class Whom(NamedTuple):
     Attributes
     ----------
     ids : ndarray, shape (n,)
-    index : ndarray of int32, shape (n,)
-        -1 for an unknown id.
+    positions : ndarray of int32, shape (n,)
+        In the table; -1 for an unknown id.
     without : ndarray of int64
         Places of those of whom nothing is known.
     """
 
     ids: npt.NDArray[Any]
-    index: npt.NDArray[np.int32]
+    positions: npt.NDArray[np.int32]
     without: npt.NDArray[np.int64]
 
 
@@ -76,7 +76,7 @@ def best_items(state: State, ranker: Ranker, asked: Whom, k: int, items: npt.NDA
     items : ndarray of int64, optional
         Indices to choose from, ascending; all unless given.
     """
-    index, without = asked.index, asked.without
+    index, without = asked.positions, asked.without
     warm = np.delete(np.arange(len(index)), without)
     best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
     best[warm], scores[warm] = ranker.top_k(index[warm], k, items)

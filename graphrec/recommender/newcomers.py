@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError, about
 from graphrec.losses import RATING_ERRORS

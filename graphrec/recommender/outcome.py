@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.models import Scorer
 from graphrec.ranking.ranker import Ranker

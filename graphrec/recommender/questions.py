@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.full_ranking import check_k
 from graphrec.recommender import explaining, newcomers
@@ -94,8 +94,8 @@ class Questions(Outcome):
         row, column = np.nonzero(best >= 0)
         reasons = {}
         if explain:
-            pairs = [(int(u), int(i)) for u, i in zip(asked.index[row], best[row, column], strict=True)]
-            nobody = frozenset(int(u) for u in asked.index[asked.without])
+            pairs = [(int(u), int(i)) for u, i in zip(asked.positions[row], best[row, column], strict=True)]
+            nobody = frozenset(int(u) for u in asked.positions[asked.without])
             reasons = explaining.strongest(ranker, explaining.as_read(state), pairs, int(explain), nobody)
         return pd.DataFrame(
             {

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import pandas as pd
 import torch
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.devices import resolve_device
 from graphrec.distributed.group import joined
 from graphrec.errors import InputError, check_flag, check_path, unknown_name

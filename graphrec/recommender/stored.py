@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from graphrec.data.features import Features
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, check_path
 from graphrec.models import Scorer
 from graphrec.recommender import artefact

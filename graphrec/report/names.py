@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 from graphrec.report.told import Told
 

@@ -8,9 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.groups import by_user_group, group_users
 from graphrec.evaluation.report import Report

@@ -7,9 +7,9 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.report.style import COLOURS, DARK_GREY, INK, TEXT_SIZE, WIDTH, new_figure
 from graphrec.report.told import Told
@@ -108,7 +108,7 @@ def plot_paths(
     score, sign = float(why["contribution"].sum()), np.sign(parts["value"])
     _draw(axes, parts.assign(start=0, end=0).groupby(["start", "own", "over", "end", sign], sort=False)["value"].sum(), columns)
     axes.set_title(f"Why {called(item)} for user {user!s}", loc="left", fontsize=TEXT_SIZE + 1, color=INK, parse_math=False)
-    told = [f"{row.contribution:+.3g} {row.kind}" for row in rest.itertuples() if abs(row.contribution) > 1e-9]
+    told = [f"{by:+.3g} {kind}" for kind, by in zip(rest["kind"], rest["contribution"], strict=True) if abs(by) > 1e-9]
     told = [f"score {score:.3g} = {about['contribution'].sum():.3g} on these ways", *told]
     axes.text(0, -0.1, " ".join(told), fontsize=TEXT_SIZE - 1, color=DARK_GREY, va="top", parse_math=False)
     return figure

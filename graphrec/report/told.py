@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-import pandas as pd
-
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 
 __all__ = ["Told"]
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = ["Journal"]

@@ -93,7 +93,9 @@ def sampling_graph(model: Model, options: FitOptions) -> tuple[SamplingGraph, li
         )
     counts = [fanout] * graph.hops if isinstance(fanout, int) else list(fanout)
     if len(counts) != graph.hops:
-        raise InputError(f"fanout={fanout} is for {len(counts)} hops, and {name} makes {graph.hops}: give one number a hop, or one.")
+        raise InputError(
+            f"fanout={fanout} is for {len(counts)} hops, and {name} makes {graph.hops}: give one number a hop, or one."
+        )
     if options.precision is not None:
         raise InputError(f"precision={options.precision!r} is about whole hops over the graph, and fanout={fanout} makes none.")
     return graph, counts

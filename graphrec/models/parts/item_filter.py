@@ -18,7 +18,7 @@ from graphrec.models.base import Solved
 from graphrec.models.contributions import Contributions, Explaining, together
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.whole_rows import WholeRows
-from graphrec.models.scoring import Likeness, MadeOnce, Scoring, as_evaluated
+from graphrec.models.scoring import Likeness, MadeOnce, Scoring, Sums, as_evaluated
 
 __all__ = ["ItemFilter"]
 
@@ -71,6 +71,13 @@ class ItemFilter(Solved):
         Tensor of float32, shape (b, n_items)
         """
         raise NotImplementedError(f"{type(self).__name__} must define filter()")
+
+    def sums(self, histories: SparseRows) -> Sums | None:
+        """The scores for a table of histories as sums of rows of a sparse matrix on the host; None if they are no such sums.
+
+        A ranking then makes a row of scores at a time, which stays in the cache while it is looked through.
+        """
+        return None
 
     def said(self, items: Tensor, item: int) -> Tensor:
         """What each of some items (b,) says for one item, shape (b,): entries of a column of B."""
@@ -181,3 +188,7 @@ class _Signals(WholeRows):
     def people(self, histories: sparse.csr_matrix) -> Tensor:
         """Signals (b, n_items) of people who were not there in training."""
         return self.model.fold_in(histories)
+
+    def sums(self, histories: sparse.csr_matrix | None) -> Sums | None:
+        """The scores of users, or of people who were not there in training, as sums of rows of a sparse matrix."""
+        return self.model.sums(self.model.histories if histories is None else self.model.pattern(histories))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.scoring import Sums
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["ItemSimilarity"]
@@ -65,14 +67,29 @@ class ItemSimilarity(ItemFilter):
         from graphrec.models.parts import cooccurrence_kernels as kernels
 
         # On the CPU, cpu() does nothing; on a device without compressed rows it makes this right rather than fast.
-        rows = torch.arange(histories.shape[0]) if index is None else index.cpu()
-        weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
-        users = (rows.numpy(), histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights)
-        similar = (self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy())
-        out = self._buffer(len(rows))
+        rows = (torch.arange(histories.shape[0]) if index is None else index.cpu()).numpy()
+        out, sums = self._buffer(len(rows)), self._as_sums(histories)
         target, bounds = out.numpy(), even_bounds(len(rows), 8 * thread_count())
-        run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, *users, *similar, target), bounds)
+        run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, rows, sums, target), bounds)
         return out.to(self.values.device)
+
+    def sums(self, histories: SparseRows) -> Sums | None:
+        """Scores as sums of rows of S; see :meth:`ItemFilter.sums`.
+
+        A class that defines `filter` is taken for one where they are not, unless it says so itself.
+        """
+        self._require_solution()
+        return self._as_sums(histories) if self.values.device.type == "cpu" else None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "filter" in vars(cls) and "sums" not in vars(cls):
+            cls.sums = ItemFilter.sums  # type: ignore[method-assign]
+
+    def _as_sums(self, histories: SparseRows) -> Sums:
+        weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
+        users = histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights
+        return Sums(*users, self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy())
 
     def _columns(self) -> npt.NDArray[np.integer]:
         """The indices for the kernel, which waits for memory: in 16 bits where they fit, a quarter of what it reads less."""
