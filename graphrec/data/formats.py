@@ -18,8 +18,9 @@ from graphrec.data.cache import load_arrays, store_arrays
 from graphrec.data.columns import Missing, Roles, Unknown
 from graphrec.data.delimited_table import read_table
 from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
-from graphrec.data.interactions import Duplicates, Interactions, id_spaces
+from graphrec.data.interactions import Interactions, id_spaces
 from graphrec.data.parts import Overlap, Split
+from graphrec.data.repeats import Duplicates
 from graphrec.errors import InputError, about
 
 __all__ = ["read_csv", "read_lightgcn", "write_lightgcn"]

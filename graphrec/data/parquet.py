@@ -10,7 +10,8 @@ import pandas as pd
 
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Unknown
-from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.interactions import Interactions
+from graphrec.data.repeats import Duplicates
 from graphrec.errors import InputError, about
 
 __all__ = ["is_parquet", "parquet_columns", "read_parquet", "require_pyarrow"]
