@@ -17,6 +17,8 @@ from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.html_table import html_table
 
+__all__ = ["Interactions", "id_spaces"]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interactions(Selecting):

@@ -23,14 +23,14 @@ class Whom(NamedTuple):
     Attributes
     ----------
     ids : ndarray, shape (n,)
-    positions : ndarray of int32, shape (n,)
-        In the table; -1 for an unknown id.
+    rows : ndarray of int32, shape (n,)
+        Indices; -1 for an unknown id.
     without : ndarray of int64
         Places of those of whom nothing is known.
     """
 
     ids: npt.NDArray[Any]
-    positions: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int32]
     without: npt.NDArray[np.int64]
 
 
@@ -76,14 +76,14 @@ def best_items(state: State, ranker: Ranker, asked: Whom, k: int, items: npt.NDA
     items : ndarray of int64, optional
         Indices to choose from, ascending; all unless given.
     """
-    index, without = asked.positions, asked.without
-    warm = np.delete(np.arange(len(index)), without)
-    best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
-    best[warm], scores[warm] = ranker.top_k(index[warm], k, items)
+    rows, without = asked.rows, asked.without
+    warm = np.delete(np.arange(len(rows)), without)
+    best, scores = np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
+    best[warm], scores[warm] = ranker.top_k(rows[warm], k, items)
     if len(without):
         popular = state.popularity.leaving_out(ranker.seen)
-        known, unknown = without[index[without] >= 0], without[index[without] < 0]
-        best[known], scores[known] = popular.top_k(index[known], k, items)
+        known, unknown = without[rows[without] >= 0], without[rows[without] < 0]
+        best[known], scores[known] = popular.top_k(rows[known], k, items)
         if len(unknown):  # nobody of them has seen anything: one list for all
             best[unknown], scores[unknown] = popular.leaving_out(None).top_k(np.zeros(1, np.int64), k, items)
     return best, scores

@@ -94,8 +94,8 @@ class Questions(Outcome):
         row, column = np.nonzero(best >= 0)
         reasons = {}
         if explain:
-            pairs = [(int(u), int(i)) for u, i in zip(asked.positions[row], best[row, column], strict=True)]
-            nobody = frozenset(int(u) for u in asked.positions[asked.without])
+            pairs = [(int(u), int(i)) for u, i in zip(asked.rows[row], best[row, column], strict=True)]
+            nobody = frozenset(int(u) for u in asked.rows[asked.without])
             reasons = explaining.strongest(ranker, explaining.as_read(state), pairs, int(explain), nobody)
         return pd.DataFrame(
             {

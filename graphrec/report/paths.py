@@ -108,7 +108,8 @@ def plot_paths(
     score, sign = float(why["contribution"].sum()), np.sign(parts["value"])
     _draw(axes, parts.assign(start=0, end=0).groupby(["start", "own", "over", "end", sign], sort=False)["value"].sum(), columns)
     axes.set_title(f"Why {called(item)} for user {user!s}", loc="left", fontsize=TEXT_SIZE + 1, color=INK, parse_math=False)
-    told = [f"{by:+.3g} {kind}" for kind, by in zip(rest["kind"], rest["contribution"], strict=True) if abs(by) > 1e-9]
+    parted = zip(rest["contribution"], rest["kind"], strict=True)
+    told = [f"{value:+.3g} {kind}" for value, kind in parted if abs(value) > 1e-9]
     told = [f"score {score:.3g} = {about['contribution'].sum():.3g} on these ways", *told]
     axes.text(0, -0.1, " ".join(told), fontsize=TEXT_SIZE - 1, color=DARK_GREY, va="top", parse_math=False)
     return figure
