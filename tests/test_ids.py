@@ -207,5 +207,5 @@ def test_an_unknown_text_gets_a_hint_at_how_it_is_spelt(asked, hint, more):
 
 
 def test_integers_get_no_hint():
-    with pytest.raises(InputError, match="fitted on.$"):
+    with pytest.raises(InputError, match=r"fitted on\.$"):
         gr.Interactions.from_indices([0, 10], [0, 1]).compact().user_index([11])
