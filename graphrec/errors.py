@@ -30,6 +30,13 @@ _ELSEWHERE = {
     "random_state": "seed",
     "early_stopping": "patience",
     "verbose": "progress",
+    "k": "folds",
+    "n_folds": "folds",
+    "n_splits": "folds",
+    "test_size": "test",
+    "test_ratio": "test",
+    "valid_size": "valid",
+    "val": "valid",
 }
 
 

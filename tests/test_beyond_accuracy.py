@@ -192,6 +192,11 @@ def test_compare_tests_what_a_user_has_and_only_lists_the_rest(split, fitted):
         ({"user_groups": {"0": "a"}}, "no group for 3 of 3 users, first user 0"),
         ({"item_groups": pd.Series(list("abcdefg"), index=[0, 1, 2, 3, 4, 5, 5])}, "item 5 more than once"),
         ({"item_groups": 3}, "got int"),
+        ({"user_groups": {0: 1, 2: "1", 3: 2, 4: 2}}, "user_groups has the names 1 and '1', which are told as one"),
+        ({"user_groups": {0: 1, 2: True, 3: 2, 4: 2}}, "names 1 and True"),
+        ({"user_groups": {0: 1, 2: 1.0, 3: 2, 4: 2}}, r"names 1 and 1\.0"),
+        ({"metrics": ["novelty@5"]}, r"'novelty@5' measures lists .* beyond=True"),
+        ({"metrics": ["gini"]}, r"'gini' measures lists .* beyond=True"),
         ({"beyond": True, "metrics": ["auc"], "k": 7}, "between 1 and"),
     ],
 )

@@ -106,6 +106,13 @@ def test_every_column_at_fault_is_named_at_once():
     frame = pd.DataFrame({"user_id": [1.5, 2], "item_id": [None, "a"], "rating": ["x", 1], "time": [1, 1e30]})
     with pytest.raises(InputError, match=r"4 columns are at fault: .*'user_id'.*'item_id'.*'rating'.*'time'"):
         gr.Interactions.from_frame(frame, rating="rating", time="time")
+    gaps = pd.DataFrame({"user_id": ["a", None], "item_id": [None, "b"], "rating": [1, None]})
+    with pytest.raises(InputError) as error:
+        gr.Interactions.from_frame(gaps, rating="rating")
+    assert str(error.value) == (
+        "3 columns are at fault: column 'user_id' has 1 missing values, first at row 1; column 'item_id' has 1 missing values, "
+        "first at row 0; column 'rating' has 1 missing values, first at row 1; missing='drop' leaves such rows out."
+    )
     with pytest.raises(InputError, match="columns 'who', 'when' are not in the table"):
         gr.Interactions.from_frame(frame, user="who", time="when")
     with pytest.raises(InputError, match="'a' is in the table more than once"):

@@ -23,6 +23,8 @@ _AS_OPTIONS = (
         r"--min-rating \1 keeps the high ones",
     ),
     (re.compile(r"missing='drop'"), "--missing drop"),
+    (re.compile(r"\bencoding='([\w-]+)'"), r"--encoding \1"),
+    (re.compile(r"\bsep=('[^']+')"), r"--sep \1"),
     (re.compile(r"duplicates='(\w+)'"), r"--duplicates \1"),
 )
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT

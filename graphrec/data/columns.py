@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -35,6 +35,7 @@ IdArray: TypeAlias = npt.NDArray[Any]
 _MAX_INDEX = np.iinfo(np.int32).max
 _MAX_RATING = float(np.finfo(np.float32).max)
 _LONG = 400  # characters of a list of columns that a message shows
+_MISSING = "; missing='drop' leaves such rows out."
 _EXACT = 1 << 53  # whole numbers up to here are exact in float64
 
 
@@ -113,12 +114,21 @@ def read_columns(
     items = told(_ids, roles.item, "item", ids[1], missing, unknown)
     ratings, times, weights = told(as_ratings, roles.rating), told(as_times, roles.time), told(as_weights, roles.weight)
     if len(faults) > 1:
-        raise InputError(f"{len(faults)} columns are at fault: " + "; ".join(str(fault).rstrip(".") for fault in faults) + ".")
+        raise InputError(f"{len(faults)} columns are at fault: {_joined(map(str, faults))}")
     if faults:
         raise faults[0]
     table = Columns(users[0], items[0], users[1], items[1], ratings, times, weights, place)
     known = (table.users >= 0) & (table.items >= 0)
     return table if known.all() else _drop_unknown(table, known)
+
+
+def _joined(faults: Iterable[str]) -> str:
+    """Several messages as one; what mends all of them is said at the end of the last that it mends."""
+    told, found = "", list(faults)
+    last = max((n for n, fault in enumerate(found) if fault.endswith(_MISSING)), default=-1)
+    for n, fault in enumerate(found):
+        told += ("; " if n else "") + (fault.removesuffix(_MISSING) if n != last else fault).rstrip(".")
+    return f"{told}."
 
 
 def _check_roles(frame: pd.DataFrame, roles: Roles) -> None:
@@ -199,8 +209,7 @@ def _refuse_missing(column: pd.Series[Any], name: Hashable, place: Place) -> Non
     missing = column.isna().to_numpy(bool)
     if missing.any():
         raise InputError(
-            f"column {name!r} has {missing.sum():,} missing values, first {place(int(missing.argmax()))}; "
-            "missing='drop' leaves such rows out."
+            f"column {name!r} has {missing.sum():,} missing values, first {place(int(missing.argmax()))}{_MISSING}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import io
 import warnings
@@ -187,6 +188,8 @@ def _text(path: Path, layout: Layout, options: Mapping[str, Any]) -> bytes | Non
             return layout.head(iter(lines)).encode("utf-8", "surrogatepass")
         content: bytes = stream.read()
     if str(encoding).lower() in _UTF8:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError("it begins as a text in UTF-16 does; encoding='utf-16' reads it.")
         return content
     return content.decode(encoding, errors).encode("utf-8", "surrogatepass")
 

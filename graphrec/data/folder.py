@@ -32,6 +32,7 @@ def read_folder(
     out: PathLike,
     missing: Missing = "error",
     weight: str | None = None,
+    encoding: str = "utf-8",
 ) -> MappedInteractions:
     """Read files with one row per interaction as one table whose arrays stay on disk.
 
@@ -59,6 +60,8 @@ def read_folder(
         What to do with rows in which one of the named columns has no value; a warning says how many were dropped.
     weight : str, optional
         Name of the column that says how much each row counts; see :class:`Interactions`.
+    encoding : str
+        Of text files.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def read_folder(
         raise unknown_name("policy for missing=", missing, ("error", "drop"))
     if user == item:
         raise InputError(f"user and item are one and the same column, {user!r}.")
-    reader, paths = PartReader(Roles(user, item, rating, time, weight), missing, sep), find_parts(path)
+    reader, paths = PartReader(Roles(user, item, rating, time, weight), missing, sep, encoding), find_parts(path)
     with Staging(Path(out)) as staging:
         FolderPasses(staging, reader).run(paths, duplicates)
     return open_table(out)

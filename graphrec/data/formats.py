@@ -97,6 +97,12 @@ def read_csv(
         frame, place = read_table(name, roles, id_spaces(ids), {"sep": sep, **options})
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not a text in UTF-8; encoding='cp1252' reads what Windows writes."
+            if str(error.encoding).replace("-", "") == "utf8"
+            else f"{name} cannot be read: {one_line(error)}."
+        ) from error
     except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
     more: dict[str, Any] = {"missing": missing, "ids": ids, "unknown": unknown, "place": place, "weight": weight}

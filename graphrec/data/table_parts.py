@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
+from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
 from graphrec.data.dates import is_zoned
@@ -19,6 +19,7 @@ from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
+from graphrec.data.separators import other_separator
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
@@ -26,13 +27,6 @@ __all__ = ["Batch", "PartReader", "Place"]
 
 _ROWS = 1 << 19
 _TEXT_BLOCK = 16 << 20  # bytes of a text file
-# fmt: off
-_NO_VALUE = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
-    "NaN", "None", "n/a", "nan", "null",
-]
-# fmt: on
-"""What pandas, and so ``read_csv``, takes for no value."""
 
 
 class Place:
@@ -93,6 +87,8 @@ class PartReader:
     missing : {"error", "drop"}
     sep : str
         Between the columns of text files.
+    encoding : str
+        Of text files.
 
     Attributes
     ----------
@@ -100,9 +96,9 @@ class PartReader:
         How many rows were left out, and how many there were.
     """
 
-    def __init__(self, roles: Roles, missing: Missing, sep: str) -> None:
+    def __init__(self, roles: Roles, missing: Missing, sep: str, encoding: str = "utf-8") -> None:
         require_pyarrow("read_folder needs")
-        self.roles, self.missing, self.sep = roles, missing, sep
+        self.roles, self.missing, self.sep, self.encoding = roles, missing, sep, encoding
         self.dropped = self.rows = 0
         self.is_text_file = self._counts = False
         self._gaps = Gaps()
@@ -128,9 +124,11 @@ class PartReader:
                     if batch.num_rows:
                         yield from self._checked(decoded(batch), path, first, groups)
                     first += batch.num_rows
-            except (pa.ArrowException, OSError, ValueError) as error:
+            except (pa.ArrowException, OSError, ValueError, LookupError) as error:
                 if isinstance(error, InputError):
                     raise
+                if "invalid UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
+                    raise InputError(f"{path} is not a text in UTF-8; encoding='cp1252' reads what Windows writes.") from error
                 raise InputError(f"{path} cannot be read: {one_line(error)}.") from error
             self.rows += first
         if not self.rows:
@@ -158,16 +156,21 @@ class PartReader:
         import pyarrow as pa
         import pyarrow.csv as csv
 
+        if (other := other_separator(path, self.sep, self.encoding)) is not None:
+            raise InputError(
+                f"{path}: its first line has no {self.sep!r}, but {other!r}: sep={other!r} says what separates columns."
+            )
         parse = csv.ParseOptions(delimiter=self.sep, newlines_in_values=True)
-        with csv.open_csv(path, parse_options=parse) as begin:
+        read = csv.ReadOptions(block_size=_TEXT_BLOCK, encoding=self.encoding)
+        with csv.open_csv(path, csv.ReadOptions(encoding=self.encoding), parse) as begin:
             self._require(begin.schema.names, path)
         convert = csv.ConvertOptions(
             column_types=dict.fromkeys(self._wanted(), pa.string()),  # pandas and this library say what they are
             include_columns=self._wanted(),
-            null_values=_NO_VALUE,
+            null_values=NO_VALUE,
             strings_can_be_null=True,
         )
-        return (), csv.open_csv(path, csv.ReadOptions(block_size=_TEXT_BLOCK), parse, convert)
+        return (), csv.open_csv(path, read, parse, convert)
 
     def _wanted(self) -> list[str]:
         return list(dict.fromkeys(str(name) for name in self.roles.names()))

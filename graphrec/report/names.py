@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.side_table import read_side_table
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 from graphrec.report.told import Told
@@ -99,14 +100,7 @@ def read_items(path: Path) -> pd.DataFrame:
     InputError
         The file is missing or no table.
     """
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t" if path.suffix.lower() == ".tsv" else ",")
-    except FileNotFoundError:
-        raise InputError(f"--items {path} does not exist.") from None
-    except (ValueError, ImportError, OSError) as error:
-        raise InputError(f"--items {path} is no table of items: {' '.join(str(error).split())[:200]}.") from None
+    return read_side_table(path, "--items")
 
 
 def is_whole(text: str) -> bool:
