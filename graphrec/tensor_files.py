@@ -54,7 +54,7 @@ def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> list[bytes |
             raise InputError(f"{name} is of {tensor.dtype}, which is not written to files.")
         end = at + tensor.numel() * tensor.element_size()
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, end]}
-        bodies.append(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        bodies.append(tensor.reshape(-1).view(torch.uint8).numpy().data)
         at = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -133,9 +133,8 @@ def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tenso
 def _bytes_of(path: Path) -> memoryview:
     """A file as memory that tensors can lie in."""
     with path.open("rb") as file:
-        whole = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
-        filled = file.readinto(memoryview(whole))
-        return memoryview(whole)[:filled]
+        whole = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data
+        return whole[: file.readinto(whole)]
 
 
 def _tensor(data: memoryview, dtype: str, shape: list[int], data_offsets: list[int]) -> Tensor:
