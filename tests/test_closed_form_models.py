@@ -412,3 +412,29 @@ def test_graph_filters_on_gowalla_reach_their_papers_figures(gowalla):
     assert figures(GFCF(gowalla[0]), *gowalla) == pytest.approx([0.1849, 0.1518], abs=1e-4)
     # The paper prints .1835; the values of α and s in its authors' code give this.
     assert figures(TurboCF(gowalla[0]), *gowalla) == pytest.approx([0.1830, 0.1513], abs=1e-4)
+
+
+@pytest.mark.parametrize("lapack", [2**31, 0])
+def test_ease_in_single_precision_ranks_movielens_as_in_double(movielens, monkeypatch, lapack):
+    from graphrec.models.parts import symmetric_inverse
+
+    monkeypatch.setattr(symmetric_inverse, "_LAPACK", lapack)
+    table = gr.split.random(movielens.interactions.binarize(), test=0.2, seed=0).train
+    r = table.to_csr("ones").toarray().astype(np.float64)
+    p = np.linalg.inv(r.T @ r + 500 * np.eye(table.n_items))
+    b = -p / np.diag(p)
+    np.fill_diagonal(b, 0)
+    want = r @ b
+    model = EASE(table)
+    model.solve()
+    assert model.weights.dtype == torch.float32
+    ranker = Ranker(model, table)
+    got = ranker.pairs(np.arange(100), np.tile(np.arange(table.n_items), (100, 1)))
+    assert np.abs(got - want[:100]).max() < 1e-4 * np.abs(want).max()
+    want[r > 0] = -np.inf
+    lists, scores = ranker.top_k(np.arange(table.n_users), 20)
+    best = np.argsort(-want, axis=1, kind="stable")[:, :20]
+    assert np.allclose(scores, np.take_along_axis(want, best, 1), rtol=1e-4)
+    level = np.isclose(np.take_along_axis(want, lists, 1), np.take_along_axis(want, best, 1), rtol=1e-5)
+    assert ((lists == best) | level).all()
+    assert (lists == best).mean() > 0.999

@@ -28,7 +28,7 @@ class Run:
     facts : Facts
     budget : Budget
     memory : float
-        Bytes that a candidate may take.
+        Bytes that a candidate may take; with those that are kept, twice as many.
     journal : Journal
     folder : Path
         For the candidates that may be blended.
@@ -58,6 +58,12 @@ class Run:
         need = entry.bytes(self.facts, trial.hyper)
         if need > self.memory:
             return f"would take about {need / 2**30:.1f} GiB of memory; {self.memory / 2**30:.1f} GiB are allowed"
+        held = sum(trial.bytes for _, trial in self.kept)
+        if need + held > 2 * self.memory:
+            return (
+                f"would take about {need / 2**30:.1f} GiB of memory beside {held / 2**30:.1f} GiB of the best so far; "
+                f"{2 * self.memory / 2**30:.1f} GiB are allowed for all"
+            )
         expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve
         if not self.kept and expected < self.budget.left:  # something must come of it

@@ -59,7 +59,8 @@ def search(
         ``"90s"``, ``"10min"``, ``"1h"`` or seconds: of all runs of this search together. What cannot be expected to fit in is
         not begun, and time for blend and refit is set aside.
     memory : str or float, optional
-        ``"8GB"`` or bytes that a candidate may take; half of what is free unless given.
+        ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
+        free unless given.
     out : path, optional
         Folder for the result (a run that :func:`graphrec.load` reads), ``journal.jsonl``, ``table.csv`` and ``search.png``.
     seed : int

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphrec.data.interactions import Interactions
+from graphrec.models import EASE
 
 __all__ = ["SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
 
@@ -57,7 +58,10 @@ def _by_factors(facts: Facts, hyper: Mapping[str, Any]) -> float:
     return _by_pairs(facts, hyper) + 4e-9 * facts.pairs * span + 2e-10 * (facts.users + facts.items) * span**2
 
 
-def _inverse(facts: Facts, _: Mapping[str, Any]) -> float:
+def _ridge(facts: Facts, hyper: Mapping[str, Any]) -> float:
+    """EASE: one inversion, or a small regression for each item."""
+    if "neighbours" in hyper:
+        return _by_items(facts, hyper)
     return 2.5e-11 * facts.items**3 + 1e-8 * facts.squares
 
 
@@ -71,8 +75,8 @@ def _sparse(facts: Facts, _: Mapping[str, Any]) -> float:
     return 24.0 * min(facts.squares, float(facts.items) ** 2)
 
 
-def _dense(facts: Facts, _: Mapping[str, Any]) -> float:
-    return 8.0 * facts.items**2 + _sparse(facts, _) / 2
+def _ridge_bytes(facts: Facts, hyper: Mapping[str, Any]) -> float:
+    return _sparse(facts, hyper) if "neighbours" in hyper else float(EASE.dense_bytes(facts.items))
 
 
 def _tables(facts: Facts, hyper: Mapping[str, Any]) -> float:
@@ -147,6 +151,19 @@ def _ranks(*wanted: int, **others: Any) -> Callable[[Facts], list[dict[str, Any]
     return lambda facts: [{"rank": facts.rank(rank), **others} for rank in wanted]
 
 
+def _ridges(*strengths: float) -> Callable[[Facts], list[dict[str, Any]]]:
+    """EASE with several l2: in full where that is quick, and of a large catalogue over neighbours first."""
+
+    def settings(facts: Facts) -> list[dict[str, Any]]:
+        need = 4 * facts.items**2
+        if need <= _QUICK:
+            return [{"l2": l2} for l2 in strengths]
+        return [*({"l2": l2, "neighbours": 200} for l2 in strengths), *({"l2": l2, "budget": need} for l2 in strengths)]
+
+    return settings
+
+
+_QUICK = 1 << 30  # bytes of a dense matrix: 16,000 items
 # Numbers that are moved up and down around a model's best settings, where time is left.
 VARY: dict[str, Sequence[str]] = {
     "rp3beta": ("alpha", "beta"),
@@ -169,13 +186,7 @@ SOLVED = [
     Entry(
         "itemknn", [{}, {"neighbours": 50, "shrink": 10.0}, {"neighbours": 500, "shrink": 100.0}], "Dacrema 2021: its ranges"
     ),
-    Entry(
-        "ease",
-        [{"l2": x} for x in (500.0, 100.0, 2000.0)],
-        "Steck 2019: 200 to 1,000, and beyond",
-        seconds=_inverse,
-        bytes=_dense,
-    ),
+    Entry("ease", _ridges(500.0, 100.0, 2000.0), "Steck 2019: 200 to 1,000, and beyond", seconds=_ridge, bytes=_ridge_bytes),
     Entry("gfcf", _ranks(256, 64), "Shen 2021: 256 factors; fewer for small tables", seconds=_by_factors),
     Entry("turbocf", [{}, {"alpha": 0.5, "power": 1.0}, {"alpha": 0.5, "power": 1.4}], "Park 2024: by data set"),
     Entry("userknn", [{}, {"neighbours": 50}, {"neighbours": 500}], "Dacrema 2021: its ranges"),
@@ -198,7 +209,7 @@ SOLVED = [
     Entry("puresvd", _ranks(64, 256, 16), "Cremonesi 2010: 50 to 300, fewer for small tables", seconds=_by_factors),
     Entry("slim", [{}, {"l1": 1.0, "l2": 10.0}], "Ning 2011: penalties over two orders of magnitude", seconds=_by_items),
     Entry("rp3beta", [{"alpha": 0.7, "beta": 0.5}, {"alpha": 1.0, "beta": 0.3}], "between the first ones"),
-    Entry("ease", [{"l2": x} for x in (200.0, 1000.0)], "Steck 2019, between the first ones", seconds=_inverse, bytes=_dense),
+    Entry("ease", _ridges(200.0, 1000.0), "Steck 2019, between the first ones", seconds=_ridge, bytes=_ridge_bytes),
 ]
 
 _BPR = {"loss": "bpr", "lr": 5e-3, "batch_size": 2048}

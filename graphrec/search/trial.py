@@ -141,6 +141,12 @@ class Trial:
         """For a table."""
         return " ".join(f"{name}={value}" for name, value in {**self.hyper, **self.fit}.items())
 
+    @property
+    def bytes(self) -> int:
+        """What its weights hold."""
+        held = {} if self.recommender is None else self.recommender.model.state_dict()
+        return sum(tensor.numel() * tensor.element_size() for tensor in held.values())
+
     def made(self) -> Recommender:
         """A recommender that is not fitted."""
         return Recommender(self.model, **self.hyper) if self.model in MODELS else preset(self.model, **self.hyper)

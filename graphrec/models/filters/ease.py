@@ -65,8 +65,8 @@ class EASE(ItemSimilarity):
         need = 4 * self.n_items**2
         if rank is None and neighbours is None and need > budget:
             raise InputError(
-                f"EASE needs a dense matrix of {self.n_items:,} × {self.n_items:,} items, {need / 2**30:.1f} GiB; the budget is "
-                f"{budget / 2**30:.1f} GiB. Raise it, or give neighbours (200, say) or a rank (512) for an approximation."
+                f"EASE needs a dense matrix of {self.n_items:,} × {self.n_items:,} items, {need / 2**30:.1f} GiB; the budget "
+                f"is {budget / 2**30:.1f} GiB. Raise it, or give neighbours (200, say) or a rank (512) for an approximation."
             )
         self.l2 = l2
         self.neighbours = neighbours
