@@ -21,6 +21,7 @@ from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
+from graphrec.models.factors import OwnedRows
 from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.fold_in import linear_guess
 from graphrec.models.parts.graph_encoding import GraphEncoding
@@ -114,6 +115,10 @@ class NGCF(Model):
         self._adjacency = self._adjacency.to(self.embedding.device)
         adjacency = self._adjacency.stored_as(self.hop_storage) if self.training else self._adjacency
         return GraphEncoding(_Layers(self, self.graph_dropout(adjacency)), self.n_users, self.n_items)
+
+    def owned_rows(self) -> OwnedRows:
+        """The embedding; the transformations are everybody's."""
+        return OwnedRows(nodes=(self.embedding,))
 
     def folding(self) -> People:
         """One inductive pass: a new person listens to the given items' layers, and is transformed as any node.
