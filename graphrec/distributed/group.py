@@ -41,12 +41,14 @@ class Group:
     rank, size : int
         This process, from 0, and how many there are. Process 0 writes.
     messages, numbers : int
-        How many sums were asked for, and of how many numbers in all: what the steps of a training have sent.
+        How many sums were asked for, and of how many numbers in all: what the steps of a training by columns have sent.
+    bytes : int
+        What this process has sent to others in messages between their tensors, as the formulas of these messages say.
     """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self.messages = self.numbers = 0
+        self.messages = self.numbers = self.bytes = 0
         self._waiting = dist.new_group(backend="gloo", timeout=_LONG)
         self._at_the_start = True
 
@@ -99,10 +101,35 @@ class Group:
         """Add a contiguous tensor up over all processes, in place."""
         self.messages, self.numbers = self.messages + 1, self.numbers + numbers.numel()
         if self.size > 1:
+            self.bytes += 2 * (self.size - 1) * numbers.nbytes // self.size  # in a ring
             with _answered():
-                dist.all_reduce(numbers, group=self._waiting if self._at_the_start and numbers.is_cpu else None)
-        self._at_the_start = False
+                dist.all_reduce(numbers, group=self._by(numbers))
         return numbers
+
+    def stacked(self, mine: Tensor) -> Tensor:
+        """The tensors (n, …) of all processes, which have one shape, one below the other in the order of ranks."""
+        if self.size == 1:
+            return mine
+        self.bytes += (self.size - 1) * mine.nbytes
+        every = mine.new_empty(self.size * len(mine), *mine.shape[1:])
+        with _answered():
+            dist.all_gather(list(every.tensor_split(self.size)), mine.contiguous(), group=self._by(mine))
+        return every
+
+    def exchanged(self, mine: Tensor, gives: list[int], gets: list[int]) -> Tensor:
+        """What the others have for this process, in the order of ranks; ``gives[r]`` numbers of `mine` go to process r."""
+        if self.size == 1:
+            return mine
+        self.bytes += (len(mine) - gives[self.rank]) * mine.element_size()
+        theirs = mine.new_empty(sum(gets))
+        with _answered():
+            dist.all_to_all_single(theirs, mine, gets, gives, group=self._by(mine))
+        return theirs
+
+    def _by(self, numbers: Tensor) -> Any:
+        """Which processes' group carries a message of a step: the patient one, for the first."""
+        first, self._at_the_start = self._at_the_start, False
+        return self._waiting if first and numbers.is_cpu else None
 
     def gathered(self, mine: Tensor) -> list[Tensor]:
         """The tensors of all processes, which have one shape, in the order of their ranks."""

@@ -24,12 +24,13 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency, backend: str | None) -> Tensor:
         ctx.adjacency, ctx.backend = adjacency, backend
-        return spmm(adjacency, x, backend)
+        return spmm(adjacency, adjacency.senders(x), backend)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return spmm(ctx.adjacency.t, gradient, ctx.backend), None, None
+        transposed = ctx.adjacency.t
+        return spmm(transposed, transposed.senders(gradient), ctx.backend), None, None
 
 
 def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Tensor:
@@ -58,12 +59,13 @@ class _PropagateRows(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency, rows: Tensor) -> Tensor:
         ctx.adjacency = adjacency
         ctx.index = NodeIndex(rows, adjacency.n_nodes)
-        return product_rows(adjacency, x, ctx.index.distinct)[ctx.index.position]
+        return product_rows(adjacency, adjacency.senders(x), ctx.index.distinct)[ctx.index.position]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return RowSparse(ctx.index, gradient).product(ctx.adjacency.t), None, None
+        transposed = ctx.adjacency.t
+        return transposed.senders_among(RowSparse(ctx.index, gradient)).product(transposed), None, None
 
 
 def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:

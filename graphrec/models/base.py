@@ -18,7 +18,7 @@ from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Gathered, Table
-from graphrec.models.factors import Factors, RowTables
+from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.fold_in import stepped
 from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
 from graphrec.sampling import PairBatch, UserBatch
@@ -223,6 +223,15 @@ class Model(Scorer, DotProduct):
         """
         return None
 
+    def owned_rows(self) -> OwnedRows | None:
+        """Tables of which several processes may each have some rows, with all that belongs to them; None if there are no such.
+
+        The score of a pair must then depend on its two rows and on parameters that are no tables, and nothing on further losses
+        or on another penalty than the usual one. Dimensions may be mixed. A class that defines `encode`, `penalty` or
+        `auxiliary` is taken for one without such tables, unless it says so itself.
+        """
+        return None
+
     def factors(self) -> Factors | None:
         """The tables whose dot product is the score in training, if nothing else is; None otherwise.
 
@@ -381,6 +390,7 @@ _DECLARED = {
     "row_tables": {"encode", "penalty", "auxiliary"},
     "column_tables": {"encode", "score", "score_all", "score_pairs", "score_matrix", "penalty", "auxiliary"},
     "sampling_graph": {"encode", "auxiliary"},
+    "owned_rows": {"encode", "penalty", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
 }
 

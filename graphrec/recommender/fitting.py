@@ -15,6 +15,7 @@ from graphrec.data.parts import Split
 from graphrec.devices import plainly, resolve_device, seeded
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import Group
+from graphrec.distributed.sharing import shared
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
@@ -24,6 +25,7 @@ from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
 from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
+from graphrec.training.row_trainer import RowTrainer
 from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 
@@ -221,12 +223,12 @@ def run(
     if evaluate is not None and valid is not None:
         evaluate.check(valid)
     if group is not None:
-        shared = SharedColumns(model, group)
-        shared.cut()
-        ended = ColumnTrainer(shared, options, evaluate, callbacks, identity=plan.identity, stage=stage).fit(
-            table, valid, checkpoint, resume
-        )
-        shared.join()
+        together = shared(model, group)
+        together.cut()
+        kind: Any = ColumnTrainer if isinstance(together, SharedColumns) else RowTrainer
+        several: Trainer = kind(together, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+        ended = several.fit(table, valid, checkpoint, resume)
+        together.join()
         return ended
     trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
     return trainer.fit(table, valid, checkpoint, resume)

@@ -75,6 +75,9 @@ class BuiltIn:
         Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
     by_columns : bool
         Whether all that a step makes of a model's rows are their scores and their penalty, see :class:`Reduction`.
+    by_pairs : bool
+        Whether the scores of a batch are those of its pairs, and of each pair's own negatives, so that they can be computed in
+        parts, see :meth:`Reduction.share`.
     takes_steps : bool
         Whether it moves the parameters by itself, without an optimiser.
     neighbourhood : Neighbourhood or None
@@ -87,6 +90,7 @@ class BuiltIn:
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False
+    by_pairs: ClassVar[bool] = False
     takes_steps: bool = False
 
     def __init__(self, options: FitOptions, loss: Any) -> None:

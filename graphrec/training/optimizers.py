@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,6 +79,7 @@ class Optimizers:
         if not all(isinstance(optimizer, RowOptimizer) for optimizer in self.all):
             self.tables = None  # one of them wants dense gradients
         self.schedule: RunningSchedule | None = None
+        self.after_backward: Callable[[], None] | None = None  # where gradients are made by several processes together
 
     def attach_schedule(self, epochs: int, steps_per_epoch: int) -> None:
         """Start the learning-rate schedule; it moves the first optimiser's rate."""
@@ -102,6 +103,8 @@ class Optimizers:
         for optimizer in self.all:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.after_backward is not None:
+            self.after_backward()
         for optimizer in self.all:
             optimizer.step()
         self.step_ended()

@@ -192,13 +192,17 @@ class Trainer:
         if isinstance(batch, SampledBatch):
             self.optimizers.catch_up_nodes(batch.neighbourhood.nodes)
             batch, self.objective.neighbourhood = batch
-        elif self.optimizers.tables is not None:
-            self.optimizers.catch_up(batch)
+        else:
+            self._catch_up(batch)
         with self.optimizers.row_gradients():
             terms = self.objective.terms(self.model, batch, watch.epoch)
             loss = total(terms)
             watch.add(loss, terms)
             self.optimizers.step(loss)
+
+    def _catch_up(self, batch: Any) -> None:
+        if self.optimizers.tables is not None:
+            self.optimizers.catch_up(batch)
 
     def _compiled_step(self, batch: Any, watch: LossWatch) -> None:
         """As :meth:`_step`, for the models and losses that are compiled; its loss is known when the step has been taken."""

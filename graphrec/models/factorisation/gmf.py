@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
-from graphrec.models.factors import RowTables
+from graphrec.models.factors import OwnedRows, RowTables
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["GMF"]
@@ -56,6 +56,10 @@ class GMF(Model):
     def row_tables(self) -> RowTables:
         """The same."""
         return RowTables((self.users,), (self.items,))
+
+    def owned_rows(self) -> OwnedRows:
+        """The two tables; the weights of the dimensions are everybody's."""
+        return OwnedRows((self.users,), (self.items,))
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim), shape (...)."""

@@ -11,7 +11,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.factorisation.gmf import GMF
-from graphrec.models.factors import RowTables
+from graphrec.models.factors import OwnedRows, RowTables
 from graphrec.models.parts.checks import check_widths
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.tables import embedding
@@ -61,6 +61,10 @@ class MLP(Model):
     def row_tables(self) -> RowTables:
         """The same."""
         return RowTables((self.users,), (self.items,))
+
+    def owned_rows(self) -> OwnedRows:
+        """The two tables; the network is everybody's."""
+        return OwnedRows((self.users,), (self.items,))
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim), shape (...)."""

@@ -22,6 +22,7 @@ from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
+from graphrec.models.factors import OwnedRows
 from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.fold_in import linear_guess
 from graphrec.models.parts.graph_encoding import GraphEncoding
@@ -137,6 +138,10 @@ class NGCF(Model):
         if self.normalise_layers:
             layers = [layers[0], *(F.normalize(e, dim=1) for e in layers[1:])]
         return torch.cat(layers, dim=1)
+
+    def owned_rows(self) -> OwnedRows:
+        """The embedding; the transformations are everybody's."""
+        return OwnedRows(nodes=(self.embedding,))
 
     def folding(self) -> People:
         """One inductive pass: a new person listens to the given items' layers, and is transformed as any node.

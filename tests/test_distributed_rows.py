@@ -1,0 +1,142 @@
+"""Several processes that each have some rows train what one trains, where dimensions are mixed and columns do not go."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from test_distributed import EPOCHS, assert_equal, be_process, free_port, outcome, ranked, split
+
+import graphrec as gr
+from graphrec.distributed.exchange import Exchange
+from graphrec.distributed.group import joined
+from graphrec.distributed.rows import SharedRows
+from graphrec.errors import InputError
+
+# 60 users, 45 items, 105 nodes: on 4 processes the last ones have fewer.
+NGCF = {"dim": 8, "layers": (8, 5)}
+CASES = {
+    "ngcf": ("ngcf", NGCF, {"batch_size": 128}),  # with its dropout of messages
+    "ngcf, parts of the graph dropped": ("ngcf", {**NGCF, "node_dropout": 0.2}, {"batch_size": 128, "lr": 3e-3, "l2": 1e-3}),
+    "ngcf as in the paper": (
+        "ngcf",
+        {**NGCF, "form": "paper", "node_dropout": 0.1, "dropout_kind": "node"},
+        {"batch_size": 128, "l2": 1e-2, "n_negatives": 3, "negatives": "hardest"},
+    ),
+    "neumf": ("neumf", {"dim": 6, "hidden": (8, 4)}, {"batch_size": 128, "lr": 1e-2}),
+    "neumf, dropout": ("neumf", {"dim": 6, "hidden": (8, 4), "dropout": 0.3}, {"batch_size": 77, "lr": 1e-2, "l2": 1e-3}),
+    "a last batch of one pair": ("gmf", {"dim": 6}, {"batch_size": 37, "lr": 1e-2, "optimizer": "row_adagrad"}),
+    "biases": ("mf", {"dim": 6, "bias": True}, {"batch_size": 128, "optimizer": "sgd", "lr": 0.1, "loss": "hinge"}),
+    "ratings in a range": (
+        "mf",
+        {"dim": 6, "bias": True, "rating_range": (1, 5)},
+        {"batch_size": 128, "optimizer": "adam", "loss": "mse", "lr": 1e-2, "schedule": "cosine"},
+    ),
+    "trained again on all pairs": ("mlp", {"dim": 6, "hidden": (6,)}, {"batch_size": 128, "lr": 1e-2, "refit": True}),
+}
+VALIDATED = {"ngcf", "neumf", "ratings in a range", "trained again on all pairs"}
+KEPT = ("ngcf", "neumf, dropout", "a last batch of one pair")
+STAGE = {"epochs": 2, "batch_size": 64, "progress": False, "seed": 5, "device": "cpu"}
+
+
+def fitted(name, together=False, **more):
+    model, hyper, options = CASES[name]
+    parts = split(rated=options.get("loss") == "mse")
+    how = {"epochs": EPOCHS, "seed": 5, "progress": False, "device": "cpu", **options, **more}
+    valid = parts.valid if name in VALIDATED else None
+    return gr.Recommender(model, **hyper).fit(parts.train, valid=valid, distributed=together, **how)
+
+
+def cut(seed):
+    """A model of which this process has its rows."""
+    torch.manual_seed(seed)
+    shared = SharedRows(gr.models.NGCF(split().train, **NGCF), joined())
+    shared.cut()
+    return shared
+
+
+def work(rank, world, port, folder):
+    be_process(rank, world, port)
+    done = {name: outcome(fitted(name, together=True)) for name in CASES}
+    twice = fitted("ngcf", together=True)
+    done["two stages"] = outcome(twice.fit(split().train, distributed=True, warm_start=True, **STAGE))
+    for name in KEPT:
+        fitted(name, together=True, epochs=2, checkpoint=folder / f"{name} kept by {world}")
+        there = folder / f"{name} kept by {world // 2}"  # by one process, or by another number of them
+        joined().from_writer(lambda there=there: str(shutil.copytree(there, f"{there}, copied")))
+        done[there.name] = outcome(fitted(name, together=True, checkpoint=Path(f"{there}, copied"), resume=True))
+    recommender = fitted("ngcf", together=True, epochs=1)
+    done["ranked"] = ranked(recommender.share_ranking())
+    shared = cut(seed=world)
+    if world == 4:
+        dcp.load(shared.sharded(), checkpoint_id=folder / "sharded by 2")
+    dcp.save(shared.sharded(), checkpoint_id=folder / f"sharded by {world}")
+    shared.join()
+    done["sharded"] = shared.model.state_dict()
+    torch.save(done, folder / f"{rank} of {world}.pt")
+
+
+def together(world, folder):
+    torch.multiprocessing.spawn(work, (world, free_port(), folder), nprocs=world)
+    return [torch.load(folder / f"{rank} of {world}.pt", weights_only=False) for rank in range(world)]
+
+
+@pytest.fixture(scope="module")
+def one():
+    return {name: outcome(fitted(name)) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("rows")
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    for name in KEPT:
+        fitted(name, epochs=2, checkpoint=folder / f"{name} kept by 1")
+    return together(2, folder)
+
+
+@pytest.fixture(scope="module")
+def four(folder, two):
+    return together(4, folder)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("world", ["two", "four"])
+def test_losses_choices_and_weights_are_those_of_one_process(one, world, name, request):
+    for process in request.getfixturevalue(world):
+        assert_equal(one[name], process[name])
+
+
+def test_a_further_stage_goes_on_from_whole_tables(two):
+    alone = fitted("ngcf").fit(split().train, warm_start=True, **STAGE)
+    assert_equal(outcome(alone), two[1]["two stages"])
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_checkpoint_resumes_with_another_number_of_processes(one, folder, two, four, name):
+    assert_equal(one[name], two[1][f"{name} kept by 1"])
+    assert_equal(one[name], four[3][f"{name} kept by 2"])
+    assert_equal(one[name], outcome(fitted(name, checkpoint=folder / f"{name} kept by 4", resume=True)))
+
+
+def test_lists_found_together_are_those_of_one_process(two, four):
+    expected = ranked(fitted("ngcf", epochs=1))
+    for process in (*two, *four):
+        for what, found in process["ranked"].items():
+            if what != "said":
+                gr_equal = found.drop(columns="score", errors="ignore")
+                assert gr_equal.equals(expected[what].drop(columns="score", errors="ignore")) or what == "report"
+
+
+def test_tables_saved_as_shards_are_loaded_by_more_processes_and_by_one(folder, two, four):
+    torch.manual_seed(2)
+    expected = gr.models.NGCF(split().train, **NGCF).state_dict()
+    alone = gr.models.NGCF(split().train, **NGCF)
+    dcp.load(alone.state_dict(), checkpoint_id=folder / "sharded by 4")
+    for found in (two[0]["sharded"], four[3]["sharded"], alone.state_dict()):
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
