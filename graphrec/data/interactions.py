@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.columns import Missing, Roles, Unknown, as_column, as_index, as_ratings, as_times, as_weights, read_columns
+from graphrec.data.arrays import as_column, as_index
+from graphrec.data.columns import Missing, Roles, Unknown, read_columns
 from graphrec.data.hetero import hetero_data
 from graphrec.data.ids import Place, at_row
 from graphrec.data.repeats import Duplicates, check_policy
 from graphrec.data.selecting import Selecting
+from graphrec.data.values import as_ratings, as_times, as_weights
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.html_table import html_table

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
-from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
+from graphrec.data.columns import Missing, Roles
 from graphrec.data.dates import is_zoned
 from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
 from graphrec.data.separators import other_separator
+from graphrec.data.values import as_ratings, as_times, as_weights
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
