@@ -10,10 +10,11 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from graphrec import graph, losses, models
 from graphrec._version import __version__
 from graphrec.data import split
+from graphrec.data.csv_files import read_csv
 from graphrec.data.datasets import load_dataset
 from graphrec.data.folder import read_folder
-from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
 from graphrec.data.interactions import Interactions
+from graphrec.data.lightgcn_files import read_lightgcn, write_lightgcn
 from graphrec.data.mapped import open_table
 from graphrec.data.mapped_writing import write_table
 from graphrec.data.parquet import read_parquet

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphrec.data import split as splits
 from graphrec.data.columns import Missing
-from graphrec.data.formats import read_csv
+from graphrec.data.csv_files import read_csv
 from graphrec.data.ids import digest
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import open_table

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.data.datasets import dataset_names, load_dataset
-from graphrec.data.formats import read_lightgcn
+from graphrec.data.lightgcn_files import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
 from graphrec.deferred import pandas as pd
