@@ -14,7 +14,7 @@ from graphrec.graph.propagate import hops
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_one_of
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
 from graphrec.models.parts.tables import embedding
 

@@ -15,9 +15,10 @@ from graphrec.graph.hop_mean import HopMean
 from graphrec.graph.propagate import hops
 from graphrec.models.base import Step
 from graphrec.models.graph.contrasted import ContrastedLightGCN
-from graphrec.models.parts.batch_contrast import NodeTable, batch_contrast
+from graphrec.models.parts.batch_contrast import batch_contrast
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import Nodes
+from graphrec.models.parts.hop_table import NodeTable
 from graphrec.models.parts.thinning import thinned
 
 __all__ = ["SGL"]

@@ -1,4 +1,4 @@
-"""Propagated rows of all nodes that lie ready, and the nodes of a batch that two views are compared on."""
+"""The nodes of a batch, each once, compared between two views."""
 
 from __future__ import annotations
 
@@ -6,34 +6,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.losses import info_nce
 from graphrec.models.base import Step
 
-__all__ = ["NodeTable", "batch_contrast"]
-
-
-class NodeTable:
-    """The nodes of a :class:`~graphrec.models.parts.graph_encoding.GraphEncoding`, computed in full.
-
-    Parameters
-    ----------
-    propagated : Tensor, shape (n, d)
-    ego : Tensor, shape (n, dim)
-    """
-
-    def __init__(self, propagated: Tensor, ego: Tensor) -> None:
-        self.propagated, self.ego = propagated, ego
-
-    def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Propagated and ego rows of some nodes."""
-        return F.embedding(nodes, self.propagated), F.embedding(nodes, self.ego)
-
-    def full(self) -> Tensor:
-        """Propagated rows of all nodes."""
-        return self.propagated
+__all__ = ["batch_contrast"]
 
 
 def batch_contrast(
