@@ -19,7 +19,7 @@ from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.finish import fitted_anew
-from graphrec.search.halving import halve
+from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
@@ -103,7 +103,7 @@ def tune(
             Trial(model, {n: v for n, v in p.items() if n in own}, {n: v for n, v in p.items() if n not in own}) for p in points
         ]
         if kind.needs_training:
-            halve(run, [(entry, trial) for trial in each])
+            compete(run, [(entry, trial) for trial in each])
         else:
             for trial in each:
                 run.solve(entry, trial)
