@@ -38,7 +38,8 @@ def summary(table: pd.DataFrame, metric: str) -> str:
         names = [name for name in dict.fromkeys(rest["model"]) if name not in tries]
         if names:
             more = f" and {len(names) - _NAMED} more models" if len(names) > _NAMED else ""
-            lines.append(f"{status}: {', '.join(names[:_NAMED])}{more} ({rest.iloc[0]['reason']})")
+            why = rest.loc[rest["model"] == names[0], "reason"].iloc[-1]
+            lines.append(f"{status}: {', '.join(names[:_NAMED])}{more} ({why})")
     return "\n".join(lines)
 
 
