@@ -283,6 +283,10 @@ def test_without_torchrun_the_command_says_what_is_missing(monkeypatch, tmp_path
     assert done.exit_code == 1
     assert "torchrun has started, and RANK is not in the environment: torchrun --nproc-per-node 2" in done.stderr
     assert not any(tmp_path.iterdir())
+    assert "torchrun writes below" not in done.stderr
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    done = CliRunner().invoke(main, ["train", "mf", "--data", "ml-100k", "--out", str(tmp_path), "--distributed"])
+    assert done.stderr.splitlines()[1].startswith("This is all there is to know: what torchrun writes below")
 
 
 # ---- processes that die ----------------------------------------------------------------------------------------------

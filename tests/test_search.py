@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.search.budget import Budget, Costs, bytes_of, seconds_of
+from graphrec.search.halving import compete
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.summary import summary
 from graphrec.search.trial import Trial, is_known
 
 QUICK = ["itempop", "rp3beta", "turbocf"]
@@ -40,7 +43,7 @@ def split():
 def found(split, tmp_path_factory):
     out = tmp_path_factory.mktemp("search") / "run"
     models = [*QUICK, "ease", "mf", "multdae"]
-    return gr.search(split.train, split.valid, budget="25s", out=out, models=models, progress=False, device="cpu"), out
+    return gr.search(split.train, split.valid, budget="40s", out=out, models=models, progress=False, device="cpu"), out
 
 
 def test_test_is_no_argument():
@@ -70,7 +73,7 @@ def test_the_folder_is_a_run_with_its_table_and_picture(found, split):
 def test_a_search_at_its_end_is_read_and_a_larger_budget_goes_on(found, split, tmp_path):
     best, out = found
     lines = (out / "journal.jsonl").read_text()
-    again = gr.search(split.train, split.valid, budget="25s", out=out, models=QUICK, progress=False, device="cpu")
+    again = gr.search(split.train, split.valid, budget="40s", out=out, models=QUICK, progress=False, device="cpu")
     assert (out / "journal.jsonl").read_text() == lines
     assert len(again.table) == len(best.table)
     pd.testing.assert_frame_equal(again.recommend("u3", k=5), best.recommend("u3", k=5), rtol=1e-4)
@@ -149,6 +152,85 @@ def test_a_killed_search_goes_on(split, tmp_path):
     measured = Evaluator(["ndcg@20"], split.train)
     rp3beta = gr.Recommender("rp3beta").fit(split.train)
     assert best.table["ndcg@20"].max() >= measured(rp3beta.model, split.valid)["ndcg@20"]
+
+
+class Clockwork:
+    """A run whose clock goes on by what trainings are given, or by what they need."""
+
+    memory, reserve, facts, now = 1e9, 1.0, None, 0.0
+
+    def __init__(self, seconds, needs):
+        self.costs = Costs()
+        self.budget, self.needs, self.folder, self.kept = Budget(seconds, 0.0, lambda: self.now), needs, Path("none"), []
+        self.journal, self.told, self.given = type("Rows", (), {"rows": []})(), {}, dict.fromkeys(needs, 0.0)
+
+    def place(self, trial):
+        return Path(trial.model)
+
+    def taken_back(self, trial, **same):
+        return False
+
+    def tell(self, trial, status, reason, quietly=False):
+        self.told[trial.model] = status
+
+    def say(self, line):
+        assert "no time" in line
+
+    def best_of(self, model):
+        return 0.0
+
+    def best_of_key(self, key):
+        return self.given.get(key.split(" ")[0]) or None
+
+    def measured(self, trial, fit, rung):
+        deadline = inspect.getclosurevars(fit).nonlocals["deadline"]
+        spent = min(deadline._seconds, self.needs[trial.model] - self.given[trial.model])
+        self.now += spent
+        self.given[trial.model] += spent
+        trial.ended = self.given[trial.model] >= self.needs[trial.model]
+        return self.given[trial.model]
+
+
+def contest(seconds, needs):
+    run, calls = Clockwork(seconds, needs), []
+    compete(
+        run,
+        [(Entry(name, seconds=lambda *_: 0.01, bytes=lambda *_: 1.0), Trial(name, {}, {})) for name in needs],
+        lambda: calls.append(run.now),
+    )
+    return run, calls
+
+
+def test_a_budget_is_used_while_there_is_something_to_use_it_on():
+    run, calls = contest(90.0, {f"quick{n}": 0.7 for n in range(60)})
+    assert all(run.given[name] == pytest.approx(0.7) for name in run.needs)  # though one lap has room for 32
+    assert len(calls) >= 2
+    run, _ = contest(90.0, {f"slow{n}": 100.0 for n in range(4)})
+    assert not run.told
+    assert sum(run.given.values()) > 0.7 * 90  # once they have been compared, the best go on
+    run, calls = contest(4.0, {f"slow{n}": 100.0 for n in range(9)})
+    assert 0 < sum(run.given.values()) <= 3.0
+    assert set(run.told.values()) == {"skipped"}
+    assert not set(run.told) & {name for name, given in run.given.items() if given}
+    run, calls = contest(60.0, {})
+    assert calls == [0.0]
+
+
+def test_the_summary_has_a_line_for_each_model():
+    rows = [
+        ("itemknn", "", 0.3, 0.1, "ok", ""), ("itemknn", "shrink=5.0", 0.4, 0.1, "ok", ""),
+        ("itemknn", "shrink=-1.0", None, 0.0, "failed", "no"), ("mf", "dim=64", None, 0.0, "skipped", "no time"),
+        ("lightgcn", "", None, 0.0, "skipped", "no time"), ("blend", "itemknn=1.00", 0.4, 0.2, "ok", ""),
+        ("refit", "", None, 0.0, "ok", "on train and validation"),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["model", "settings", "ndcg@5", "seconds", "status", "reason"])
+    assert summary(table, "ndcg@5").splitlines() == [
+        "model    ndcg@5  seconds  tried  best settings",
+        "itemknn  0.4000      0.1      2  shrink=5.0",
+        "blend    0.4000      0.2      1  itemknn=1.00",
+        "refit: ok, on train and validation",
+        "skipped: mf, lightgcn (no time)",
+    ]
 
 
 def test_tune_tries_a_grid_and_keeps_the_best(split):
