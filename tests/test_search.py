@@ -19,9 +19,11 @@ from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.search.budget import Budget, Costs, bytes_of, seconds_of
 from graphrec.search.halving import compete
-from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.journal import Journal
+from graphrec.search.run import Run
+from graphrec.search.space import SOLVED, TRAINED, Entry, Facts, facts_of
 from graphrec.search.summary import summary
-from graphrec.search.trial import Trial, is_known
+from graphrec.search.trial import Task, Trial, is_known
 
 QUICK = ["itempop", "rp3beta", "turbocf"]
 
@@ -288,3 +290,27 @@ def test_every_setting_that_is_declared_is_one_its_model_takes(split):
                 assert set(hyper) <= set(made.hyper)
                 assert entry.seconds(facts, hyper) > 0
                 assert entry.bytes(facts, hyper) > 0
+
+
+def test_ease_states_what_it_needs_and_comes_over_neighbours_first_where_it_is_large():
+    [entry, *_] = [e for e in SOLVED if e.model == "ease"]
+    small, large = (Facts(30_000, items, 800_000, 5e7) for items in (5_000, 41_000))
+    assert not any("neighbours" in one for one in entry.settings_for(small))
+    first, *_, last = entry.settings_for(large)
+    assert first == {"l2": 500.0, "neighbours": 200}
+    assert last == {"l2": 2000.0, "budget": 4 * 41_000**2}
+    assert 4 * 41_000**2 < entry.bytes(large, last) < 4.3 * 41_000**2
+    assert entry.bytes(large, first) < 2**31
+    assert entry.seconds(large, first) < entry.seconds(large, last)
+
+
+def test_what_is_kept_counts_as_memory(split, tmp_path):
+    task = Task(split.train, split.valid, "ndcg@20", 0, "cpu")
+    run = Run(task, facts_of(split.train), Budget(100), 50_000, Journal(None, {}, False), tmp_path, False)
+    next_one, kept = Entry("ease", bytes=lambda *_: 50_000), Trial("ease", {}, {})
+    kept.solve(task)
+    assert kept.bytes >= 4 * split.train.n_items**2
+    run.kept = [(0.1, kept)] * (50_000 // kept.bytes)
+    assert run.refusal(next_one, Trial("ease", {"l2": 9.0}, {})) is None
+    run.kept.append((0.1, kept))
+    assert "of memory beside" in run.refusal(next_one, Trial("ease", {"l2": 9.0}, {}))
