@@ -24,6 +24,7 @@ NAMES = (
     "distributed",
     "ann",
     "model_table",
+    "sampled",
     "serve_page",
 )
 
