@@ -57,9 +57,7 @@ class Optimizers:
         A table of which every step will read the rows of drawn nodes only; to be told by :meth:`catch_up_nodes`.
     """
 
-    def __init__(
-        self, model: Model, options: FitOptions, by_rows: bool = False, by_nodes: nn.Parameter | None = None
-    ) -> None:
+    def __init__(self, model: Model, options: FitOptions, by_rows: bool = False, by_nodes: nn.Parameter | None = None) -> None:
         self.options = options
         self.model = model
         tables = model.row_tables() if by_nodes is None else RowTables((), ())
@@ -139,7 +137,9 @@ class Optimizers:
     def catch_up_nodes(self, nodes: Tensor) -> None:
         """As :meth:`catch_up`, of distinct nodes and the table that is read by nodes."""
         table = self._by_nodes
-        for optimizer in self.all if table is not None and self.tables is not None else ():
+        if self.tables is None or table is None:
+            return
+        for optimizer in self.all:
             if isinstance(optimizer, RowAdam) and optimizer.owns(table):
                 optimizer.catch_up(table, nodes.numpy())
 

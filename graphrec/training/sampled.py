@@ -88,12 +88,14 @@ def sampling_graph(model: Model, options: FitOptions) -> tuple[SamplingGraph, li
     graph = model.sampling_graph()
     if graph is None:
         raise InputError(
-            f"fanout={fanout} draws neighbours for each hop of a batch, and {name} as it is here makes no hop, or looks at more "
-            "than a batch's nodes; LightGCN, LightGCN++, NGCF, LR-GCCF and PinSage can be trained so."
+            f"fanout={fanout} draws neighbours for each hop of a batch, and {name} as it is here makes no hop, or looks at "
+            "more than a batch's nodes; LightGCN, LightGCN++, NGCF, LR-GCCF and PinSage can be trained so."
         )
     counts = [fanout] * graph.hops if isinstance(fanout, int) else list(fanout)
     if len(counts) != graph.hops:
-        raise InputError(f"fanout={fanout} is for {len(counts)} hops, and {name} makes {graph.hops}: give one number a hop, or one.")
+        raise InputError(
+            f"fanout={fanout} is for {len(counts)} hops, and {name} makes {graph.hops}: give one number a hop, or one."
+        )
     if options.precision is not None:
         raise InputError(f"precision={options.precision!r} is about whole hops over the graph, and fanout={fanout} makes none.")
     return graph, counts
