@@ -1,10 +1,11 @@
 """Training over drawn neighbours against the whole graph: bias and variance of a step, what it costs, and what is learnt.
 
 LightGCN with three hops. Estimates are of the rows of one batch and of the gradient of its loss, with parameters as a few steps
-leave them; "bias" and "sd" are relative to the exact length, and "floor" is what so many draws leave of an estimate without bias.
+leave them; "bias" and "sd" are over the exact length, and "floor" is what so many draws leave of an estimate without bias.
 "one draw" is PyG's own subgraph, which is drawn once for all hops. Quality is the best epoch on the validation part; test parts
-are not read. Seconds are those of the processor, on one thread; sampled and exact steps are taken in turn. "PyG / numba" is what
-PyG's loader takes over what a plain compiled sampler takes for as many neighbours. The power-law graphs are those of ``scale``.
+are not read. Seconds are those of the processor, on one thread; sampled and exact steps are taken in turn. "PyG / numba" is
+what PyG's loader takes over what a plain compiled sampler takes for as many neighbours. The power-law graphs are those of
+``benchmarks scale``.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def cost(model: gr.models.LightGCN, options: FitOptions, sampler: PairSampler, f
     step()
     found: dict[str, Any] = {"peak GiB": held()["peak_gib"]}
     if neighbours is None:
-        return {"edges a step": 2 * len(graph.adjacency.values), "seconds a step": median(step, steps), **found}
+        return {"edges a step": LAYERS * len(graph.adjacency.values), "seconds a step": median(step, steps), **found}
     optimizers.settle()
     exact, whole = objective(options), Optimizers(model, options)
 
