@@ -3,7 +3,7 @@ NGCF and NeuMF by rows.
 
 The arrangements are taken in turn, several times, each time in processes of their own. Beside the shared steps stands the one
 process that they must beat: with one core, and with as many threads as there are processes. What a process has sent is read
-from the counters of its sockets (``TCP_INFO``) and set against the formulas of its messages: (W − 1) / W · 2 · 4 bytes · numbers
+from the counters of its sockets (``TCP_INFO``) and set against the formulas of its messages: 2 (W − 1) / W · 4 bytes · numbers
 for a sum, and for rows those of :mod:`graphrec.distributed.rows`.
 """
 

@@ -305,13 +305,13 @@ if os.environ["RANK"] == "0":
 """
 
 
-def run_by_hand(folder, dies):
+def run_by_hand(folder, dies, training=TRAINING):
     """Two processes without torchrun, which would end the one that is left before it finds out by itself."""
     port, started = str(free_port()), []
     for rank in "01":
         place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": dies}
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
+        command = [sys.executable, "-W", "ignore", "-c", training, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
     told = [process.communicate(timeout=300)[1] for process in started]

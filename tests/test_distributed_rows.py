@@ -8,13 +8,16 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
-from test_distributed import assert_equal, be_process, free_port, outcome, ranked, split
+from test_distributed import TRAINING, assert_equal, be_process, free_port, outcome, ranked, run_by_hand, split
 
 import graphrec as gr
 from graphrec.distributed.exchange import Exchange
 from graphrec.distributed.group import joined
 from graphrec.distributed.rows import SharedRows
 from graphrec.errors import InputError
+from graphrec.training.loss_watch import LossWatch
+from graphrec.training.options import FitOptions
+from graphrec.training.row_trainer import RowTrainer
 
 # 60 users, 45 items, 105 nodes: on 4 processes the last ones have fewer.
 NGCF = {"dim": 8, "layers": (8, 5)}
@@ -41,6 +44,10 @@ CASES = {
 }
 VALIDATED = {"ngcf", "neumf, dropout", "ratings in a range", "trained again on all pairs"}
 KEPT = ("ngcf", "a last batch of one pair")
+STEPS = {
+    "NeuMF": ({"loss": "bce", "n_negatives": 4}, {"dim": 6, "hidden": (8, 4)}),
+    "NGCF": ({"loss": "bpr", "l2": 1e-3}, NGCF),
+}
 STAGE = {"epochs": 2, "batch_size": 64, "progress": False, "seed": 5, "device": "cpu"}
 
 
@@ -60,6 +67,19 @@ def cut(seed):
     return shared
 
 
+def step(name, options, hyper):
+    """What one step sends, and what the formula of :mod:`graphrec.distributed.rows` is about."""
+    torch.manual_seed(0)
+    train, group = split().train, joined()
+    shared = SharedRows(getattr(gr.models, name)(train, **hyper), group)
+    shared.cut()
+    trainer = RowTrainer(shared, FitOptions(device="cpu", progress=False, batch_size=90, **options))
+    (batch, *_), before = trainer.objective.sampler(train, trainer.generator), group.bytes
+    trainer._step(batch, LossWatch(trainer.device, 1, 1e-3))
+    dense = sum(p.numel() for p in trainer._dense)
+    return {"sent": group.bytes - before, "batch": batch, "p": dense, "bounds": (shared.user_bounds, shared.item_bounds)}
+
+
 def work(rank, world, port, folder):
     be_process(rank, world, port)
     done = {name: outcome(fitted(name, together=True)) for name in CASES}
@@ -72,6 +92,7 @@ def work(rank, world, port, folder):
         done[there.name] = outcome(fitted(name, together=True, checkpoint=Path(f"{there}, copied"), resume=True))
     recommender = fitted("ngcf", together=True, epochs=1)
     done["ranked"] = ranked(recommender.share_ranking())
+    done["steps"] = {name: step(name, *how) for name, how in STEPS.items()}
     shared = cut(seed=world)
     if world == 4:
         dcp.load(shared.sharded(), checkpoint_id=folder / "sharded by 2")
@@ -144,6 +165,29 @@ def test_tables_saved_as_shards_are_loaded_by_more_processes_and_by_one(folder, 
         assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("world", ["two", "four"])
+def test_a_step_sends_what_the_formula_says(world, name, request):
+    processes = [process["steps"][name] for process in request.getfixturevalue(world)]
+    w, batch, p = len(processes), processes[0]["batch"], processes[0]["p"]
+    b, k = batch.negatives.shape
+    size, fetched, most = -(-b // w), [], 0
+    for r in range(w):
+        mine = batch.part(slice(r * size, (r + 1) * size))
+        needed = (mine.users, torch.cat([mine.items, mine.negatives.reshape(-1)]))
+        own = [(bounds[r], bounds[r + 1]) for bounds in processes[0]["bounds"]]
+        fetched.append(
+            sum(sum(not low <= i < high for i in set(n.tolist())) for n, (low, high) in zip(needed, own, strict=True))
+        )
+        drawn = (batch.users, torch.cat([batch.items, batch.negatives.reshape(-1)]))
+        most = max(most, sum(sum(low <= i < high for i in set(n.tolist())) for n, (low, high) in zip(drawn, own, strict=True)))
+    d = 12 if name == "NeuMF" else 8 + 8 + 5
+    every = 16 * (w - 1) + 4 * (w - 1) * size * (2 + k) + 8 * p * (w - 1) // w
+    if name == "NGCF":
+        every += 4 * (w - 1) * -(-105 // w) * (8 + 8 + 8) + (w - 1) * (8 + most * (8 + 4 * 8))
+    assert sum(one["sent"] for one in processes) == sum(q * (8 + 8 * d) for q in fetched) + w * every
+
+
 # ---- in a group of one -----------------------------------------------------------------------------------------------
 
 
@@ -159,7 +203,11 @@ def alone():
     [
         ("ngcf", {"negatives": "in-batch"}, "negatives='in-batch' lets every pair of a batch look at all others.*NGCF"),
         ("neumf", {"shared_negatives": True}, "shared_negatives=True lets every pair"),
-        ("neumf", {"loss": "shared_softmax"}, "loss='shared_softmax' cannot be trained by several processes that have some rows"),
+        (
+            "neumf",
+            {"loss": "shared_softmax"},
+            "loss='shared_softmax' cannot be trained by several processes that have some rows",
+        ),
         ("ngcf", {"loss": "directau"}, "loss='directau' cannot be trained.*bpr"),
     ],
 )
@@ -196,3 +244,17 @@ def test_every_row_is_fetched_once_and_gradients_of_repeated_ones_add_up(alone):
     assert rows.tolist() == [[6, 7], [0, 1], [6, 7]]
     rows.sum().backward()
     assert table.grad.tolist() == [[1, 1], [0, 0], [0, 0], [2, 2]]
+
+
+# ---- processes that die ----------------------------------------------------------------------------------------------
+
+
+def test_a_process_that_dies_ends_the_others_with_a_sentence_and_the_training_goes_on_from_its_checkpoint(one, tmp_path):
+    training = TRAINING.replace("from test_distributed import fitted", "from test_distributed_rows import fitted")
+    training = training.replace('"lightgcn"', '"ngcf as in the paper"').replace("== 12", "== 6")
+    codes, told = run_by_hand(tmp_path, "1", training)
+    assert codes == [1, 9]
+    assert "process 0 of 2 cannot go on, because another one has ended or has not answered in time" in told[0]
+    codes, told = run_by_hand(tmp_path, "nobody", training)
+    assert codes == [0, 0], told
+    assert_equal(one["ngcf as in the paper"], torch.load(tmp_path / "outcome.pt"))

@@ -70,7 +70,7 @@ class RowReduction(Reduction):
         if penalty is not None and len(users):
             flat = flat + F.pad((penalty(rows) * (len(users) / b)).view(1, 1), (flat.shape[1] - 1, 0, 0, len(flat) - 1))
         every: Tensor = _Stack.apply(flat, self.group)  # type: ignore[no-untyped-call]
-        columns = every[:b, :-1].split(widths, dim=1)
+        columns = torch.split(every[:b, :-1], widths, dim=1)
         whole = [column.reshape(b, *part.shape[1:]) for column, part in zip(columns, own, strict=True)]
         self._nodes_are_dropped_from()
         return rows, whole, None if penalty is None else every[:, -1].sum()
