@@ -103,7 +103,7 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
         for place, (least, entry, trial) in enumerate(alive):
             share = least / sum(one[0] for one in alive[place:])
             rest = max(0.0, run.budget.left - run.reserve) / 2  # as much is needed for fitting anew
-            seconds = share * min(ends - run.budget.spent, rest)
+            seconds = min(max(share * (ends - run.budget.spent), least), rest)  # whoever overran takes nothing from the others
             if run.taken_back(trial, rung=rung):
                 touched, figure = True, next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
             elif trial.ended or seconds < _LEAST:

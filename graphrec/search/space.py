@@ -16,7 +16,7 @@ import numpy as np
 from graphrec.data.interactions import Interactions
 from graphrec.models import EASE
 
-__all__ = ["SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
+__all__ = ["LIMITS", "SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,8 @@ VARY: dict[str, Sequence[str]] = {
     "puresvd": ("rank",),
     "slim": ("l1", "l2"),
 }
+
+LIMITS: dict[tuple[str, str], float] = {("turbocf", "alpha"): 1.0}  # where the model takes no more
 
 # Cheapest and most different first: a short budget ends somewhere in this list.
 SOLVED = [
