@@ -25,6 +25,7 @@ NAMES = (
     "distributed",
     "ann",
     "model_table",
+    "sampled",
     "serve_page",
 )
 

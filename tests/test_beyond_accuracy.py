@@ -189,8 +189,8 @@ def test_compare_tests_what_a_user_has_and_only_lists_the_rest(split, fitted):
         ({"user_groups": {0: 1, 2: "1", 3: 2, 4: 2}}, "user_groups has the names 1 and '1', which are told as one"),
         ({"user_groups": {0: 1, 2: True, 3: 2, 4: 2}}, "names 1 and True"),
         ({"user_groups": {0: 1, 2: 1.0, 3: 2, 4: 2}}, r"names 1 and 1\.0"),
-        ({"metrics": ["novelty@5"]}, r"'novelty@5' measures lists .* beyond=True"),
-        ({"metrics": ["gini"]}, r"'gini' measures lists .* beyond=True"),
+        ({"k": None, "metrics": ["novelty@5"]}, r"'novelty@5' measures lists .* beyond=True"),
+        ({"k": None, "metrics": ["gini"]}, r"'gini' measures lists .* beyond=True"),
         ({"beyond": True, "metrics": ["auc"], "k": 7}, "between 1 and"),
     ],
 )

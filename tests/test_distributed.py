@@ -218,13 +218,10 @@ class Own:
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
-        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*These can: lightgcn"),
-        ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
         ("sgl", {}, {}, "SGL"),
-        ("lrgccf", {"transform": True}, {}, "LRGCCF.*mixes the dimensions"),
-        ("mf", {"bias": True}, {}, "MF.*mf without bias"),
-        ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
+        ("lrgccf", {"transform": True}, {}, "LRGCCF.*some columns.*lightgcn.*some rows: ngcf, neumf"),
+        ("mf", {"dropout": 0.5}, {}, "MF.*some rows.*mf without dropout"),
         ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
         ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
         ("mf", {}, {"negatives": Own()}, "negatives=Own would be asked by every process for itself"),
@@ -283,6 +280,10 @@ def test_without_torchrun_the_command_says_what_is_missing(monkeypatch, tmp_path
     assert done.exit_code == 1
     assert "torchrun has started, and RANK is not in the environment: torchrun --nproc-per-node 2" in done.stderr
     assert not any(tmp_path.iterdir())
+    assert "torchrun writes below" not in done.stderr
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    done = CliRunner().invoke(main, ["train", "mf", "--data", "ml-100k", "--out", str(tmp_path), "--distributed"])
+    assert done.stderr.splitlines()[1].startswith("This is all there is to know: what torchrun writes below")
 
 
 # ---- processes that die ----------------------------------------------------------------------------------------------
@@ -308,13 +309,13 @@ if os.environ["RANK"] == "0":
 """
 
 
-def run_by_hand(folder, dies):
+def run_by_hand(folder, dies, training=TRAINING):
     """Two processes without torchrun, which would end the one that is left before it finds out by itself."""
     port, started = str(free_port()), []
     for rank in "01":
         place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": dies}
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
+        command = [sys.executable, "-W", "ignore", "-c", training, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
     told = [process.communicate(timeout=300)[1] for process in started]

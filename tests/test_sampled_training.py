@@ -54,11 +54,10 @@ def fitted(split, device, *, valid=True, **options):
 # ---- what is drawn ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fanout", [1, 2, 3, 10])
-@pytest.mark.parametrize("normalisation", ["sym", "row", "sym+self"])
-def test_the_expectation_of_a_hop_is_the_whole_hop(split, fanout, normalisation):
+@pytest.mark.parametrize(("normalisation", "fanout"), [("sym", 1), ("row", 2), ("sym", 3), ("sym+self", 10)])
+def test_the_expectation_of_a_hop_is_the_whole_hop(split, normalisation, fanout):
     adjacency = gr.BipartiteGraph(split.train).adjacency(normalisation)
-    n, draws = adjacency.n_nodes, 2000
+    n, draws = adjacency.n_nodes, 600
     x = torch.randn(n, 2, generator=torch.Generator().manual_seed(0)).double()
     neighbours, everyone = Neighbours(adjacency, [fanout]), torch.arange(n)
     estimates = []
@@ -68,29 +67,32 @@ def test_the_expectation_of_a_hop_is_the_whole_hop(split, fanout, normalisation)
         estimates.append(hop._replace(weights=hop.weights.double())(x[drawn.nodes]))
     found, whole = torch.stack(estimates), adjacency.to_dense().double() @ x
     error = (found.mean(0) - whole).abs()
-    # 148 numbers, whose errors are normal after so many draws: 4.5 standard errors are passed once in a thousand times.
+    # 248 numbers, whose errors are nearly normal after so many draws: 4.5 standard errors are passed once in 600 times.
     assert bool((error <= 4.5 * found.std(0) / draws**0.5 + 1e-6).all())
     assert float(found.std(0).mean()) > 1e-3
 
 
-def test_the_expectation_of_three_hops_is_that_of_the_whole_graph(split):
-    adjacency, draws = gr.BipartiteGraph(split.train).adjacency("sym"), 4000
-    x = torch.randn(adjacency.n_nodes, 1, generator=torch.Generator().manual_seed(0))
-    neighbours, seeds = Neighbours(adjacency, [2, 2, 2]), torch.tensor([0, 5, 75, 80])
-    estimates = []
+def test_a_walk_that_comes_back_to_a_node_meets_neighbours_drawn_anew():
+    """A person with two things, of which one has eight others: with one draw for all hops the mean would be .707."""
+    inter = gr.Interactions.from_indices([0, 0, *range(1, 9)], [0, 1, *[1] * 8])
+    adjacency, draws = gr.BipartiteGraph(inter).adjacency("sym"), 400
+    x = torch.zeros(11, 1)
+    x[9] = 1.0
+    neighbours, found = Neighbours(adjacency, [1, ALL, 1]), []
     for seed in range(draws):
-        drawn = neighbours.draw(seeds, seed)
+        drawn = neighbours.draw(torch.tensor([0]), seed)
         h = x[drawn.nodes]
         for hop in drawn.hops:
             h = hop(h)
-        estimates.append(h)
-    found, dense = torch.stack(estimates), adjacency.to_dense()
-    error = (found.mean(0) - (dense @ dense @ dense @ x)[seeds]).abs()
-    assert bool((error <= 4 * found.std(0) / draws**0.5).all())
+        found.append(float(h))
+    dense = adjacency.to_dense()
+    exact = float((dense @ dense @ dense @ x)[0])
+    assert exact == pytest.approx(0.3928, abs=1e-4)
+    assert abs(np.mean(found) - exact) < 4 * np.std(found) / draws**0.5 < 0.13
 
 
 def test_probabilities_are_those_with_which_edges_are_drawn(split):
-    adjacency, draws, k = gr.BipartiteGraph(split.train).adjacency("none"), 3000, 4
+    adjacency, draws, k = gr.BipartiteGraph(split.train).adjacency("none"), 1500, 4
     neighbours, counted = Neighbours(adjacency, [k]), torch.zeros(len(adjacency.values), dtype=torch.float64)
     node = int(np.diff(adjacency.pattern.indptr).argmax())
     first, last = adjacency.pattern.indptr[node : node + 2]

@@ -60,9 +60,9 @@ class OwnRows(Adjacency):
         nodes, values = rows.index.distinct + self._bounds[self._group.rank], rows.values
         counts = self._group.stacked(torch.tensor([len(nodes)], device=nodes.device)).tolist()
         missing = max(counts) - len(nodes)
-        every = self._group.stacked(F.pad(nodes, (0, missing))).split(max(counts))
-        tables = self._group.stacked(F.pad(values, (0, 0, 0, missing))).split(max(counts))
-        nodes, values = (torch.cat([part[:n] for part, n in zip(parts, counts, strict=True)]) for parts in (every, tables))
+        every = self._group.stacked(F.pad(nodes, (0, missing))), self._group.stacked(F.pad(values, (0, 0, 0, missing)))
+        there = torch.cat([torch.arange(n, device=nodes.device) + r * max(counts) for r, n in enumerate(counts)])
+        nodes, values = (part[there] for part in every)
         return RowSparse(NodeIndex(nodes, self.n_columns), values)
 
     def thinned(self, keep: float, by_sender: bool = False) -> Adjacency:

@@ -64,15 +64,14 @@ class RowReduction(Reduction):
             self._masks.are_of(b, _part(b, self.group))
         own = [part for part in score(rows.users, rows.items) if isinstance(part, Tensor)]
         # A number for each score of a pair, and one more for the penalty, which the first pair of each process brings along.
-        flat = torch.cat([part.reshape(len(users), -1) for part in own], dim=1)
+        widths = [part.shape[1:].numel() for part in own]
+        flat = torch.cat([part.reshape(-1, width) for part, width in zip(own, widths, strict=True)], dim=1)
         flat = F.pad(flat, (0, 1, 0, -(-b // self.group.size) - len(users)))
         if penalty is not None and len(users):
             flat = flat + F.pad((penalty(rows) * (len(users) / b)).view(1, 1), (flat.shape[1] - 1, 0, 0, len(flat) - 1))
         every: Tensor = _Stack.apply(flat, self.group)  # type: ignore[no-untyped-call]
-        widths = [part.shape[1:].numel() for part in own]
-        whole = [
-            numbers.reshape(b, *part.shape[1:]) for numbers, part in zip(every[:b, :-1].split(widths, 1), own, strict=True)
-        ]
+        columns = torch.split(every[:b, :-1], widths, dim=1)
+        whole = [column.reshape(b, *part.shape[1:]) for column, part in zip(columns, own, strict=True)]
         self._nodes_are_dropped_from()
         return rows, whole, None if penalty is None else every[:, -1].sum()
 

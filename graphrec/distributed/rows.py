@@ -1,8 +1,8 @@
 """Embedding tables cut by rows: each process has all dimensions of its own users and items, with their optimiser's state.
 
-This is for models that mix dimensions (NGCF, NeuMF); where columns go, :mod:`graphrec.distributed.columns` sends less. A process
-with a cut model has a model of its own users and items, whose encoding gives their rows; the weights that are no tables are in
-all processes. A step (:mod:`graphrec.distributed.row_reduction`):
+This is for models that mix dimensions (NGCF, NeuMF); where columns go, :mod:`graphrec.distributed.columns` sends less. A cut
+model is one of a process's own users and items, whose encoding gives their rows; the weights that are no tables are in all
+processes. A step (:mod:`graphrec.distributed.row_reduction`):
 
 1. All draw the same batch of b pairs with k negatives each, and process r of W takes b / W of the pairs.
 2. It asks the owners for the rows of the encoding that these need, each once (:mod:`graphrec.distributed.exchange`).
@@ -24,12 +24,15 @@ The last two are NGCF's, with d_in the width of what a hop reads: they grow with
 --way rows`` measures what was sent.
 
 A table is cut as ``torch.distributed.tensor.Shard(0)`` cuts it, and :meth:`SharedRows.sharded` gives the tables as DTensors for
-``torch.distributed.checkpoint``. The steps do not go through DTensor: a look-up that it redistributes becomes a masked look-up
-of the whole batch and an all-reduce of b (2 + k) d numbers, W times what the exchange sends, and it has no hop.
+``torch.distributed.checkpoint``. The steps do not go through DTensor. Its look-up in a sharded table is a look-up of the whole
+batch in every process, with zeros for the rows of others, that is added up, and its gradient is dense: for 12,288 rows of 64 of
+a table of 70,000, there and back, 3.1 MB of each of 2 processes and 4.7 MB of each of 4, where the exchange sends 1.3 and 1.5,
+in 59 and 42 ms where it takes 10 and 16 (gloo, two shared cores), and an optimiser that touches rows has nothing to go by.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -138,7 +141,7 @@ class SharedRows:
         return self._together(mine, self.tables[name])
 
     def _together(self, mine: Tensor, bounds: list[int]) -> Tensor:
-        largest = max(high - low for low, high in zip(bounds, bounds[1:], strict=False))
+        largest = max(high - low for low, high in itertools.pairwise(bounds))
         every = self.group.gathered(F.pad(mine, (0, 0, 0, largest - len(mine))))
         return torch.cat([part[: bounds[r + 1] - bounds[r]] for r, part in enumerate(every)])
 

@@ -24,17 +24,19 @@ def shared(model: Model, group: Group) -> SharedColumns | SharedRows:
     if model.owned_rows() is not None:
         return SharedRows(model, group)
     raise InputError(
-        f"{type(model).__name__}, as it is set up here, cannot be trained by several processes. These can, each with some columns "
-        "of every table: lightgcn, lightgcn-fast, lrgccf without transform, and mf without bias, dropout and rating_range. And "
-        "these, each with some rows: ngcf, neumf, gmf, mlp, ncf, and mf without dropout."
+        f"{type(model).__name__}, as it is set up here, cannot be trained by several processes. These can, each with some "
+        "columns of every table: lightgcn, lightgcn-fast, lrgccf without transform, and mf without bias, dropout and "
+        "rating_range. And these, each with some rows: ngcf, neumf, gmf, mlp, ncf, and mf without dropout."
     )
 
 
 def sentence(cut: SharedColumns | SharedRows) -> str:
     """How a model is shared, for the one who has asked for it."""
-    name, size = type(cut.model).__name__, cut.group.size
-    if isinstance(cut, SharedColumns):
+    name, size, columns = type(cut.model).__name__, cut.group.size, isinstance(cut, SharedColumns)
+    if size == 1:
+        return f"1 process has {name} to itself, cut by {'columns' if columns else 'rows'} as several would."
+    if columns:
         return f"{size} processes share {name} by columns: each has some dimensions of every row, and scores are added up."
     return (
-        f"{size} processes share {name} by rows: each has its own users and items, and rows are sent to where they are needed."
+        f"{size} processes share {name} by rows: each has its own users and items, and sends their rows where they are needed."
     )

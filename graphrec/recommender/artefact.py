@@ -32,7 +32,7 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.models.base import Scorer
+from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.folder_lock import locked
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import features_of, pack_features, pack_tables, pack_titles, tables_of, titles_of
@@ -155,7 +155,7 @@ def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
             raise InputError(f"{folder} is damaged: {name} has numbers that are not finite.")
     try:
         # What was solved is taken as it was read: its size may be most of the memory, and nothing else holds on to it.
-        model.load_state_dict(artefact.state, assign=not model.needs_training)
+        model.load_state_dict(artefact.state, assign=isinstance(model, Solved))
     except RuntimeError as error:
         raise InputError(f"{folder} does not fit the model {artefact.model}: {str(error).splitlines()[-1].strip()}") from None
     try:

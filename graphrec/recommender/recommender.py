@@ -140,9 +140,9 @@ class Recommender(Vectors, Parameters, Stored):
             built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
         distributed : bool
             Train together with the other processes of torch's process group, or of those that torchrun has started: all of
-            them call `fit` with the same arguments, each holds some columns of every embedding table, and each ends with the
-            whole recommender, equal to what one process makes up to rounding. Callbacks are called in process 0 alone, which
-            also writes `checkpoint`.
+            them call `fit` with the same arguments, each holds some columns of every embedding table, or some rows where the
+            model mixes dimensions (ngcf, neumf, …), and each ends with the whole recommender, equal to what one process makes
+            up to rounding. Callbacks are called in process 0 alone, which also writes `checkpoint`.
         **options
             How to train: every field of :class:`graphrec.training.options.FitOptions`, told below. What is not given is the
             model's own default, and the library's where it has none. Models in closed form take `device` only, and what

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
 
-__all__ = ["halve"]
+__all__ = ["compete"]
 
 _RUNGS, _FACTOR = 3, 3
 _WHOLE = 0.35  # of the time that is left, for trainings that are laid out over their whole length
 _SHARE = 0.55  # of what is left then; the rest is for other settings of the best, and for fitting the survivors anew
+_LEAST = 0.5  # seconds: in less there is nothing to see
+
+Contenders = list[tuple[Entry, Trial]]
 
 
-def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
-    """Train contenders in rounds of equal total time (Jamieson and Talwalkar, AISTATS 2016).
-
-    A contender's time is counted in seconds, not epochs: what counts is where a model gets to within the budget. Each gets time
-    in proportion to what it takes to see something of it. A training that is laid out over its whole length (``whole``)
-    stands outside of the rounds, before them; other settings of it are tried where there is time for all of it.
+def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lambda: None) -> None:
+    """Halve, and halve again for as long as there is time: among those for whom there was no room, then among the best.
 
     Parameters
     ----------
     run : Run
     contenders : list of (Entry, Trial)
         In the order in which they are worth a try.
+    between : callable
+        Called after each time, with what is left of the budget.
     """
-    fitting: list[tuple[Entry, Trial]] = []
+    untried = asked = _within_memory(run, contenders)
+    lap = 0
+    while asked:
+        waiting, touched = _halve(run, asked, lap)
+        if asked is untried:
+            untried = waiting
+        between()
+        if not touched:
+            break
+        asked, lap = untried or _unfinished(run, contenders), lap + 1
+    if not contenders:
+        between()
+    if untried:
+        left = max(0.0, run.budget.left - run.reserve)
+        why = f"there was no time to train it: {left:.0f} s are left beside blend and refit"
+        for _, trial in untried:
+            run.tell(trial, "skipped", why, quietly=True)
+        run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")
+
+
+def _within_memory(run: Run, contenders: Contenders) -> Contenders:
+    fitting: Contenders = []
     for entry, trial in contenders:
         need = entry.bytes(run.facts, trial.hyper)
         if need > run.memory:
@@ -36,58 +59,80 @@ def halve(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
             run.tell(trial, "skipped", why)
         else:
             fitting.append((entry, trial))
-    _train_whole(run, [one for one in fitting if one[0].whole])
+    return fitting
+
+
+def _unfinished(run: Run, contenders: Contenders) -> Contenders:
+    """Those whose training was cut short, the best first."""
+    found = [(run.best_of_key(trial.key), entry, trial) for entry, trial in contenders if not (trial.ended or entry.whole)]
+    ranked = sorted(((figure, entry, trial) for figure, entry, trial in found if figure is not None), key=lambda one: -one[0])
+    return [(entry, trial) for _, entry, trial in ranked]
+
+
+def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool]:
+    """Train contenders in rounds of equal total time (Jamieson and Talwalkar, AISTATS 2016).
+
+    A contender's time is counted in seconds, not epochs: what counts is where a model gets to within the budget. Each gets time
+    in proportion to what it takes to see something of it, and what one that is at its end leaves of its time goes to those
+    after it. A training that is laid out over its whole length (``whole``) stands outside of the rounds, before them.
+
+    Returns
+    -------
+    waiting : list of (Entry, Trial)
+        For whom there was no room.
+    touched : bool
+        Whether anybody was trained, or is known to have been in this lap.
+    """
+    waiting, touched = _train_whole(run, [one for one in contenders if one[0].whole])
     looks = sorted(trial.eval_seconds for _, trial in run.kept)
     look = looks[len(looks) // 4] if looks else 0.1  # a trained model ranks by products, as the faster of the others do
+    eval_every = 1 if look < 0.5 else 3
     round_seconds = _SHARE * max(0.0, run.budget.left - run.reserve) / _RUNGS
-    alive, taken, dropped = list[tuple[float, Entry, Trial]](), 0.0, dict[str, None]()
-    for entry, trial in [one for one in fitting if not one[0].whole]:
-        least = max(0.5, 5 * look, 2.5 * run.costs.expected(entry.model, entry.seconds(run.facts, trial.hyper)))
-        if taken + least <= round_seconds or not (run.kept or alive):
+    alive, taken = list[tuple[float, Entry, Trial]](), 0.0
+    for entry, trial in [one for one in contenders if not one[0].whole]:
+        # Two epochs and a look, or five looks where these take longer.
+        least = max(_LEAST, 5 * look, 2.5 * run.costs.pace() * entry.seconds(run.facts, trial.hyper))
+        if taken + least <= round_seconds or (round_seconds >= _LEAST and not (run.kept or alive)):
             alive.append((least, entry, trial))
             taken += least
         else:
-            why = f"would take about {least:.0f} s to show something; a round has {max(round_seconds - taken, 0):.0f} s left"
-            run.tell(trial, "skipped", why, quietly=True)
-            dropped[trial.model] = None
-    if dropped:
-        run.say(f"  no time for {', '.join(dropped)}: {round_seconds:.0f} s a round are spoken for")
-    eval_every = 1 if look < 0.5 else 3
-    for rung in range(_RUNGS):
+            waiting.append((entry, trial))
+    for rung in range(lap * _RUNGS, (lap + 1) * _RUNGS):
+        ends = run.budget.spent + round_seconds
         survivors: list[tuple[float, float, Entry, Trial]] = []
         for place, (least, entry, trial) in enumerate(alive):
-            rest = sum(one[0] for one in alive[place:])
-            seconds = min(round_seconds * least / sum(one[0] for one in alive), _rest(run) * least / rest)
+            share = least / sum(one[0] for one in alive[place:])
+            rest = max(0.0, run.budget.left - run.reserve) / 2  # as much is needed for fitting anew
+            seconds = min(max(share * (ends - run.budget.spent), least), rest)  # whoever overran takes nothing from the others
             if run.taken_back(trial, rung=rung):
-                figure = next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
-            elif seconds < 0.5:
-                figure = None
+                touched, figure = True, next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
+            elif trial.ended or seconds < _LEAST:
+                figure = run.best_of_key(trial.key)
             else:
-                figure = _go(run, entry, trial, seconds, rung, eval_every)
+                touched, figure = True, _go(run, entry, trial, seconds, rung, eval_every)
             if figure is not None:
                 survivors.append((figure, least, entry, trial))
         survivors.sort(key=lambda one: -one[0])
         alive = [one[1:] for one in survivors[: math.ceil(len(survivors) / _FACTOR)]]
+    return waiting, touched
 
 
-def _train_whole(run: Run, contenders: list[tuple[Entry, Trial]]) -> None:
-    """Those that are judged at their end alone, one after the other while there is time."""
+def _train_whole(run: Run, contenders: Contenders) -> tuple[Contenders, bool]:
+    """Those that are judged at their end alone, one after the other while there is time; for whom there was none."""
     ends = run.budget.spent + _WHOLE * max(0.0, run.budget.left - run.reserve)
+    waiting, touched = Contenders(), False
     for entry, trial in contenders:
+        declared = entry.seconds(run.facts, trial.hyper)
+        left, first = ends - run.budget.spent, not run.best_of(entry.model)
         if run.taken_back(trial, rung=0):
-            continue
-        expected = run.costs.expected(entry.model, entry.seconds(run.facts, trial.hyper))
-        left = ends - run.budget.spent
-        first = not run.best_of(entry.model)
-        if left < (0.5 if first else 1.2 * expected):
-            run.tell(trial, "skipped", f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left for such")
-        elif _go(run, entry, trial, left, 0, 3) is not None:
-            run.costs.learn(entry.model, entry.seconds(run.facts, trial.hyper), trial.seconds)
-
-
-def _rest(run: Run) -> float:
-    """Half of what is left; as much is needed for fitting anew."""
-    return max(0.0, run.budget.left - run.reserve) / 2
+            touched = True
+        elif left < (_LEAST if first else 1.2 * run.costs.expected(entry.model, declared)):
+            waiting.append((entry, trial))
+        else:
+            touched = True
+            if _go(run, entry, trial, left, 0, 3) is not None:
+                run.costs.learn(entry.model, declared, trial.seconds)
+    return waiting, touched
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int, eval_every: int) -> float | None:

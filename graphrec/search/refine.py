@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.models import MODELS
 from graphrec.search.run import Run
-from graphrec.search.space import VARY, Entry
+from graphrec.search.space import LIMITS, VARY, Entry
 from graphrec.search.trial import Trial
 
 __all__ = ["refine"]
@@ -60,4 +60,5 @@ def _around(model: str, hyper: Mapping[str, Any], factor: float) -> Iterator[dic
         if isinstance(value, bool) or not isinstance(value, int | float) or not value:
             continue
         for moved in (value * factor, value / factor):
-            yield {**hyper, name: max(1, round(moved)) if isinstance(value, int) else float(f"{moved:.3g}")}
+            at_most = min(moved, LIMITS.get((model, name), moved))
+            yield {**hyper, name: max(1, round(at_most)) if isinstance(value, int) else float(f"{at_most:.3g}")}

@@ -18,7 +18,7 @@ from graphrec.recommender import Recommender, load
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.finish import blended, fitted_anew
-from graphrec.search.halving import halve
+from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
@@ -142,8 +142,7 @@ def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry]) -> Re
         at = max(range(len(later)), key=lambda n: run.best_of(later[n][0].model))
         run.solve(*later.pop(at))
     contenders = [(entry, Trial(entry.model, hyper, entry.fit)) for entry in trained for hyper in entry.settings_for(run.facts)]
-    halve(run, contenders)
-    refine(run, solved)
+    compete(run, contenders, lambda: refine(run, solved))
     if not run.kept:
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")

@@ -88,14 +88,20 @@ class Deadline:
     seconds : float
     hard : float
         Seconds after which a training is given up in the middle of an epoch.
+
+    Attributes
+    ----------
+    came : bool
+        Whether it has ended the latest training; one that ended by itself needs no more time.
     """
 
     def __init__(self, seconds: float, hard: float) -> None:
         self._seconds, self._hard, self._started, self._epoch, self._epochs = seconds, hard, time.perf_counter(), 0.0, 0
+        self.came = False
 
     def on_train_begin(self, state: TrainingState) -> None:
         """A training that stopped at an earlier deadline goes on."""
-        state.stop = False
+        state.stop = self.came = False
         self._started = self._epoch = time.perf_counter()
         self._epochs = 0
 
@@ -111,7 +117,7 @@ class Deadline:
         if self._epochs == 1:  # it may have loaded compiled code
             latest = 0.0
         if state.best_epoch is not None and now - self._started + latest > self._seconds:
-            state.stop = True
+            state.stop = self.came = True
 
     def on_train_end(self, state: TrainingState) -> None:
         """Ctrl-C ends the search, not this training alone."""
@@ -128,12 +134,22 @@ class Trial:
         Of a model or a preset.
     hyper, fit : mapping
         Keyword arguments of the constructor and of fit.
+
+    Attributes
+    ----------
+    recommender : Recommender or None
+        Fitted.
+    seconds, eval_seconds : float
+        What fitting took, all goes together, and a look at validation.
+    ended : bool
+        Whether a training ended by itself, and not for lack of time.
     """
 
     def __init__(self, model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
         self.model, self.hyper, self.fit = model, dict(hyper), dict(fit)
         self.key = key_of(model, hyper, fit)
         self.recommender: Recommender | None = None
+        self.ended = False
         self.seconds = self.eval_seconds = 0.0
 
     @property
@@ -181,7 +197,7 @@ class Trial:
             self.seconds += time.perf_counter() - started
         if made.best_epoch is None:
             raise OutOfTime("stopped before its first look at validation")
-        history = made.history
+        history, self.ended = made.history, not deadline.came
         self.recommender, self.eval_seconds = made, float(history["eval_seconds"].dropna().mean())
         return float(history[task.metric].max())
 

@@ -21,7 +21,7 @@ from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.finish import fitted_anew
-from graphrec.search.halving import halve
+from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import TRAINED, Entry, facts_of
@@ -95,7 +95,7 @@ def tune(
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
         run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress)
         if kind.needs_training:
-            halve(run, [(entry, trial) for trial in each])
+            compete(run, [(entry, trial) for trial in each])
         else:
             with shared_decompositions():
                 for trial in each:

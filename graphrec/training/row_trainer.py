@@ -74,7 +74,7 @@ class RowTrainer(SharedTrainer):
         if not gradients:
             return
         whole = self.group.add_up(torch.cat([gradient.reshape(-1) for gradient in gradients]))
-        for gradient, part in zip(gradients, whole.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(whole, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
 

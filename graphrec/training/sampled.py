@@ -88,8 +88,8 @@ def sampling_graph(model: Model, options: FitOptions) -> tuple[SamplingGraph, li
     graph = model.sampling_graph()
     if graph is None:
         raise InputError(
-            f"fanout={fanout} draws neighbours for each hop of a batch, and {name} as it is here makes no hop, or looks at more "
-            "than a batch's nodes; LightGCN, LightGCN++, NGCF, LR-GCCF and PinSage can be trained so."
+            f"fanout={fanout} draws neighbours for each hop of a batch, and {name} as it is here makes no hop, or looks at "
+            "more than a batch's nodes; LightGCN, LightGCN++, NGCF, LR-GCCF and PinSage can be trained so."
         )
     counts = [fanout] * graph.hops if isinstance(fanout, int) else list(fanout)
     if len(counts) != graph.hops:

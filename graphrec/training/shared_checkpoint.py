@@ -43,8 +43,11 @@ class SharedCheckpoint(Checkpoint):
 
     def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """See :class:`Checkpoint`."""
-        tables = self._tables(tensors)
-        whole = {key: self._shared.whole(tables[key], t) if key in tables else t for key, t in tensors.items()}
+        tables, whole = self._tables(tensors), dict(tensors)
+        for key, name in tables.items():
+            table = self._shared.whole(name, tensors[key])
+            if self._group.is_writer:  # nobody else keeps more than one whole table
+                whole[key] = table
         self._group.from_writer(lambda: super(SharedCheckpoint, self).write(whole, meta))
 
     def read(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:

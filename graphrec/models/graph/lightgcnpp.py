@@ -79,7 +79,7 @@ class LightGCNPP(Model):
         return SamplingGraph(self._adjacency, self.layers, self.embedding)
 
     def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
-        """As :meth:`encode`; lengths of estimated rows are not those of whole ones, so from the second hop on there is a bias."""
+        """As :meth:`encode`; estimated rows are longer than whole ones, so that from the second hop on there is a bias."""
         s, e = len(neighbourhood.seeds), ego_rows(self, self.embedding, neighbourhood)
         ego, hops = e, []
         for hop in neighbourhood.hops:
