@@ -18,7 +18,8 @@ from graphrec.sampling import PairBatch, UserBatch
 from graphrec.training.checkpoint import flatten_optimizer, restore_optimizer
 from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowAdagrad, RowAdam, RowOptimizer, RowSGD
-from graphrec.training.schedules import RunningSchedule, Schedule
+from graphrec.training.running_schedule import RunningSchedule
+from graphrec.training.schedules import Schedule
 
 __all__ = ["OPTIMIZERS", "Optimizers"]
 
