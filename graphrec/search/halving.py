@@ -49,10 +49,9 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
 
 
 def _unfinished(run: Run, contenders: Contenders) -> Contenders:
-    """Those whose training was cut short, the best first."""
-    found = [(run.best_of_key(trial.key), entry, trial) for entry, trial in contenders if not (trial.ended or entry.whole)]
-    ranked = sorted(((figure, entry, trial) for figure, entry, trial in found if figure is not None), key=lambda one: -one[0])
-    return [(entry, trial) for _, entry, trial in ranked]
+    """Those whose training was cut short, the best first; of those without a figure not one epoch was over in time."""
+    found = [(run.best_of_key(trial.key) or 0.0, entry, trial) for entry, trial in contenders if run.may_go_on(trial)]
+    return [(entry, trial) for _, entry, trial in sorted(found, key=lambda one: -one[0]) if not entry.whole]
 
 
 def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool]:
@@ -69,7 +68,7 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
     touched : bool
         Whether anybody was trained, or is known to have been in this lap.
     """
-    touched = False
+    touched, passed_over = False, list[tuple[Entry, Trial]]()
     look = float(np.median([trial.eval_seconds for _, trial in run.kept])) if run.kept else 0.1
     eval_every = 1 if look < 0.5 else 3
     round_seconds = _SHARE * max(0.0, run.budget.left - run.reserve) / _RUNGS
@@ -94,18 +93,20 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
         survivors: list[tuple[float, Entry, Trial]] = []
         for place, (before, entry, trial) in enumerate(alive):
             among = len(alive) - place
-            seconds = min((ends - run.budget.spent) / among, _rest(run, among))
+            seconds = min(max((ends - run.budget.spent) / among, round_seconds / len(alive)), _rest(run, among))
             if run.taken_back(trial, rung=rung):
                 touched, figure = True, next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
             elif trial.ended or seconds < _LEAST:
                 figure = before or None
+                if figure is None and not trial.ended:
+                    passed_over.append((entry, trial))
             else:
                 touched, figure = True, _go(run, entry, trial, seconds, rung, eval_every)
             if figure is not None:
                 survivors.append((figure, entry, trial))
         survivors.sort(key=lambda one: -one[0])
         alive = survivors[: math.ceil(len(survivors) / _FACTOR)]
-    return fitting[room:], touched
+    return [*passed_over, *fitting[room:]], touched
 
 
 def _rest(run: Run, among: int) -> float:
