@@ -169,7 +169,7 @@ class Clockwork:
     def taken_back(self, trial, **same):
         return False
 
-    def tell(self, trial, status, reason):
+    def tell(self, trial, status, reason, show):
         self.told[trial.model] = status
 
     def best_of_key(self, key):

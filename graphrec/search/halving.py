@@ -45,7 +45,8 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
         between()
     left = max(0.0, run.budget.left - run.reserve)
     for _, trial in untried:
-        run.tell(trial, "skipped", f"there was no time to train it: {left:.0f} s are left beside blend and refit")
+        why = f"there was no time to train it: {left:.0f} s are left beside blend and refit"
+        run.tell(trial, "skipped", why, show=trial is untried[0][1])
 
 
 def _unfinished(run: Run, contenders: Contenders) -> Contenders:

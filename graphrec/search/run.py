@@ -150,8 +150,10 @@ class Run:
 
     # ---- rows -----------------------------------------------------------------------------------
 
-    def tell(self, trial: Trial, status: str, reason: str = "", figure: float | None = None, **more: Any) -> None:
-        """A row, in the journal and for the eye."""
+    def tell(
+        self, trial: Trial, status: str, reason: str = "", figure: float | None = None, show: bool = True, **more: Any
+    ) -> None:
+        """A row, in the journal and, unless `show` is False, for the eye."""
         made = trial.recommender
         row = {
             "key": trial.key,
@@ -169,7 +171,7 @@ class Run:
         }
         best = max((r["figure"] for r in self.journal.rows if r["figure"] is not None), default=-1.0)
         self.journal.add(row)
-        if self._show:
+        if self._show and show:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
             line = f"{row['at']:8.1f} s {mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}"
