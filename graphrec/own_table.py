@@ -236,9 +236,10 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
     full = dataclasses.replace(then, **given)
     mapped = _open_mapped(data, options) if is_made_table(data) else None
     if mapped is None and (full.user is None or full.item is None):
+        known_from = "was trained on a table that graphrec table made" if record else "was not trained from a table"
         raise InputError(
-            f"{run} was not trained from a table: name the columns of {data} with --user and --item; it has "
-            f"{table_columns(data)}."
+            f"{run} {known_from}: name the columns of {data} with --user and --item; it has "
+            f"{table_columns(data, full.sep, full.encoding)}."
         )
     if full.min_rating is not None and (full.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")

@@ -24,7 +24,7 @@ ROOMS = [
     {"presets", "ann"},
     {"serve"},
     {"search"},
-    {"runs", "run_folder", "own_table", "titles", "recommend_all", "update_run", "listings", "demo"},
+    {"runs", "run_folder", "own_table", "titles", "recommend_all", "update_run", "option_texts", "listings", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 ]

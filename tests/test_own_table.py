@@ -309,3 +309,13 @@ def test_a_tab_may_be_written_as_two_characters(shop, tmp_path):
         given = (*what, tmp_path / "p.tsv", *COLUMNS, "--out", tmp_path / what[0])
         assert "\\t' says what separates columns" in call(*given, ok=False).stderr
         call(*given, "--sep", "\\t")
+
+
+def test_what_is_near_by_is_named(shop, tmp_path):
+    train = ("train", "itempop", "--out", tmp_path / "run", "--data")
+    folder = call(*train, shop, ok=False).stderr
+    assert "is a folder without train.txt, and disguised.csv is in it: name that file, or let graphrec table make" in folder
+    few = call(*train, shop / "p.csv", *COLUMNS, "--rating", "stars", "--min-rating", 9, ok=False).stderr
+    assert "--min-rating 9.0 leaves no row: the highest rating is 5" in few
+    asked = call("recommend", shop / "run", "--history", "0003;0004", ok=False).stderr
+    assert "is one id; between several ids there are commas" in asked

@@ -23,6 +23,7 @@ _AS_OPTIONS = (
         re.compile(r"interactions\.binarize\(min_rating=([^)]*)\) keeps the high ones, and binarize\(\) says that all count"),
         r"--min-rating \1 keeps the high ones",
     ),
+    (re.compile(r"binarize\(min_rating=([^)]*)\) leaves"), r"--min-rating \1 leaves"),
     (re.compile(r"missing='drop'"), "--missing drop"),
     (re.compile(r"\bencoding='([\w-]+)'"), r"--encoding \1"),
     (re.compile(r"\bsep=('[^']+')"), r"--sep \1"),

@@ -49,9 +49,11 @@ def blended(run: Run) -> tuple[Recommender, list[Trial]]:
     except Exception as error:  # the best candidate is there all the same
         run.tell(whole, "failed", reason_of(error))
         return best, [run.kept[0][1]]
+    if len(pool) == 1:  # nobody else has a say
+        return best, [run.kept[0][1]]
     whole.seconds = run.budget.spent - started
     run.tell(whole, "ok", figure=figure)
-    if figure > run.kept[0][0] and len(pool) > 1:
+    if figure > run.kept[0][0]:
         return made[0], pool
     return best, [run.kept[0][1]]
 

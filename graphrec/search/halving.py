@@ -63,10 +63,9 @@ def _within_memory(run: Run, contenders: Contenders) -> Contenders:
 
 
 def _unfinished(run: Run, contenders: Contenders) -> Contenders:
-    """Those whose training was cut short, the best first."""
-    found = [(run.best_of_key(trial.key), entry, trial) for entry, trial in contenders if not (trial.ended or entry.whole)]
-    ranked = sorted(((figure, entry, trial) for figure, entry, trial in found if figure is not None), key=lambda one: -one[0])
-    return [(entry, trial) for _, entry, trial in ranked]
+    """Those whose training was cut short, the best first; of those without a figure not one epoch was over in time."""
+    found = [(run.best_of_key(trial.key) or 0.0, entry, trial) for entry, trial in contenders if run.may_go_on(trial)]
+    return [(entry, trial) for _, entry, trial in sorted(found, key=lambda one: -one[0]) if not entry.whole]
 
 
 def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool]:
@@ -108,6 +107,8 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
                 touched, figure = True, next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
             elif trial.ended or seconds < _LEAST:
                 figure = run.best_of_key(trial.key)
+                if figure is None and not trial.ended:
+                    waiting.append((entry, trial))
             else:
                 touched, figure = True, _go(run, entry, trial, seconds, rung, eval_every)
             if figure is not None:

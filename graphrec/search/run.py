@@ -138,6 +138,11 @@ class Run:
         rows = [row for row in self.journal.rows if row["model"] == model and row["figure"]]
         return dict(max(rows, key=lambda row: float(row["figure"]))["hyper"])
 
+    def may_go_on(self, trial: Trial) -> bool:
+        """Whether a candidate's training was cut short."""
+        row = self.journal.latest(trial.key)
+        return not trial.ended and row is not None and row["status"] in ("ok", "stopped")
+
     def place(self, trial: Trial) -> Path:
         """The folder of a candidate."""
         import hashlib
