@@ -178,6 +178,14 @@ def test_a_matrix_is_inverted_in_its_own_memory(monkeypatch, lapack):
         symmetric_inverse.invert_in_place(torch.eye(130) - 0.1)
 
 
+@pytest.mark.parametrize(
+    ("seen", "form"), [(np.ones((9, 6)), {}), (np.ones((9, 6)), {"neighbours": 5}), (np.eye(6), {"rank": 6})]
+)
+def test_an_l2_that_single_precision_cannot_tell_from_nothing_is_refused(seen, form):
+    with pytest.raises(InputError, match="raise l2"):
+        EASE(gr.Interactions.from_indices(*np.nonzero(seen)), l2=1e-12, **form).solve()
+
+
 @pytest.mark.parametrize("neighbours", [6, 25])
 def test_ease_of_neighbours_solves_each_column_over_its_nearest(inter, monkeypatch, neighbours):
     monkeypatch.setattr(gram, "_NUMBERS", 300 if neighbours == 6 else 3000)  # some items at a time

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graphrec.deferred import sparse
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.symmetric_inverse import not_definite
 from graphrec.models.parts.truncated_svd import truncated_svd
 from graphrec.threads import even_bounds, run_alone, thread_count
 
@@ -55,10 +56,17 @@ def regressed_by_rank(matrix: sparse.csr_matrix, rank: int, l2: float, device: t
     -------
     first, second, own : Tensor of float32, shapes (n_items, rank) twice and (n_items,)
         B = first · secondᵀ + diag(own).
+
+    Raises
+    ------
+    InputError
+        λ is too small for single precision.
     """
     _, s, v = truncated_svd(matrix, rank)
     share = s.square() / (s.square() + l2)
     left = 1 - v.square() @ share
+    if not (left > 0).all():
+        raise not_definite()
     return v.to(device), (v * share / left.unsqueeze(1)).to(device), (1 - 1 / left).to(device)
 
 
@@ -79,6 +87,11 @@ def regressed_on_nearest(matrix: sparse.csr_matrix, neighbours: int, l2: float, 
     -------
     scipy.sparse.csr_matrix of float32, shape (n_items, n_items)
         Column j minimises ‖X_j − X b‖² + λ‖b‖² over the vectors b that are zero outside of j's nearest items.
+
+    Raises
+    ------
+    InputError
+        λ is too small for single precision.
     """
     from graphrec.models.parts import gram_kernels
 
@@ -102,7 +115,10 @@ def regressed_on_nearest(matrix: sparse.csr_matrix, neighbours: int, l2: float, 
             there = torch.from_numpy(squares).to(device)
             left, right = there[:, :, :wide].clone(), there[:, :, wide:].clone()
             left.diagonal(dim1=1, dim2=2).add_(l2)
-            found = torch.cholesky_solve(right, torch.linalg.cholesky(left))[:, :, 0].cpu().numpy()
+            factors, failed = torch.linalg.cholesky_ex(left)
+            if failed.any():
+                raise not_definite()
+            found = torch.cholesky_solve(right, factors)[:, :, 0].cpu().numpy()
             weights[starts[lo] : starts[some]] = found[np.arange(wide) < widths[: some - lo, None]]
             lo = some
 

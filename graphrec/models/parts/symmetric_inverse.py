@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["invert_in_place", "working_bytes"]
+__all__ = ["invert_in_place", "not_definite", "working_bytes"]
 
 _BLOCK = 512  # columns that are swept at a time
 _PANEL = 1024  # rows that are updated, or mirrored, at a time
@@ -61,7 +61,7 @@ def _by_cholesky(matrix: Tensor) -> None:
     if not failed:
         _, failed = lapack.spotri(columns, lower=1, overwrite_c=1)
     if failed:
-        raise _not_definite()
+        raise not_definite()
 
 
 def _by_sweeping(matrix: Tensor) -> None:
@@ -89,9 +89,10 @@ def _small_inverse(block: Tensor) -> Tensor:
     """Of a symmetric block whose upper triangle counts; in double precision on the host, for it is small."""
     factor, failed = torch.linalg.cholesky_ex(block.to("cpu", torch.float64), upper=True)
     if failed:
-        raise _not_definite()
+        raise not_definite()
     return torch.cholesky_inverse(factor, upper=True).to(block)
 
 
-def _not_definite() -> InputError:
+def not_definite() -> InputError:
+    """The error for a matrix that has no inverse in single precision."""
     return InputError("the matrix of EASE is not positive definite in single precision; raise l2.")
