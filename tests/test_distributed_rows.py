@@ -13,8 +13,10 @@ from test_distributed import TRAINING, assert_equal, be_process, free_port, outc
 import graphrec as gr
 from graphrec.distributed.exchange import Exchange
 from graphrec.distributed.group import joined
+from graphrec.distributed.own_rows import OwnRows
 from graphrec.distributed.rows import SharedRows
 from graphrec.errors import InputError
+from graphrec.graph.propagate import propagate
 from graphrec.training.loss_watch import LossWatch
 from graphrec.training.options import FitOptions
 from graphrec.training.row_trainer import RowTrainer
@@ -244,6 +246,36 @@ def test_every_row_is_fetched_once_and_gradients_of_repeated_ones_add_up(alone):
     assert rows.tolist() == [[6, 7], [0, 1], [6, 7]]
     rows.sum().backward()
     assert table.grad.tolist() == [[1, 1], [0, 0], [0, 0], [2, 2]]
+
+
+class Third:
+    """The second of three processes; what the others have is known beforehand."""
+
+    rank, size = 1, 3
+
+    def __init__(self, *told):
+        self.told = list(told)
+
+    def stacked(self, mine):
+        whole = self.told.pop(0)
+        assert torch.equal(whole.view(3, -1)[1], mine.reshape(-1))
+        return whole
+
+
+@pytest.mark.parametrize("normalisation", ["sym", "ngcf"])
+@pytest.mark.parametrize("backend", ["numba", "torch-reduce", "torch-csr", "edge-index"])
+def test_own_rows_of_a_product_and_of_its_gradient_are_those_of_the_whole(normalisation, backend):
+    whole = gr.BipartiteGraph(split().train).adjacency(normalisation)
+    g = torch.Generator().manual_seed(1)
+    x, weight = torch.randn(2, 105, 4, generator=g)
+    x.requires_grad_()
+    expected = propagate(whole, x)
+    (expected * weight).sum().backward()
+    mine = x.detach()[35:70].clone().requires_grad_()
+    own = propagate(OwnRows(whole, [0, 35, 70, 105], Third(x.detach(), weight)), mine, backend)
+    (own * weight[35:70]).sum().backward()
+    torch.testing.assert_close(own, expected[35:70])
+    torch.testing.assert_close(mine.grad, x.grad[35:70])
 
 
 # ---- processes that die ----------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from graphrec.training.feeding import fed
 
 FIT = {"epochs": 2, "batch_size": 64, "seed": 3, "progress": False}
 HYPER = {"lightgcn": {"dim": 8, "layers": 3}, "ngcf": {"dim": 8, "layers": [8, 8], "message_dropout": 0.0}, "mf": {"dim": 8}}
+TOGETHER = {**HYPER, "neumf": {"dim": 8}}
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +191,15 @@ def test_training_ends_where_it_ends_on_the_cpu(split, device, name, loss):
     assert list(a.history) == list(b.history)
 
 
-@pytest.mark.parametrize(("name", "loss"), [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax")])
+@pytest.mark.parametrize(
+    ("name", "loss"), [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax"), ("ngcf", "bpr"), ("neumf", "bce")]
+)
 def test_the_training_of_several_processes_keeps_to_the_device(split, device, name, loss, tmp_path):
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         how = {**FIT, "loss": loss, "valid": split.valid}
-        alone = gr.Recommender(name, **HYPER[name]).fit(split.train, device=device, **how)
-        group = gr.Recommender(name, **HYPER[name])
+        alone = gr.Recommender(name, **TOGETHER[name]).fit(split.train, device=device, **how)
+        group = gr.Recommender(name, **TOGETHER[name])
         group.fit(split.train, device=device, distributed=True, checkpoint=tmp_path, **how)
         state = group.model.state_dict()
         for key, tensor in alone.model.state_dict().items():
