@@ -46,8 +46,8 @@ LAYERS = 3
 # Draws of the estimates, epochs of each training, pairs in a batch, steps that are measured, the widest fan-out.
 CASES: dict[str, dict[str, Any]] = {
     "ml-100k": {"draws": 100, "epochs": 20, "batch_size": 2048, "lr": 5e-3, "steps": 9},
-    "gowalla, 4,000 people": {"draws": 20, "epochs": 6, "batch_size": 2048, "lr": 5e-3, "steps": 5},
-    "gowalla": {"draws": 12, "epochs": 0, "batch_size": 512, "lr": 5e-3, "steps": 3},
+    "gowalla, 4,000 people": {"draws": 10, "epochs": 4, "batch_size": 2048, "lr": 5e-3, "steps": 5},
+    "gowalla": {"draws": 6, "epochs": 0, "batch_size": 512, "lr": 5e-3, "steps": 3},
     "power law": {"draws": 0, "epochs": 0, "batch_size": 512, "lr": 5e-3, "steps": 3, "widest": 10},
 }
 
