@@ -46,8 +46,8 @@ LAYERS = 3
 # Draws of the estimates, epochs of each training, pairs in a batch, steps that are measured, the widest fan-out.
 CASES: dict[str, dict[str, Any]] = {
     "ml-100k": {"draws": 100, "epochs": 20, "batch_size": 2048, "lr": 5e-3, "steps": 9},
-    "gowalla, 4,000 people": {"draws": 40, "epochs": 10, "batch_size": 2048, "lr": 5e-3, "steps": 5},
-    "gowalla": {"draws": 12, "epochs": 0, "batch_size": 512, "lr": 5e-3, "steps": 3},
+    "gowalla, 4,000 people": {"draws": 10, "epochs": 4, "batch_size": 2048, "lr": 5e-3, "steps": 5},
+    "gowalla": {"draws": 6, "epochs": 0, "batch_size": 512, "lr": 5e-3, "steps": 3},
     "power law": {"draws": 0, "epochs": 0, "batch_size": 512, "lr": 5e-3, "steps": 3, "widest": 10},
 }
 
@@ -315,7 +315,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks sampled", description=__doc__)
     parser.add_argument("--fanouts", type=int, nargs="+", default=[5, 10, 20], help="of each of the three hops")
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--edges", type=float, nargs="+", default=[3e6, 1e7], help="sizes of the power-law graphs")
+    parser.add_argument("--edges", type=float, nargs="+", default=[1e7], help="sizes of the power-law graphs")
     parser.add_argument("--where", help="folder for the power-law graphs' files")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ CASES = {
     ),
     "trained again on all pairs": ("mf", {"dim": 10}, {"batch_size": 128, "refit": True}),
     "ratings": ("mf", {"dim": 10}, {"batch_size": 128, "loss": "mse", "lr": 1e-2}),
+    **(
+        {"drawn neighbours": ("lightgcn", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2, "fanout": [3, 2]})}
+        if find_spec("torch_sparse")
+        else {}
+    ),
     "stopped early": ("mf", {"dim": 10}, {"batch_size": 64, "optimizer": "adam", "lr": 0.1, "patience": 1}),
 }
 VALIDATED = {"mf", "lightgcn-fast", "hops side by side", "trained again on all pairs", "stopped early"}
