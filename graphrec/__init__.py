@@ -11,36 +11,15 @@ from typing import TYPE_CHECKING, Any
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from graphrec._version import __version__
-<<<<<<< HEAD
-from graphrec.data import split
-from graphrec.data.csv_files import read_csv
-from graphrec.data.datasets import load_dataset
-from graphrec.data.folder import read_folder
-from graphrec.data.interactions import Interactions
-from graphrec.data.lightgcn_files import read_lightgcn, write_lightgcn
-from graphrec.data.mapped import open_table
-from graphrec.data.mapped_writing import write_table
-from graphrec.data.parquet import read_parquet
-from graphrec.data.split import Split
-from graphrec.evaluation.evaluate import evaluate, evaluate_ratings
-from graphrec.evaluation.protocol import Protocol
-from graphrec.evaluation.report import Report
-from graphrec.evaluation.significance import compare
-from graphrec.graph.bipartite import BipartiteGraph
-from graphrec.presets import preset
-from graphrec.recommender import Blend, Recommender, load
-from graphrec.report.paths import plot_paths
-from graphrec.search import search, tune
-=======
->>>>>>> twelve
 
 if TYPE_CHECKING:
     from graphrec import ann, graph, losses, models
     from graphrec.data import split
+    from graphrec.data.csv_files import read_csv
     from graphrec.data.datasets import load_dataset
     from graphrec.data.folder import read_folder
-    from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
     from graphrec.data.interactions import Interactions
+    from graphrec.data.lightgcn_files import read_lightgcn, write_lightgcn
     from graphrec.data.mapped import open_table
     from graphrec.data.mapped_writing import write_table
     from graphrec.data.parquet import read_parquet
@@ -80,14 +59,14 @@ _FROM = {
     "open_table": "graphrec.data.mapped",
     "plot_paths": "graphrec.report.paths",
     "preset": "graphrec.presets",
-    "read_csv": "graphrec.data.formats",
+    "read_csv": "graphrec.data.csv_files",
     "read_folder": "graphrec.data.folder",
-    "read_lightgcn": "graphrec.data.formats",
+    "read_lightgcn": "graphrec.data.lightgcn_files",
     "read_parquet": "graphrec.data.parquet",
     "search": "graphrec.search",
     "split": "graphrec.data",
     "tune": "graphrec.search",
-    "write_lightgcn": "graphrec.data.formats",
+    "write_lightgcn": "graphrec.data.lightgcn_files",
     "write_table": "graphrec.data.mapped_writing",
 }
 __all__ = [
