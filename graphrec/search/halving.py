@@ -100,9 +100,10 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
         ends = run.budget.spent + round_seconds
         survivors: list[tuple[float, float, Entry, Trial]] = []
         for place, (least, entry, trial) in enumerate(alive):
-            share = least / sum(one[0] for one in alive[place:])
+            of_all, of_rest = (least / sum(one[0] for one in some) for some in (alive, alive[place:]))
             rest = max(0.0, run.budget.left - run.reserve) / 2  # as much is needed for fitting anew
-            seconds = min(max(share * (ends - run.budget.spent), least), rest)  # whoever overran takes nothing from the others
+            # Who overran takes nothing from the others; what somebody has left over goes to those after it.
+            seconds = min(max(of_all * round_seconds, of_rest * (ends - run.budget.spent)), rest)
             if run.taken_back(trial, rung=rung):
                 touched, figure = True, next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
             elif trial.ended or seconds < _LEAST:
