@@ -23,6 +23,10 @@ share 1 / W of these is its own; others fetch as many from it) and d the width o
 The last two are NGCF's, with d_in the width of what a hop reads: they grow with the graph. ``python -m benchmarks distributed
 --way rows`` measures what was sent.
 
+Every process sums what one process sums, in another order where parts come from several. NGCF magnifies such rounding under its
+defaults: on MovieLens 100K the losses of two processes are those of one to 3e-7 for twenty steps, and to 2e-3 at the end of the
+first epoch, as far as one process is from itself with initial weights that differ by 1e-7. NeuMF's epochs stay equal to 3e-9.
+
 A table is cut as ``torch.distributed.tensor.Shard(0)`` cuts it, and :meth:`SharedRows.sharded` gives the tables as DTensors for
 ``torch.distributed.checkpoint``. The steps do not go through DTensor. Its look-up in a sharded table is a look-up of the whole
 batch in every process, with zeros for the rows of others, that is added up, and its gradient is dense: for 12,288 rows of 64 of
