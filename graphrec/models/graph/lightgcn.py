@@ -128,7 +128,7 @@ class LightGCN(Model):
     def encode(self) -> Encoding:
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
         z = self._propagated()
-        z = DroppedUsers(z, self.dropout) if self.training and self.dropout else z
+        z = DroppedUsers(z, self.dropout, self.columns) if self.training and self.dropout else z
         return z if self.similarity == "dot" else CosineEncoding(z)
 
     def column_tables(self) -> tuple[nn.Parameter, ...]:

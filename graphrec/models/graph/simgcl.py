@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
@@ -79,8 +79,12 @@ class SimGCL(LightGCN):
         adjacency, hops = self.adjacency(), list[Tensor]([self.embedding])
         for _ in range(self.layers):
             e = propagate(adjacency, hops[-1])
-            hops.append(e + noise * F.normalize(torch.rand_like(e), dim=1) * e.detach().sign() if noise else e)
+            hops.append(e + noise * self.columns.drawn(e, _unit_noise) * e.detach().sign() if noise else e)
         return HopTable(torch.stack(hops[1:]).mean(0), self.embedding, hops[1:])
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: noise is drawn for whole rows, and the contrast looks at whole rows."""
+        return (self.embedding,)
 
     def encode(self) -> Encoding:
         """The mean of hops 1 … K, without noise."""
@@ -91,9 +95,10 @@ class SimGCL(LightGCN):
         return self._contrast(step, *(self.passed(self.noise).propagated for _ in range(2)))
 
     def _contrast(self, step: Step, a: Tensor, b: Tensor) -> Mapping[str, Tensor]:
-        loss = batch_contrast(
-            step, self.n_users, self.n_items, lambda nodes: (F.embedding(nodes, a), F.embedding(nodes, b)), self.temperature
-        )
+        def views(nodes: Tensor) -> tuple[Tensor, Tensor]:
+            return F.embedding(nodes, a), F.embedding(nodes, b)
+
+        loss = batch_contrast(step, self.n_users, self.n_items, views, self.temperature, self.columns)
         return {"contrast": self.weight * loss}
 
     def folding(self) -> People:
@@ -109,3 +114,8 @@ class SimGCL(LightGCN):
     def explaining(self) -> Explaining:
         """Parts by the item through which a path leaves the user."""
         return HopMeanReasons(self.adjacency(), self.embedding.detach(), self.layers, self.n_users, with_ego=False)
+
+
+def _unit_noise(like: Tensor) -> Tensor:
+    """Δ̄: rows from U(0, 1), brought to length 1."""
+    return F.normalize(torch.rand_like(like), dim=1)
