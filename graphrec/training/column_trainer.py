@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from graphrec.data.interactions import Interactions
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.reduction import ColumnReduction
@@ -16,8 +14,8 @@ from graphrec.errors import InputError
 from graphrec.losses import PAIRWISE, POINTWISE, SHARED
 from graphrec.models.base import Scorer
 from graphrec.training.checkpoint import Checkpoint
+from graphrec.training.column_checkpoint import ColumnCheckpoint
 from graphrec.training.objectives import kind_of
-from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowAdagrad
 from graphrec.training.state import TrainingState
@@ -120,49 +118,4 @@ class ColumnTrainer(Trainer):
         raise KeyboardInterrupt("training by several processes goes on from its checkpoint, if it has one")
 
     def _checkpoint(self, folder: Path, fingerprint: dict[str, Any]) -> Checkpoint:
-        return _ColumnCheckpoint(folder, fingerprint, self.shared, self.optimizers)
-
-
-class _ColumnCheckpoint(Checkpoint):
-    """A checkpoint with whole tables, written and read by one process: it resumes with any number of them, one included."""
-
-    def __init__(self, folder: Path, fingerprint: Mapping[str, Any], shared: SharedColumns, optimizers: Optimizers) -> None:
-        self._shared, self._group, self._optimizers = shared, shared.group, optimizers
-        self.folder, self.path = folder, folder / Checkpoint.name
-        self._group.from_writer(lambda: super(_ColumnCheckpoint, self).__init__(folder, fingerprint))
-
-    def announce(self, resume: bool) -> None:
-        """See :class:`Checkpoint`; the writer says it for all."""
-        if self._group.is_writer:
-            super().announce(resume)
-
-    def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-        """See :class:`Checkpoint`."""
-        tables = self._tables(tensors)
-        whole = {key: self._shared.whole(tables[key], t) if key in tables else t for key, t in tensors.items()}
-        self._group.from_writer(lambda: super(_ColumnCheckpoint, self).write(whole, meta))
-
-    def read(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
-        """See :class:`Checkpoint`; of every table this process's columns."""
-        found = self._group.from_writer(super().read)
-        if found is None:
-            return None
-        groups, meta = found
-        for kind, tensors in groups.items():
-            tables = self._tables({f"{kind}.{name}": tensor for name, tensor in tensors.items()})
-            for name in tensors:
-                if (table := tables.get(f"{kind}.{name}")) is not None:
-                    tensors[name] = self._shared.mine(table, tensors[name])
-        return groups, meta
-
-    def _tables(self, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-        """The table whose shape a tensor has, by the tensor's key; tensors of no table are not there."""
-        found = {f"{kind}.{name}": name for name in self._shared.widths for kind in ("model", "best")}
-        names = {id(p): name for name, p in self._shared.model.named_parameters()}
-        for number, optimizer in enumerate(self._optimizers.all):
-            if isinstance(optimizer, RowAdagrad):
-                continue  # a number a row, which is everybody's
-            for index, p in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-                start = f"optimizer.{number}.{index}."
-                found |= {key: names[id(p)] for key, t in tensors.items() if key.startswith(start) and t.ndim == 2}
-        return {key: table for key, table in found.items() if key in tensors}
+        return ColumnCheckpoint(folder, fingerprint, self.shared, self.optimizers)
