@@ -60,6 +60,10 @@ class Known:
         index = torch.as_tensor(self._index[lo:hi], device=self._scoring.device)
         return self._scoring.users(index)
 
+    def part(self, lo: int, hi: int) -> Known:
+        """The people lo:hi alone."""
+        return Known(self._scoring, self._index[lo:hi])
+
     def mark(self) -> int:
         """A number that tells these people from others."""
         return zlib.crc32(self._index.tobytes())
@@ -78,6 +82,10 @@ class New:
     def rows(self, lo: int, hi: int) -> Tensor:
         """What is known of the people lo:hi, as :meth:`Scoring.people`."""
         return self._scoring.people(self._histories[lo:hi])
+
+    def part(self, lo: int, hi: int) -> New:
+        """The people lo:hi alone."""
+        return New(self._scoring, self._histories[lo:hi])
 
     def mark(self) -> int:
         """A number that tells these people from others."""
