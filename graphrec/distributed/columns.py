@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError
+from graphrec.graph.buffers import empty_table
 from graphrec.models.base import Model, Scorer
 from graphrec.models.parts.columns import Columns
 from graphrec.models.scoring import Scoring, as_evaluated
@@ -51,7 +52,8 @@ class SharedColumns:
     def cut(self) -> None:
         """Leave this process its own columns of every table."""
         for name in self.widths:
-            self._put(name, self.mine(name, self.model.get_parameter(name).detach()))
+            mine = self.mine(name, self.model.get_parameter(name).detach())
+            self._put(name, empty_table(*mine.shape).copy_(mine) if mine.is_cpu and mine.dtype == torch.float32 else mine)
         self.model.columns = _Some(self)
 
     def join(self) -> None:
