@@ -16,7 +16,9 @@ from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.factors import Factors, OwnedRows, RowTables
+from graphrec.models.parts.columns import Columns
 from graphrec.models.parts.fold_in import stepped
+from graphrec.models.parts.together import Together
 from graphrec.models.scorer import Scorer
 from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
 from graphrec.sampling import PairBatch, UserBatch
@@ -76,6 +78,8 @@ class Model(Scorer, DotProduct):
         Whether the model's hops in training read their tables in :attr:`hop_storage`.
     hop_storage : torch.dtype or None
         The 16 bits that the option ``precision`` asks for, while a training lasts.
+    columns : Columns
+        Which columns of its tables are here; some of them while several processes train it.
 
     Examples
     --------
@@ -98,6 +102,7 @@ class Model(Scorer, DotProduct):
     sparse_gradients: bool = False
     reads_precision: ClassVar[bool] = False
     hop_storage: torch.dtype | None = None
+    columns: Columns = Columns()
     _people: People | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -119,9 +124,9 @@ class Model(Scorer, DotProduct):
     def column_tables(self) -> tuple[nn.Parameter, ...] | None:
         """All parameters, if several processes may each train some of their columns; None otherwise.
 
-        Nothing in training may then couple the columns but scores, which are dot products or cosines of rows, and the usual
-        penalty. A class that defines any of the methods from which training computes a loss is taken for one where it is not
-        so, unless it says so itself.
+        Nothing in training may then couple the columns but scores, which are dot products or cosines of rows, the usual
+        penalty, and what goes through :attr:`columns`. A class that defines any of the methods from which training computes a
+        loss is taken for one where it is not so, unless it says so itself.
         """
         return None
 
@@ -277,10 +282,17 @@ class Solved(Scorer):
     ----------
     reads : frozenset of str
         Options of ``Recommender.fit`` that may be given; every other one is refused.
+    solved_in_parts : bool
+        Whether several processes each do a part of :meth:`solve`, which then looks at `together`. Else one of them solves
+        the model for all.
+    together : Together or None
+        The processes that solve it now, where they are several.
     """
 
     # A seed and silence are promised where nothing is drawn and nothing shown, too.
     reads: ClassVar[frozenset[str]] = frozenset({"seed", "progress", "device"})
+    solved_in_parts: ClassVar[bool] = False
+    together: Together | None = None
 
     def solve(self) -> None:
         """Compute the buffers from the training data."""

@@ -65,6 +65,10 @@ class Known:
         made = _sums(self._scoring, None)
         return None if made is None else (made, self._index)
 
+    def part(self, lo: int, hi: int) -> Known:
+        """The people lo:hi alone."""
+        return Known(self._scoring, self._index[lo:hi])
+
     def mark(self) -> int:
         """A number that tells these people from others."""
         return zlib.crc32(self._index.tobytes())
@@ -88,6 +92,10 @@ class New:
         """As :meth:`Known.sums`."""
         made = _sums(self._scoring, self._histories)
         return None if made is None else (made, np.arange(self._histories.shape[0]))
+
+    def part(self, lo: int, hi: int) -> New:
+        """The people lo:hi alone."""
+        return New(self._scoring, self._histories[lo:hi])
 
     def mark(self) -> int:
         """A number that tells these people from others."""

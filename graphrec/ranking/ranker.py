@@ -260,9 +260,12 @@ class Ranker:
         rows = np.flatnonzero(np.diff(test_indptr) > 0)
         lists = Wanted(Known(self._scoring, rows), rows, self._left_out, k, None)
         ranks = Ranks(*(np.zeros(len(test_items), np.int64) for _ in range(3)))
-        (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
+        self._count(lists, ranks, test, budget)
         self._require_finite(lists.bad, lists.people)
         return ranks, lists.best
+
+    def _count(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
+        (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
 
     def _ranks_on_host(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
         from graphrec.ranking.kernels import count_above, not_finite, scan
@@ -291,7 +294,9 @@ class Ranker:
                 people, held = lists.people.rows(lo, lo + len(some)), Held.of(*test.structure, some)
                 made.append(ranks_of_rows(self._scoring, people, some, held, self._known_there(), k))
             counts, lists.best[:, :k], lists.scores[:, :k], lists.bad[:] = copied(made)
-        ranks.above[:], ranks.ties[:], ranks.ties_before[:] = counts.T
+        starts = test.structure[0]
+        here = slice(int(starts[rows[0]]), int(starts[rows[-1] + 1]))  # nobody between them has a test item
+        ranks.above[here], ranks.ties[here], ranks.ties_before[here] = counts.T
 
     # ---- pairs and likeness -------------------------------------------------------------------------
 

@@ -142,7 +142,8 @@ class Recommender(Vectors, Parameters, Stored):
             Train together with the other processes of torch's process group, or of those that torchrun has started: all of
             them call `fit` with the same arguments, each holds some columns of every embedding table, or some rows where the
             model mixes dimensions (ngcf, neumf, …), and each ends with the whole recommender, equal to what one process makes
-            up to rounding. Callbacks are called in process 0 alone, which also writes `checkpoint`.
+            up to rounding. Callbacks are called in process 0 alone, which also writes `checkpoint`. A model in closed form is
+            solved in parts, or by process 0 for all.
         **options
             How to train: every field of :class:`graphrec.training.options.FitOptions`, told below. What is not given is the
             model's own default, and the library's where it has none. Models in closed form take `device` only, and what
@@ -169,9 +170,10 @@ class Recommender(Vectors, Parameters, Stored):
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         plan = self._plan()
         if issubclass(self.kind, Solved):
-            others = {"callbacks": callbacks, "checkpoint": checkpoint, **flags, "refit": False}
+            others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)
-            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"))
+            group = joined() if distributed else None
+            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
             return self
         if warm_start:
             self._check_warm_start(train, refit)
@@ -248,8 +250,9 @@ class Recommender(Vectors, Parameters, Stored):
     def share_ranking(self) -> Recommender:
         """From now on, find best items together with the other processes of torch's process group, or of torchrun's.
 
-        Each looks at a part of the items, and all get the lists that one process would find. For :meth:`recommend`,
-        :meth:`recommend_new` and :func:`graphrec.evaluate`, which all processes must then call alike, in the same order.
+        Each looks at a part of the items, or of the people where a model scores all items at once, and all get the lists that
+        one process would find. For :meth:`recommend`, :meth:`recommend_new` and :func:`graphrec.evaluate`, which all processes
+        must then call alike, in the same order.
 
         Returns
         -------

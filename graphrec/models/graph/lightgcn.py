@@ -144,7 +144,7 @@ class LightGCN(Model):
 
     def _scored(self, z: Encoding) -> Encoding:
         """Rows as training scores them."""
-        z = DroppedUsers(z, self.dropout) if self.training and self.dropout else z
+        z = DroppedUsers(z, self.dropout, self.columns) if self.training and self.dropout else z
         return z if self.similarity == "dot" else CosineEncoding(z)
 
     def column_tables(self) -> tuple[nn.Parameter, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
@@ -76,6 +76,10 @@ class SGL(ContrastedLightGCN):
         super().train(mode)
         return self
 
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: all processes thin the graph alike, and the contrast looks at whole rows."""
+        return (self.embedding,)
+
     def thinned(self) -> Adjacency:
         """The graph without what is left out this time, normalised by the degrees that remain."""
         return thinned(self.adjacency(), "nodes" if self.augmentation == "node" else "edges", self.drop)
@@ -92,7 +96,9 @@ class SGL(ContrastedLightGCN):
             graphs = self.layers if self.augmentation == "walk" else 1
             self._views = [[self.thinned() for _ in range(graphs)] for _ in range(2)]
         first, second = (self.view(adjacencies) for adjacencies in self._views)
-        loss = batch_contrast(
-            step, self.n_users, self.n_items, lambda nodes: (first.rows(nodes)[0], second.rows(nodes)[0]), self.temperature
-        )
+
+        def views(nodes: Tensor) -> tuple[Tensor, Tensor]:
+            return first.rows(nodes)[0], second.rows(nodes)[0]
+
+        loss = batch_contrast(step, self.n_users, self.n_items, views, self.temperature, self.columns)
         return {"contrast": self.weight * loss}

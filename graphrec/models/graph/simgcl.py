@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
@@ -73,8 +73,12 @@ class SimGCL(ContrastedLightGCN):
         adjacency, e = self.adjacency(), list[Tensor]([self.embedding])
         for _ in range(self.layers):
             hop = propagate(adjacency, e[-1])
-            e.append(hop + noise * F.normalize(torch.rand_like(hop), dim=1) * hop.detach().sign() if noise else hop)
+            e.append(hop + noise * self.columns.drawn(hop, _unit_noise) * hop.detach().sign() if noise else hop)
         return HopTable(torch.stack(e[1:]).mean(0), self.embedding, e[1:])
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: noise is drawn for whole rows, and the contrast looks at whole rows."""
+        return (self.embedding,)
 
     def encode(self) -> Encoding:
         """The mean of hops 1 … K, without noise."""
@@ -85,9 +89,10 @@ class SimGCL(ContrastedLightGCN):
         return self._contrast(step, *(self.passed(self.noise).propagated for _ in range(2)))
 
     def _contrast(self, step: Step, a: Tensor, b: Tensor) -> Mapping[str, Tensor]:
-        loss = batch_contrast(
-            step, self.n_users, self.n_items, lambda nodes: (F.embedding(nodes, a), F.embedding(nodes, b)), self.temperature
-        )
+        def views(nodes: Tensor) -> tuple[Tensor, Tensor]:
+            return F.embedding(nodes, a), F.embedding(nodes, b)
+
+        loss = batch_contrast(step, self.n_users, self.n_items, views, self.temperature, self.columns)
         return {"contrast": self.weight * loss}
 
     def folding(self) -> People:
@@ -100,3 +105,8 @@ class SimGCL(ContrastedLightGCN):
     def explaining(self) -> Explaining:
         """Parts by the item through which a path leaves the user."""
         return HopMeanReasons(self.adjacency(), self.embedding.detach(), self.layers, self.n_users, with_ego=False)
+
+
+def _unit_noise(like: Tensor) -> Tensor:
+    """Δ̄: rows from U(0, 1), brought to length 1."""
+    return F.normalize(torch.rand_like(like), dim=1)

@@ -10,12 +10,18 @@ from torch import Tensor
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.losses import info_nce
 from graphrec.models.base import Step
+from graphrec.models.parts.columns import Columns
 
 __all__ = ["batch_contrast"]
 
 
 def batch_contrast(
-    step: Step, n_users: int, n_items: int, views: Callable[[Tensor], tuple[Tensor, Tensor]], temperature: float
+    step: Step,
+    n_users: int,
+    n_items: int,
+    views: Callable[[Tensor], tuple[Tensor, Tensor]],
+    temperature: float,
+    columns: Columns,
 ) -> Tensor:
     """InfoNCE between two views over a batch's distinct users, plus the same over its distinct items.
 
@@ -26,6 +32,8 @@ def batch_contrast(
     views : callable
         From nodes (m,), users first and then items, to their rows in both views.
     temperature : float
+    columns : Columns
+        Of the model: a row is compared as a whole. The rows of a batch are sent, which are less than their products.
 
     Returns
     -------
@@ -35,7 +43,7 @@ def batch_contrast(
     indices = [NodeIndex(nodes, n) for nodes, n, _ in parts]
     nodes = torch.cat([index.distinct + start for index, (_, _, start) in zip(indices, parts, strict=True)])
     sizes = [len(index.distinct) for index in indices]
-    first, second = (torch.split(rows, sizes) for rows in views(nodes))
+    first, second = (torch.split(rows, sizes) for rows in columns.whole(*views(nodes)))
     total = first[0].new_zeros(())
     for a, b, index in zip(first, second, indices, strict=True):
         # On another device than the CPU a repeated node is listed again, and counts where it is first mentioned.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.models.parts.together import Together
 from graphrec.threads import balanced_bounds, run_ranges, thread_count
 
 __all__ = ["Pairs", "Ratio", "cooccurrence", "over_product", "over_sum"]
@@ -66,6 +68,7 @@ def cooccurrence(
     *,
     neighbours: int | None = None,
     diagonal: bool = False,
+    together: Together | None = None,
 ) -> sparse.csr_matrix:
     """Similarities of all pairs of items that have a user in common.
 
@@ -81,6 +84,8 @@ def cooccurrence(
         Keep this many of the largest entries of each row, strongest first; of equal ones the lower index.
     diagonal : bool
         Whether s_ii is stored; never when `neighbours` is given.
+    together : Together, optional
+        Processes that find it together: each the rows of some items, all get the whole, bit for bit that of one process.
 
     Returns
     -------
@@ -106,14 +111,21 @@ def cooccurrence(
         none if plain else matrix.data.astype(np.float32),
     )
     n_items = matrix.shape[1]
+    first, last = _my_items(pairs, together)
     # Many more ranges than threads: an item's cost depends on how active its users are.
-    bounds = balanced_bounds(pairs.item_indptr, 32 * thread_count())
+    bounds = [
+        first + at
+        for at in balanced_bounds(pairs.item_indptr[first : last + 1] - pairs.item_indptr[first], 32 * thread_count())
+    ]
     counts = np.zeros(n_items, np.int64)
     if neighbours is None:
         run_ranges(lambda lo, hi: kernels.count_partners(lo, hi, pairs, diagonal, counts), bounds)
+        counts = _joined(counts[first:last], together)
         indptr = _indptr(counts, "every pair of items with a user in common")
-        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-        run_ranges(lambda lo, hi: kernels.fill_partners(lo, hi, pairs, form, diagonal, indptr, indices, values), bounds)
+        room = indptr[last] - indptr[first]
+        indices, values = np.empty(room, np.int32), np.empty(room, np.float32)
+        places = indptr - indptr[first]
+        run_ranges(lambda lo, hi: kernels.fill_partners(lo, hi, pairs, form, diagonal, places, indices, values), bounds)
     else:
         limit = min(neighbours, n_items)
         room = int(_indptr(np.full(n_items, limit), f"neighbours={neighbours}")[-1])
@@ -121,11 +133,29 @@ def cooccurrence(
         run_ranges(
             lambda lo, hi: kernels.strongest_partners(lo, hi, pairs, form, limit, counts, wide_indices, wide_values), bounds
         )
-        used = (np.arange(limit) < counts[:, None]).ravel()
-        indptr, indices, values = _indptr(counts, ""), wide_indices[used], wide_values[used]
+        used = (np.arange(limit) < counts[:, None]).ravel()  # none of the items of others
+        indices, values = wide_indices[used], wide_values[used]
+        indptr = _indptr(_joined(counts[first:last], together), "")
     similarity = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
-    similarity.indptr, similarity.indices, similarity.data = indptr.astype(np.int32), indices, values
+    similarity.indptr, similarity.indices = indptr.astype(np.int32), _joined(indices, together)
+    similarity.data = _joined(values, together)
     return similarity
+
+
+def _my_items(pairs: Pairs, together: Together | None) -> tuple[int, int]:
+    """The items whose rows this process finds: as many additions as any other's, which are Σ d_u over an item's users."""
+    n_items = len(pairs.item_indptr) - 1
+    if together is None:
+        return 0, n_items
+    of_entries = np.cumsum(np.diff(pairs.user_indptr)[pairs.item_users])
+    additions = np.concatenate([[0], of_entries])[pairs.item_indptr]
+    bounds = balanced_bounds(additions, together.size)
+    bounds += [n_items] * (together.size + 1 - len(bounds))
+    return bounds[together.rank], bounds[together.rank + 1]
+
+
+def _joined(mine: npt.NDArray[Any], together: Together | None) -> npt.NDArray[Any]:
+    return mine if together is None else together.stacked(torch.from_numpy(mine)).numpy()
 
 
 def _indptr(counts: npt.NDArray[np.integer], what: str) -> npt.NDArray[np.int64]:
