@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from graphrec.presets import preset
     from graphrec.recommender import Blend, Recommender, load
     from graphrec.report.paths import plot_paths
-    from graphrec.search import search, tune
+    from graphrec.search.search import search
+    from graphrec.search.tune import tune
 
 # What is imported when it is first asked for: the command line says what its options are without waiting for torch. A test
 # compares this with the imports above, which type checkers read.
@@ -62,9 +63,9 @@ _FROM = {
     "read_folder": "graphrec.data.folder",
     "read_lightgcn": "graphrec.data.formats",
     "read_parquet": "graphrec.data.parquet",
-    "search": "graphrec.search",
+    "search": "graphrec.search.search",
     "split": "graphrec.data",
-    "tune": "graphrec.search",
+    "tune": "graphrec.search.tune",
     "write_lightgcn": "graphrec.data.formats",
     "write_table": "graphrec.data.mapped_writing",
 }
