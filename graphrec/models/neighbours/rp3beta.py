@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 
@@ -56,4 +56,4 @@ class RP3beta(ItemSimilarity):
         """Weigh the co-occurrences by degrees."""
         users, items = self._sums
         ratio = over_product(items**self.alpha, items**self.beta)
-        self.store(cooccurrence(self.matrix(), users**-self.alpha, ratio, neighbours=self.neighbours))
+        self.store(cooccurrence_rows(self.matrix(), users**-self.alpha, ratio, neighbours=self.neighbours))
