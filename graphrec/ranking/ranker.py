@@ -193,7 +193,7 @@ class Ranker:
         out = lists.best, lists.scores, lists.bad
 
         def some(lo: int, hi: int) -> None:
-            best_of_sums(lo, hi, users, sums, self._everything, *lists.left_out, lists.rows, *out)
+            best_of_sums(lo, hi, users, sums, *lists.left_out, lists.rows, *out)
 
         run_ranges(some, even_bounds(len(users), 32 * thread_count()))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.truncated_svd import truncated_svd
@@ -63,7 +63,7 @@ class GFCF(ItemSimilarity):
         users, items = self.degrees()
         root = items**0.5
         together = self.together
-        self.store(cooccurrence(matrix, 1 / users, over_product(root, root), diagonal=True, together=together))
+        self.store(cooccurrence_rows(matrix, 1 / users, over_product(root, root), diagonal=True, together=together))
         normalised = (sparse.diags_array(users**-0.5) @ matrix @ sparse.diags_array(1 / root)).astype("float32").tocsr()
 
         def vectors() -> Tensor:

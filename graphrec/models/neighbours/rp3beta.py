@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 
@@ -61,4 +61,4 @@ class RP3beta(ItemSimilarity):
         users, items = self._sums
         ratio = over_product(items**self.alpha, items**self.beta)
         weight, together = users**-self.alpha, self.together
-        self.store(cooccurrence(self.matrix(), weight, ratio, neighbours=self.neighbours, together=together))
+        self.store(cooccurrence_rows(self.matrix(), weight, ratio, neighbours=self.neighbours, together=together))

@@ -165,11 +165,14 @@ class ItemFilter(Solved):
             return self._pool.take(rows, self.n_items)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        # The size of what solve() finds is not known before; a state that is loaded brings its own.
+        # The size of what solve() finds is not known before, nor the width of its indices; a loaded state brings its own.
         for name, buffer in self._buffers.items():
             saved = state_dict.get(prefix + name)
-            if buffer is not None and saved is not None and saved.shape != buffer.shape:
-                self._buffers[name] = buffer.new_empty(saved.shape)
+            if buffer is None or saved is None:
+                continue
+            kind = saved.dtype if {saved.dtype, buffer.dtype} == {torch.uint16, torch.int32} else buffer.dtype
+            if saved.shape != buffer.shape or kind != buffer.dtype:
+                self._buffers[name] = buffer.new_empty(saved.shape, dtype=kind)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

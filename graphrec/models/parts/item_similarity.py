@@ -6,13 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.models.parts.cooccurrence import Rows
 from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.scoring import Sums
@@ -33,7 +33,7 @@ class ItemSimilarity(ItemFilter):
 
     Attributes
     ----------
-    indptr, indices, values : Tensor of int64 (n_items + 1,), int32 (nnz,) and float32 (nnz,)
+    indptr, indices, values : Tensor of int64 (n_items + 1,), uint16 or int32 (nnz,) and float32 (nnz,)
         S in compressed rows: row i holds what i says for other items. Empty before :meth:`solve`.
     """
 
@@ -46,18 +46,21 @@ class ItemSimilarity(ItemFilter):
         self.indices: Tensor
         self.values: Tensor
 
-    def store(self, similarity: sparse.csr_matrix) -> None:
+    def store(self, similarity: sparse.csr_matrix | Rows) -> None:
         """Take S, shape (n_items, n_items), into the buffers."""
+        if not isinstance(similarity, Rows):
+            short = np.uint16 if self.n_items <= 2**16 else np.int32
+            similarity = Rows(similarity.indptr, similarity.indices.astype(short, copy=False), similarity.data)
         device = self.indptr.device
-        self.indptr = torch.from_numpy(similarity.indptr.astype(np.int64)).to(device)
-        self.indices = torch.from_numpy(similarity.indices.astype(np.int32, copy=False)).to(device)
-        self.values = torch.from_numpy(similarity.data.astype(np.float32, copy=False)).to(device)
+        self.indptr = torch.from_numpy(similarity.indptr.astype(np.int64, copy=False)).to(device)
+        self.indices = torch.from_numpy(similarity.indices).to(device)
+        self.values = torch.from_numpy(similarity.values.astype(np.float32, copy=False)).to(device)
 
     def similarity(self) -> sparse.csr_matrix:
         """S as scipy.sparse.csr_matrix of float32, shape (n_items, n_items)."""
         self._require_solution()
-        arrays = (self.values, self.indices, self.indptr)
-        return sparse.csr_matrix(tuple(array.cpu().numpy() for array in arrays), shape=(self.n_items, self.n_items))
+        indptr, indices, values = (array.cpu().numpy() for array in (self.indptr, self.indices, self.values))
+        return Rows(indptr, indices, values).matrix()
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of similarity rows, shape (b, n_items); see :meth:`ItemFilter.filter`."""
@@ -89,16 +92,7 @@ class ItemSimilarity(ItemFilter):
     def _as_sums(self, histories: SparseRows) -> Sums:
         weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
         users = histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights
-        return Sums(*users, self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy())
-
-    def _columns(self) -> npt.NDArray[np.integer]:
-        """The indices for the kernel, which waits for memory: in 16 bits where they fit, a quarter of what it reads less."""
-        if self.n_items > 2**16:
-            return np.asarray(self.indices.cpu().numpy())
-        held: tuple[Tensor, npt.NDArray[np.integer]] | None = self.__dict__.get("_held_columns")
-        if held is None or held[0] is not self.indices:
-            held = self.__dict__["_held_columns"] = self.indices, self.indices.cpu().numpy().astype(np.uint16)
-        return held[1]
+        return Sums(*users, self.indptr.cpu().numpy(), self.indices.cpu().numpy(), self.values.cpu().numpy())
 
     def _filter_on_device(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """(Sᵀ Xᵀ)ᵀ: a sparse matrix times the people's signals as dense columns."""
@@ -114,7 +108,7 @@ class ItemSimilarity(ItemFilter):
             )
             order = self.indices.long().argsort(stable=True)
             counts = torch.zeros(self.n_items + 1, dtype=torch.int32, device=self.values.device)
-            counts.index_add_(0, self.indices.long() + 1, torch.ones_like(self.indices))
+            counts.index_add_(0, self.indices.long() + 1, torch.ones_like(self.indices, dtype=torch.int32))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
                 flipped = torch.sparse_csr_tensor(
@@ -136,7 +130,8 @@ class ItemSimilarity(ItemFilter):
         starts = self.indptr
         if int(starts[0]) or int(starts[-1]) != len(self.indices) or bool((starts.diff() < 0).any()):
             raise InputError("the rows of the stored similarities are not in order.")
-        if len(self.indices) != len(self.values) or bool(((self.indices < 0) | (self.indices >= self.n_items)).any()):
+        columns = self.indices.cpu().numpy()
+        if len(columns) != len(self.values) or (len(columns) and not 0 <= columns.min() <= columns.max() < self.n_items):
             raise InputError(f"the stored similarities name an item outside of 0 … {self.n_items - 1}.")
 
     def _require_solution(self) -> None:
