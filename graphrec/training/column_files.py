@@ -1,11 +1,11 @@
 """Columns of tables in files beside a checkpoint: one of each process that trains, read back by any number of them.
 
-Why not :mod:`torch.distributed.checkpoint`, which has a format for tables in pieces: tried with torch 2.13
-(``python -m benchmarks checkpoint_formats``), it reads a file in which a byte was changed without a word, its index is a
-pickle, which runs code when it is read, a second saving into the same folder removes the index of the first before it has
-written its own, so that a kill leaves none, and ``Shard(1)`` cuts 5 columns for 4 processes into 2, 2, 1 and none. Checksums,
-the swap and the sentences would be ours all the same. What is left of it, to take some columns out of some files, is the few
-lines of :func:`read_columns`.
+Why not :mod:`torch.distributed.checkpoint`, which has a format for tables in pieces (``DTensor`` with ``Shard(1)``)? Tried with
+torch 2.13 and gloo: after one byte of a data file was changed it loads without a word, both in its own format and in that of
+safetensors. Its own index is a pickle, which runs code when it is read. A second saving into the same folder writes over the
+data files while the first one's index still names them, so that a kill leaves a mixture. ``Shard(1)`` cuts 5 columns for 4
+processes into 2, 2, 1 and none. Checksums, the swap in one move and the sentences would stay ours; what it would take over is
+the choice of columns in :func:`read_columns`, a few lines.
 """
 
 from __future__ import annotations
