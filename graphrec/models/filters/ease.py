@@ -93,9 +93,17 @@ class EASE(ItemFilter):
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         if max(len(self.weights), len(self.first)) != self.n_items:
             raise InputError("this EASE has no weights yet: call solve() or load a state first.")
-        if self.rank is not None:
-            return (histories.dense(index) * self.own).addmm_(histories.matmul(self.first, index), self.second.T)
-        return histories.matmul(self.weights, index)
+        parts = self.apart(histories, index)
+        if parts is None:
+            return histories.matmul(self.weights, index)
+        base, left, right = parts
+        return base.addmm_(left, right.T)
+
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """With a `rank`, the diagonal and the sides of the product; see :meth:`ItemFilter.apart`."""
+        if self.rank is None:
+            return None
+        return histories.dense(index) * self.own, histories.matmul(self.first, index), self.second
 
 
 def _inverted_in_place(matrix: np.ndarray) -> Tensor:

@@ -67,4 +67,9 @@ class GFCF(ItemSimilarity):
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Both filters together, shape (b, n_items); see :meth:`ItemFilter.filter`."""
-        return super().filter(histories, index).addmm_(histories.matmul(self.first, index), self.second.T)
+        base, left, right = self.apart(histories, index)
+        return base.addmm_(left, right.T)
+
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The linear filter, and the sides of the ideal one; see :meth:`ItemFilter.apart`."""
+        return super().filter(histories, index), histories.matmul(self.first, index), self.second
