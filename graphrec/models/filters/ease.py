@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.twins import twin_columns
 from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.item_filter import ItemFilter
@@ -72,6 +73,7 @@ class EASE(ItemFilter):
         device = self.weights.device
         if self.rank is not None:
             _, s, v = truncated_svd(self.matrix(), self.rank)
+            v = self.levelled(v)
             share = s.square() / (s.square() + self.l2)
             left = 1 - v.square() @ share  # the diagonal of λP
             self.first, self.second = v.to(device), (v * share / left.unsqueeze(1)).to(device)
@@ -87,7 +89,21 @@ class EASE(ItemFilter):
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(there, out=there), out=there)
         inverse /= -inverse.diagonal().clone()  # broadcast over rows: column j by P_jj
         inverse.fill_diagonal_(0)
-        self.weights = inverse
+        self.weights = self._with_equal_twins(inverse)
+
+    def _with_equal_twins(self, weights: Tensor) -> Tensor:
+        """B with equal rows and columns for items that the same people have met, but for what they say for each other."""
+        twins, firsts = (torch.from_numpy(index).to(weights.device) for index in twin_columns(self.matrix()))
+        if not len(twins):
+            return weights
+        each_other = weights[firsts, twins]
+        weights[:, twins] = weights[:, firsts]
+        weights[twins] = weights[firsts]
+        for first in firsts.unique():
+            mine = firsts == first
+            members = torch.cat([first[None], twins[mine]])
+            weights[members[:, None], members] = each_other[mine][0]
+        return weights.fill_diagonal_(0)
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""

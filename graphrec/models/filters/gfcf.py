@@ -61,7 +61,7 @@ class GFCF(ItemSimilarity):
         self.store(cooccurrence(matrix, 1 / users, over_product(root, root), diagonal=True))
         normalised = (sparse.diags_array(users**-0.5) @ matrix @ sparse.diags_array(1 / root)).astype("float32").tocsr()
         _, _, v = truncated_svd(normalised, self.rank, effort=self.effort)
-        v = v.to(self.first.device) * self.alpha**0.5
+        v = self.levelled(v).to(self.first.device) * self.alpha**0.5
         scale = torch.from_numpy(root).to(v).unsqueeze(1)
         self.first, self.second = v / scale, v * scale
 

@@ -59,6 +59,7 @@ class PureSVD(ItemFilter):
         scale = self.degrees()[1] ** self.item_power
         weighted = (self.matrix() @ sparse.diags_array(1 / scale)).astype("float32").tocsr()
         _, _, v = truncated_svd(weighted, self.rank, effort=self.effort)
+        v = self.levelled(v)
         column = torch.from_numpy(scale).float().unsqueeze(1)
         device = self.into.device
         self.into, self.out_of = (v / column).to(device), (v * column).to(device)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.twins import twin_columns
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.buffers import BufferPool
@@ -139,6 +140,15 @@ class ItemFilter(Solved):
     def matrix(self) -> sparse.csr_matrix:
         """The training data as scipy.sparse.csr_matrix of float32, shape (n_users, n_items): ones, or the weights."""
         return self.histories.host()
+
+    def levelled(self, rows: Tensor) -> Tensor:
+        """A table of the items' rows (n_items, …), changed in place: items that the same people have met have equal rows.
+
+        Solving leaves them different by rounding, or by how far a decomposition has converged. Theirs is then the first's.
+        """
+        twins, firsts = (torch.from_numpy(index).to(rows.device) for index in twin_columns(self.matrix()))
+        rows[twins] = rows[firsts]
+        return rows
 
     def degrees(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Numbers of items of each user (n_users,) and of users of each item (n_items,), or sums of weights; 1 for none.

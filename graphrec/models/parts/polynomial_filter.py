@@ -67,7 +67,7 @@ class PolynomialFilter(ItemFilter):
         if not rank:
             return torch.zeros(0), torch.zeros(self.n_items, 0)
         _, s, v = truncated_svd(self.normal.host(), rank, effort=effort)
-        return s.square(), v
+        return s.square(), self.levelled(v)
 
     def store(self, polynomial: Chebyshev, first: Tensor, second: Tensor) -> None:
         """Take p, over [0, 1], and F and G of shape (n_items, rank) into the buffers."""
