@@ -161,8 +161,8 @@ def settled_there(parts: Addends, place: Tensor, found: Tensor, everything: bool
         Whether an item that was not found might belong to them.
     """
     own = _pair_scores_there(parts, place.clamp(min=0)).masked_fill(place < 0, -torch.inf)
-    by_item = place.masked_fill(place < 0, torch.iinfo(torch.int64).max).argsort(1)
-    order = by_item.gather(1, own.gather(1, by_item).argsort(1, descending=True, stable=True))[:, :k]
+    by_item = place.masked_fill(place < 0, torch.iinfo(torch.int64).max).argsort(dim=1)
+    order = by_item.gather(1, own.gather(1, by_item).argsort(dim=1, descending=True, stable=True))[:, :k]
     best, scores = place.gather(1, order), own.gather(1, order)
     clear = scores[:, -1] > found[:, -1].double() + doubt_of(parts)
     return best, scores, ~clear & (place[:, -1] >= 0) & (not everything)

@@ -107,8 +107,6 @@ class EASE(ItemFilter):
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""
-        if max(len(self.weights), len(self.first)) != self.n_items:
-            raise InputError("this EASE has no weights yet: call solve() or load a state first.")
         parts = self.apart(histories, index)
         if parts is None:
             return histories.matmul(self.weights, index)
@@ -117,6 +115,8 @@ class EASE(ItemFilter):
 
     def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
         """With a `rank`, the diagonal and the sides of the product; see :meth:`ItemFilter.apart`."""
+        if max(len(self.weights), len(self.first)) != self.n_items:
+            raise InputError("this EASE has no weights yet: call solve() or load a state first.")
         if self.rank is None:
             return None
         return histories.dense(index) * self.own, histories.matmul(self.first, index), self.second
