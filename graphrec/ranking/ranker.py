@@ -219,7 +219,7 @@ class Ranker:
                 hi = min(lo + blocks.users, len(lists.rows))
                 made.append(best_of_rows(self._scoring, lists.people.rows(lo, hi), lists.rows[lo:hi], width, left_out, chosen))
             lists.best[:, :width], lists.scores[:, :width], lists.bad[:], left_open = copied(made)
-            for r in np.flatnonzero(left_open):
+            for r in np.flatnonzero(left_open).tolist():
                 one = self._scoring, lists.people.rows(r, r + 1), lists.rows[r : r + 1], width, left_out, chosen
                 lists.best[r, :width], lists.scores[r, :width] = copied([settled_row(*one)])
 

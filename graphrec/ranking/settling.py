@@ -49,7 +49,8 @@ def doubt_of(parts: Addends) -> Tensor:
     if parts.base is not None and parts.base.shape[1]:
         size = size + parts.base.abs().amax(1).double()
     # A sum of n terms in any order: n roundings of at most the sum of the terms' sizes (Higham, 2002, section 4.2).
-    return size * (1.01 * (width + 4) * unit)
+    bound: Tensor = size * (1.01 * (width + 4) * unit)
+    return bound
 
 
 class Arrays(NamedTuple):

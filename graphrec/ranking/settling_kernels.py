@@ -5,11 +5,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from graphrec.graph.prefetch import prefetch
+
 __all__ = ["pair_scores", "row_scores", "settle", "settled_ranks"]
 
 # No licence to reorder: a sum has one order, which is what all this is for.
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
 _GROUP = 64
+_STRETCH = 512  # scores that are looked at before one of them is
+_LINE = np.uint64(16)  # floats in a cache line
 
 
 @_compile
@@ -37,6 +41,12 @@ def _score(base, left, right, r, item):  # type: ignore[no-untyped-def]
     if base.shape[1] > 0:
         total += np.float64(base[r, item])
     return np.float32(total)
+
+
+@_compile
+def _prefetch_row(x, row):  # type: ignore[no-untyped-def]
+    for k in range(np.uint64(0), np.uint64(x.shape[1]), _LINE):
+        prefetch(x, row, np.uint64(k))
 
 
 @_compile
@@ -75,6 +85,9 @@ def settle(lo, hi, wide, wide_scores, doubt, everything, base, left, right, best
     items, own = np.empty(w, np.int32), np.empty(w, np.float32)
     for r in range(lo, hi):
         found = 0
+        for c in range(min(w, _GROUP)):  # rows that lie apart: the memory brings them while the first are worked on
+            if wide[r, c] >= 0:
+                _prefetch_row(right, np.uint64(wide[r, c]))
         for c in range(w):
             item = wide[r, c]
             if item < 0:
@@ -93,13 +106,14 @@ def settle(lo, hi, wide, wide_scores, doubt, everything, base, left, right, best
 
 
 @_compile
-def _look(row, start, end, bottom, top):  # type: ignore[no-untyped-def]
-    """How many of row[start:end] are above `top`, and how many from `bottom` to `top`; compared eight at a time."""
-    higher, within = np.int32(0), np.int32(0)
-    for j in range(np.uint64(start), np.uint64(end)):
-        higher += np.int32(row[j] > top)
-        within += np.int32(row[j] >= bottom)
-    return np.int64(higher), np.int64(within) - np.int64(higher)
+def _look(row, start, bottom, top):  # type: ignore[no-untyped-def]
+    """How many of 512 scores from `start` on are above `top`, and how many from `bottom` on; compared eight at a time."""
+    higher, from_bottom = np.int32(0), np.int32(0)
+    first = np.uint64(start)
+    for j in range(np.uint64(_STRETCH)):
+        higher += np.int32(row[first + np.uint64(j)] > top)
+        from_bottom += np.int32(row[first + np.uint64(j)] >= bottom)
+    return higher, from_bottom
 
 
 @_compile
@@ -107,7 +121,7 @@ def settled_ranks(  # type: ignore[no-untyped-def]
     lo, hi, scores, doubt, base, left, right, indptr, indices, users, test_indptr, test_items, above, ties, first_ties
 ):
     """As :func:`graphrec.ranking.kernels.count_above`, by the pairs' own scores where those of a product leave a doubt."""
-    n = scores.shape[1]
+    n, within = scores.shape[1], np.empty(_STRETCH, np.int64)
     for r in range(lo, hi):
         row, user = scores[r], users[r]
         for e in range(test_indptr[user], test_indptr[user + 1]):
@@ -116,19 +130,27 @@ def settled_ranks(  # type: ignore[no-untyped-def]
             top = np.nextafter(np.float32(s + doubt[r]), np.float32(np.inf))
             bottom = np.nextafter(np.float32(s - doubt[r]), np.float32(-np.inf))
             higher, level, before = np.int64(0), np.int64(0), np.int64(0)
-            for start in range(0, n, _GROUP):
-                end = min(start + _GROUP, n)
-                more, within = _look(row, start, end, bottom, top)
-                higher += more
-                if within == 0:
-                    continue
-                for j in range(start, end):
-                    if row[j] > top or not row[j] >= bottom or j == own:
+            for start in range(0, n, _STRETCH):
+                end = min(start + _STRETCH, n)
+                if end - start == _STRETCH:
+                    more, from_bottom = _look(row, start, bottom, top)
+                    higher += more
+                    if more == from_bottom:
                         continue
-                    t = _score(base, left, right, r, j)
-                    higher += t > s
-                    level += t == s
-                    before += (t == s) and (j < own)
+                else:
+                    for j in range(start, end):
+                        higher += row[j] > top
+                found = 0
+                for j in range(start, end):  # without a branch, which would be mispredicted
+                    within[found] = j
+                    found += (row[j] >= bottom) & (row[j] <= top)
+                for c in range(found):
+                    j = within[c]
+                    if j != own:
+                        t = _score(base, left, right, r, j)
+                        higher += t > s
+                        level += t == s
+                        before += (t == s) and (j < own)
             for x in range(indptr[user], indptr[user + 1]):
                 j = indices[x]
                 if row[j] > top:

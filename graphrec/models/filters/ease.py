@@ -99,9 +99,9 @@ class EASE(ItemFilter):
         each_other = weights[firsts, twins]
         weights[:, twins] = weights[:, firsts]
         weights[twins] = weights[firsts]
-        for first in firsts.unique():
+        for first in np.unique(firsts.cpu()).tolist():
             mine = firsts == first
-            members = torch.cat([first[None], twins[mine]])
+            members = torch.cat([firsts[mine][:1], twins[mine]])
             weights[members[:, None], members] = each_other[mine][0]
         return weights.fill_diagonal_(0)
 
