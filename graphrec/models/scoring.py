@@ -251,7 +251,7 @@ class Cosines:
     """
 
     def __init__(self, rows: Tensor) -> None:
-        self._unit = F.normalize(rows, dim=1)
+        self._unit = F.normalize(rows.detach(), dim=1)
         self._longest = longest_row(self._unit)
 
     def __call__(self, index: Tensor) -> Tensor:
@@ -270,7 +270,7 @@ def cosines(rows: Tensor) -> Likeness:
 
 def longest_row(rows: Tensor) -> float:
     """Length of the longest row (n, d); 0 of none."""
-    return float(torch.linalg.vector_norm(rows, dim=1).max()) if len(rows) else 0.0
+    return float(torch.linalg.vector_norm(rows.detach(), dim=1).max()) if len(rows) else 0.0
 
 
 def as_evaluated(module: AnyModule) -> AnyModule:

@@ -347,7 +347,7 @@ class Recommender(Vectors, Parameters):
         Raises
         ------
         InputError
-            It is not fitted, or has options that cannot be written.
+            It is not fitted, has options that cannot be written, or the folder has files and no run.
         OSError
             The folder cannot be written.
         """

@@ -159,6 +159,7 @@ class LeastSquares:
     """The objective of models that alternate between two sides; see :class:`graphrec.training.objective.Objective`."""
 
     takes_steps = True
+    reads_order = False
     reads_ratings = False
     reads_weights = True
 
