@@ -45,7 +45,7 @@ class GraphDropout(nn.Module):
             scale = torch.empty_like(adjacency.values).bernoulli_(keep)
         else:
             senders = adjacency.pattern.on(adjacency.device)[1]
-            scale = torch.empty(adjacency.n_nodes, device=adjacency.device).bernoulli_(keep)[senders]
+            scale = torch.empty(adjacency.n_nodes, device=adjacency.device, dtype=torch.float32).bernoulli_(keep)[senders]
         return adjacency.with_values(adjacency.values * scale / keep)
 
     def extra_repr(self) -> str:

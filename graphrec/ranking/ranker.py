@@ -300,7 +300,7 @@ class Ranker:
         """Scores of all items on the host, (b, n_items); one wide product would take 1.6 times as long."""
         if self._scoring.whole_rows:
             return self._scoring.scores(u, slice(None)).float().contiguous()
-        scores = torch.empty(len(u), self.n_items)
+        scores = torch.empty(len(u), self.n_items, dtype=torch.float32)
         width = 1024
         for first in range(0, self.n_items, width):
             scores[:, first : first + width] = self._scoring.scores(u, slice(first, first + width))
@@ -323,7 +323,7 @@ class Ranker:
         -------
         ndarray of float32, shape (n, k)
         """
-        made = [torch.empty(0, items.shape[1], device=self._scoring.device)]
+        made = [torch.empty(0, items.shape[1], device=self._scoring.device, dtype=torch.float32)]
         step = _SIGNALS_AT_ONCE if self._scoring.whole_rows else max(1, _PAIRS_AT_ONCE // max(items.shape[1], 1))
         device = self._scoring.device
         with torch.inference_mode():
@@ -344,7 +344,7 @@ class Ranker:
     def pairs_of(self, histories: sparse.csr_matrix, items: npt.NDArray[np.integer]) -> FloatArray:
         """As :meth:`pairs` for people who were not there in training: histories (n, n_items) and items (n, k)."""
         new = New(self._scoring, histories.tocsr().sorted_indices())
-        made, device = [torch.empty(0, items.shape[1], device=self._scoring.device)], self._scoring.device
+        made, device = [torch.empty(0, items.shape[1], device=self._scoring.device, dtype=torch.float32)], self._scoring.device
         with torch.inference_mode():
             for lo in range(0, len(items), _SIGNALS_AT_ONCE):
                 mine = torch.as_tensor(np.asarray(items[lo : lo + _SIGNALS_AT_ONCE], np.int64), device=device)

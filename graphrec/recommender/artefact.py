@@ -102,7 +102,8 @@ def write(folder: Path, artefact: Artefact) -> None:
         raise InputError(f"{folder} is a file; a recommender is saved in a folder.")
     if folder.is_dir() and (strange := foreign_file(folder)) is not None:
         raise InputError(
-            f"{folder} holds {strange}, which no saved recommender consists of; give a new or empty folder, or an earlier run's."
+            f"{folder} holds {strange}, which no saved recommender consists of; "
+            "give a new or empty folder, or an earlier run's."
         )
     bodies: dict[str, bytes] = {}
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}

@@ -106,8 +106,8 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
         same_rows = ours["rows"][part] is not None and theirs.get("rows", {}).get(part) == ours["rows"][part]
         if same_rows and part in ours["in_order"]:
             raise InputError(
-                f"{folder} holds a training on the same rows of {part} in another order, and this one goes by their order; give "
-                "the table as it was, or another checkpoint folder."
+                f"{folder} holds a training on the same rows of {part} in another order, and this one goes by their order; "
+                "give the table as it was, or another checkpoint folder."
             )
         if not same_rows:
             raise InputError(f"{folder} holds a training {words}; give what it was begun with, or another checkpoint folder.")

@@ -249,11 +249,15 @@ class Trainer:
         options = self.options.to_dict()
         for free in ("epochs", "progress", "device"):
             options.pop(free)
-        parts = {"train": of_table(train), "valid": of_table(valid), "rows": {"train": of_rows(train), "valid": of_rows(valid)}}
+        parts: dict[str, Any] = {
+            "train": of_table(train),
+            "valid": of_table(valid),
+            "rows": {"train": of_rows(train), "valid": of_rows(valid)},
+        }
         by_rows = self.objective.reads_order or (self.model.reads_ratings and train.ratings is not None)
         pair_by_pair = any(metric in ERRORS or "/" in metric for metric in self.options.metrics)
         in_order = [part for part, matters in (("train", by_rows), ("valid", pair_by_pair)) if matters]
-        parts |= {"in_order": in_order}
+        parts["in_order"] = in_order
         return {**parts, "stage": self.stage, "model": as_json(self.identity), "options": options}
 
     def _save(self, checkpoint: Checkpoint) -> None:

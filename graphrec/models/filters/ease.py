@@ -62,7 +62,7 @@ class EASE(ItemFilter):
         self.l2 = l2
         self.rank = None if rank is None else min(rank, self.n_users, self.n_items)
         for name, shape in (("weights", (0, 0)), ("first", (0, 0)), ("second", (0, 0)), ("own", (0,))):
-            self.register_buffer(name, torch.zeros(shape))
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float32))
         self.weights: Tensor
         self.first: Tensor
         self.second: Tensor

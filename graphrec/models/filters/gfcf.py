@@ -48,8 +48,8 @@ class GFCF(ItemSimilarity):
         self.alpha = alpha
         self.rank = min(rank, self.n_users, self.n_items)
         self.effort = effort
-        self.register_buffer("first", torch.zeros(0, 0))
-        self.register_buffer("second", torch.zeros(0, 0))
+        self.register_buffer("first", torch.zeros(0, 0, dtype=torch.float32))
+        self.register_buffer("second", torch.zeros(0, 0, dtype=torch.float32))
         self.first: Tensor
         self.second: Tensor
 

@@ -49,8 +49,8 @@ class PureSVD(ItemFilter):
         super().__init__(train)
         self.rank = min(rank, self.n_users, self.n_items)
         self.item_power, self.effort = item_power, effort
-        self.register_buffer("into", torch.zeros(0, 0))
-        self.register_buffer("out_of", torch.zeros(0, 0))
+        self.register_buffer("into", torch.zeros(0, 0, dtype=torch.float32))
+        self.register_buffer("out_of", torch.zeros(0, 0, dtype=torch.float32))
         self.into: Tensor
         self.out_of: Tensor
 

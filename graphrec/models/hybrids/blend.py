@@ -121,7 +121,7 @@ class Blend(Solved):
         total = sum(weight for weight, _ in able)
 
         def similarity(index: Tensor) -> Tensor:
-            out = torch.zeros(len(index), self.n_items, device=self.weights.device)
+            out = torch.zeros(len(index), self.n_items, device=self.weights.device, dtype=torch.float32)
             for weight, like in able:
                 add_levelled(like(index).float().contiguous(), self.top, weight / total, out)
             return out
@@ -207,7 +207,7 @@ class _Levelled:
     def _sum(self, rows: Any) -> Tensor:
         out = None
         for weight, member, some in zip(self._weights, self._members, rows, strict=True):
-            out = torch.zeros(len(some), self._n_items, device=self.device) if out is None else out
+            out = torch.zeros(len(some), self._n_items, device=self.device, dtype=torch.float32) if out is None else out
             add_levelled(self._whole(member, some), self._top, weight, out)
         assert out is not None
         return out
@@ -217,7 +217,7 @@ class _Levelled:
         parts = addends_of(member, rows)
         if parts is None and (member.whole_rows or self.device.type != "cpu"):
             return member.scores(rows, slice(None)).float().contiguous()
-        scores = torch.empty(len(rows), self._n_items, device=self.device)
+        scores = torch.empty(len(rows), self._n_items, device=self.device, dtype=torch.float32)
         for first in range(0, self._n_items, _WIDTH):
             part = slice(first, first + _WIDTH)
             scores[:, part] = member.scores(rows, part) if parts is None else parts.left @ parts.right[part].T

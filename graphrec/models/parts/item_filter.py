@@ -83,7 +83,7 @@ class ItemFilter(Solved):
     def said(self, items: Tensor, item: int) -> Tensor:
         """What each of some items (b,) says for one item, shape (b,): entries of a column of B."""
         ones, index = np.ones(_ALONE_AT_ONCE, np.float32), items.cpu().numpy()
-        columns = [torch.zeros(0, device=items.device)]
+        columns = [torch.zeros(0, device=items.device, dtype=torch.float32)]
         for lo in range(0, len(index), _ALONE_AT_ONCE):
             some = index[lo : lo + _ALONE_AT_ONCE]
             alone = sparse.csr_matrix((ones[: len(some)], some, np.arange(len(some) + 1)), shape=(len(some), self.n_items))

@@ -54,8 +54,8 @@ class PolynomialFilter(ItemFilter):
         self.register_buffer("scale", torch.from_numpy(items**item_power).float(), persistent=False)
         self.register_buffer("series", torch.zeros(0, dtype=torch.float64))
         self.register_buffer("at_zero", torch.zeros(1, dtype=torch.float64))
-        self.register_buffer("first", torch.zeros(0, 0))
-        self.register_buffer("second", torch.zeros(0, 0))
+        self.register_buffer("first", torch.zeros(0, 0, dtype=torch.float32))
+        self.register_buffer("second", torch.zeros(0, 0, dtype=torch.float32))
         self.scale: Tensor
         self.series: Tensor
         self.at_zero: Tensor
@@ -65,7 +65,7 @@ class PolynomialFilter(ItemFilter):
     def leading(self, rank: int, effort: int) -> tuple[Tensor, Tensor]:
         """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0."""
         if not rank:
-            return torch.zeros(0), torch.zeros(self.n_items, 0)
+            return torch.zeros(0, dtype=torch.float32), torch.zeros(self.n_items, 0, dtype=torch.float32)
         _, s, v = truncated_svd(self.normal.host(), rank, effort=effort)
         return s.square(), self.levelled(v)
 

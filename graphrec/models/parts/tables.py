@@ -46,8 +46,8 @@ def embedding(
         raise unknown_name("init", init, INITS)
     if init == "normal":
         check_at_least("init_std", std, 0)
-        return nn.Parameter(torch.randn(count, dim) * std)
-    table = torch.empty(count, dim)
+        return nn.Parameter(torch.randn(count, dim, dtype=torch.float32) * std)
+    table = torch.empty(count, dim, dtype=torch.float32)
     if init == "uniform":
         nn.init.uniform_(table, low, high)
     elif init == "xavier":
