@@ -70,7 +70,8 @@ class Ranker:
             self._scoring = model.scoring()
         self._model = as_evaluated(model)
         self._explaining: list[Explaining | None] = []  # made when it is first needed, and shared by copies
-        self._watched = [t for t in (*model.parameters(), *model.buffers()) if not t.is_inference()]
+        self._tensors = (*model.parameters(), *model.buffers())
+        self._watched = [t for t in self._tensors if not t.is_inference()]
         self._versions = self._now()
         self._set_seen(seen)
 
@@ -93,6 +94,11 @@ class Ranker:
     def stale(self) -> bool:
         """Whether the model's parameters have been changed since this was made; what it answers is then out of date."""
         return self._now() != self._versions
+
+    def is_made_of(self, model: Scorer) -> bool:
+        """Whether these are still the model's parameters and buffers, or others have been put in their places."""
+        now = (*model.parameters(), *model.buffers())
+        return len(now) == len(self._tensors) and all(a is b for a, b in zip(now, self._tensors, strict=True))
 
     @property
     def on_host(self) -> bool:

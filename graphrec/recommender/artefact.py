@@ -105,6 +105,7 @@ def write(folder: Path, artefact: Artefact) -> None:
             f"{folder} holds {strange}, which no saved recommender consists of; "
             "give a new or empty folder, or an earlier run's."
         )
+    _check_finite(artefact)
     bodies: dict[str, bytes] = {}
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}
     text = _with_checksum(record, artefact.model)
@@ -124,6 +125,15 @@ def write(folder: Path, artefact: Artefact) -> None:
             raise
         for name in {*before, *_left_behind(folder, alone)} - set(bodies):
             (folder / name).unlink(missing_ok=True)
+
+
+def _check_finite(artefact: Artefact) -> None:
+    """Refuse a model that could not be loaded again, before it takes the place of one that can."""
+    for name, tensor in artefact.state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"a recommender of {artefact.model} cannot be saved: {name} has numbers that are not finite.")
+    for part in artefact.parts.values():
+        _check_finite(part)
 
 
 def foreign_file(folder: Path) -> str | None:

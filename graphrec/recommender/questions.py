@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -85,7 +86,7 @@ class Questions:
     @property
     def options(self) -> Mapping[str, Any]:
         """How the model was trained: every option of fit as plain data; empty for a solved model."""
-        return {} if self._state is None else self._state.options
+        return {} if self._state is None else copy.deepcopy(dict(self._state.options))
 
     @property
     def history(self) -> pd.DataFrame:
@@ -100,7 +101,7 @@ class Questions:
     @property
     def origin(self) -> Mapping[str, Any]:
         """How the command line read and split the table that the model was fitted on; empty where it did not."""
-        return {} if self._state is None else self._state.origin
+        return {} if self._state is None else copy.deepcopy(dict(self._state.origin))
 
     @property
     def n_without_history(self) -> int:
@@ -158,6 +159,16 @@ class Questions:
             says otherwise, an id of another type, or `k` outside 1 … n_items.
         FloatingPointError
             A score is not a finite number.
+
+        Notes
+        -----
+        Of equal scores the item that comes first in the table's ids is first. Where a score is the product of a row of the
+        user and a row of the item (factorisations, graph models, filters), each score of a list is computed by itself, in
+        double precision and rounded once: it is the number that :meth:`score` gives, and a list of people whose rows are
+        kept, or are sums over their items, depends neither on who else is asked nor on blocks and threads. Items that the
+        same people have met are equal for item filters, neighbour models and iALS: of those that a person has not met they
+        have one score. Networks of pairs, rows that a network makes of a history, and blends are computed for many people at
+        once, and their scores are the same beyond rounding only.
 
         Examples
         --------
