@@ -55,5 +55,5 @@ def test_a_model_that_could_not_be_loaded_replaces_no_run(table, tmp_path):
 
 def test_ids_that_no_file_can_hold_are_refused_when_the_table_is_made():
     frame = pd.DataFrame({"user_id": [1, 1, 2, 3], "item_id": pd.Series(["x", "b\ud800", "a", "b\ud800"], dtype=object)})
-    with pytest.raises(InputError, match="'item_id' has 2 ids with half a character .* first at row 1"):
+    with pytest.raises(InputError, match=r"'item_id' has 2 ids with half a character .* first at row 1"):
         gr.Interactions.from_frame(frame)

@@ -98,7 +98,7 @@ def encode_ids(column: pd.Series[Any], name: str, place: Place = at_row) -> tupl
 
 
 def _check_unicode(codes: npt.NDArray[np.integer], ids: IdArray, name: str, place: Place) -> None:
-    """Refuse texts with half a character, which Python can hold and no file can: half of what UTF-16 writes as two."""
+    """Refuse texts with half a character, half of what UTF-16 writes as two: neither files nor columns of pandas hold them."""
     try:
         "".join(ids.tolist()).encode("utf-8")
     except UnicodeEncodeError:
