@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.twins import twin_columns
 from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.gram import dense_gram, regressed_by_rank, regressed_on_nearest
@@ -77,7 +78,7 @@ class EASE(ItemSimilarity):
         self.second: Tensor
         self.own: Tensor
         for name in ("weights", "first", "second", "own"):
-            self.register_buffer(name, torch.zeros((0,) if name == "own" else (0, 0)))
+            self.register_buffer(name, torch.zeros((0,) if name == "own" else (0, 0), dtype=torch.float32))
 
     @staticmethod
     def dense_bytes(n_items: int) -> int:
@@ -97,16 +98,39 @@ class EASE(ItemSimilarity):
         gram.diagonal().add_(self.l2)
         inverse = invert_in_place(gram)
         inverse /= -inverse.diagonal().clone()  # broadcast over rows: column j by P_jj
-        self.weights = inverse.fill_diagonal_(0)
+        self.weights = self._with_equal_twins(inverse.fill_diagonal_(0))
+
+    def _with_equal_twins(self, weights: Tensor) -> Tensor:
+        """B with equal rows and columns for items that the same people have met, but for what they say for each other."""
+        twins, firsts = (torch.from_numpy(index).to(weights.device) for index in twin_columns(self.matrix()))
+        if not len(twins):
+            return weights
+        each_other = weights[firsts, twins]
+        weights[:, twins] = weights[:, firsts]
+        weights[twins] = weights[firsts]
+        for first in torch.unique(firsts).tolist():
+            mine = firsts == first
+            members = torch.cat([firsts[mine][:1], twins[mine]])
+            weights[members[:, None], members] = each_other[mine][0]
+        return weights.fill_diagonal_(0)
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         self._require_solution()
         if self.neighbours is not None:
             return super().filter(histories, index)
-        if self.rank is not None:
-            return (histories.dense(index) * self.own).addmm_(histories.matmul(self.first, index), self.second.T)
-        return histories.matmul(self.weights, index)
+        parts = self.apart(histories, index)
+        if parts is None:
+            return histories.matmul(self.weights, index)
+        base, left, right = parts
+        return base.addmm_(left, right.T)
+
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """With a `rank`, the diagonal and the sides of the product; see :meth:`ItemFilter.apart`."""
+        self._require_solution()
+        if self.rank is None:
+            return None
+        return histories.dense(index) * self.own, histories.matmul(self.first, index), self.second
 
     def check_state(self) -> None:
         """Refuse a state that is not of this form and size."""

@@ -78,8 +78,10 @@ class GCMC(Model):
         self.dot_product = decoder == "dot"
         n = self.n_users + self.n_items
         self.tables = nn.ParameterList(embedding(n, hidden, init_std) for _ in levels)
-        self.out = nn.Linear(hidden * (len(levels) if accumulate == "stack" else 1), dim, bias=False)
-        start = torch.eye(dim).repeat(len(levels), 1, 1) + 0.05 * torch.randn(len(levels), dim, dim)
+        self.out = nn.Linear(hidden * (len(levels) if accumulate == "stack" else 1), dim, bias=False, dtype=torch.float32)
+        start = torch.eye(dim, dtype=torch.float32).repeat(len(levels), 1, 1) + 0.05 * torch.randn(
+            len(levels), dim, dim, dtype=torch.float32
+        )
         self.forms = None if decoder == "dot" else nn.Parameter(start)
         self.register_buffer("levels", torch.from_numpy(levels.copy()), persistent=False)
         self.levels: Tensor

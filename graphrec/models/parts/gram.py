@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphrec.data.twins import twin_columns
 from graphrec.deferred import sparse
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
 from graphrec.models.parts.symmetric_inverse import not_definite
@@ -31,7 +32,7 @@ def dense_gram(matrix: sparse.csr_matrix, device: torch.device) -> Tensor:
     Tensor of float32, shape (n_items, n_items)
     """
     by_item, n_items = matrix.T.tocsr(), matrix.shape[1]
-    gram = torch.empty(n_items, n_items, device=device)
+    gram = torch.empty(n_items, n_items, device=device, dtype=torch.float32)
     for lo in range(0, n_items, _ROWS):
         gram[lo : lo + _ROWS] = torch.from_numpy((by_item[lo : lo + _ROWS] @ matrix).toarray())
     return gram
@@ -63,6 +64,8 @@ def regressed_by_rank(matrix: sparse.csr_matrix, rank: int, l2: float, device: t
         λ is too small for single precision.
     """
     _, s, v = truncated_svd(matrix, rank)
+    twins, firsts = twin_columns(matrix)
+    v[twins] = v[firsts]  # they are equal but for rounding and how far the decomposition has converged
     share = s.square() / (s.square() + l2)
     left = 1 - v.square() @ share
     if not (left > 0).all():
