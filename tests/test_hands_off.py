@@ -57,3 +57,17 @@ def test_ids_that_no_file_can_hold_are_refused_when_the_table_is_made():
     frame = pd.DataFrame({"user_id": [1, 1, 2, 3], "item_id": pd.Series(["x", "b\ud800", "a", "b\ud800"], dtype=object)})
     with pytest.raises(InputError, match=r"'item_id' has 2 ids with half a character .* first at row 1"):
         gr.Interactions.from_frame(frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "message"),
+    [
+        ("ngcf", "l2_on", "propagate", "l2_on .*did you mean 'propagated'"),
+        ("ngcf", "l2_on", True, "l2_on must be a text, got True"),
+        ("ngcf", "l2_on", np.array([1, 2]), "l2_on must be a text"),
+        ("gcmc", "dim", -1, "dim must be at least 1, got -1"),
+    ],
+)
+def test_options_of_models_that_mean_nothing_are_refused(table, name, option, value, message):
+    with pytest.raises(InputError, match=message):
+        fitted(table, name, **{option: value})

@@ -16,6 +16,7 @@ from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
+from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.routes import level_adjacencies
 from graphrec.models.parts.tables import embedding
@@ -69,6 +70,7 @@ class GCMC(Model):
         for name, value, allowed in (("accumulate", accumulate, ("sum", "stack")), ("decoder", decoder, ("dot", "bilinear"))):
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
+        check_at_least("dim", dim, 1)
         levels = np.ones(1, np.float32) if train.ratings is None else np.unique(train.ratings)
         if len(levels) > 20:
             raise InputError(f"gcmc has an edge type for each rating, and there are {len(levels)} of them; round the column.")
