@@ -20,6 +20,7 @@ from graphrec.data.delimited_table import read_table
 from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
 from graphrec.data.interactions import Duplicates, Interactions, id_spaces
 from graphrec.data.parts import Overlap, Split
+from graphrec.data.separators import other_separator
 from graphrec.errors import InputError
 
 __all__ = ["read_csv", "read_lightgcn", "write_lightgcn"]
@@ -95,7 +96,7 @@ def read_csv(
     try:
         frame, place = read_table(name, roles, id_spaces(ids), {"sep": sep, **options})
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(f"{name}: {error}{_of_another_separator(path, sep, options)}") from error
     except UnicodeDecodeError as error:
         raise InputError(
             f"{name} is not a text in UTF-8; encoding='cp1252' reads what Windows writes."
@@ -121,10 +122,16 @@ def read_csv(
                 weight=weight,
             )
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(f"{name}: {error}{_of_another_separator(path, sep, options)}") from error
     for warning in told:
         warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
     return table
+
+
+def _of_another_separator(path: PathLike, sep: str, options: Mapping[str, Any]) -> str:
+    """A further sentence where the first line of a file has one column and seems to have several."""
+    other = None if options.keys() - {"encoding", "dtype"} else other_separator(os.fspath(path), sep, options.get("encoding"))
+    return "" if other is None else f" Its first line has no {sep!r}, but {other!r}: sep={other!r} says what separates columns."
 
 
 def read_lightgcn(folder: PathLike, overlap: Overlap = "error", cache: bool = True) -> Split:

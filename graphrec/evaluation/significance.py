@@ -68,6 +68,15 @@ def compare(
         raise InputError(f"compare takes reports by names of models, {{'a': report, …}}, not {type(reports).__name__}.")
     if isinstance(metrics, str):
         raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
+    if not isinstance(reports, Mapping):
+        raise InputError(f"reports must be a mapping of names to reports, got {type(reports).__name__}.")
+    for name, given in reports.items():
+        if not isinstance(given, Report) and not (
+            isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
+        ):
+            raise InputError(
+                f"{name!r} must be a report of gr.evaluate or a list of such, one a seed; got {type(given).__name__}."
+            )
     runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
     for name, of_model in runs.items():
         if len({id(run) for run in of_model}) < len(of_model):
