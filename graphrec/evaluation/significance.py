@@ -68,8 +68,6 @@ def compare(
         raise InputError(f"compare takes reports by names of models, {{'a': report, …}}, not {type(reports).__name__}.")
     if isinstance(metrics, str):
         raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
-    if not isinstance(reports, Mapping):
-        raise InputError(f"reports must be a mapping of names to reports, got {type(reports).__name__}.")
     for name, given in reports.items():
         if not isinstance(given, Report) and not (
             isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
