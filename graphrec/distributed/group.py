@@ -40,15 +40,13 @@ class Group:
     ----------
     rank, size : int
         This process, from 0, and how many there are. Process 0 writes.
-    messages, numbers : int
-        How many sums were asked for, and of how many numbers in all: what the steps of a training by columns have sent.
     bytes : int
-        What this process has sent to others in messages between their tensors, as the formulas of these messages say.
+        What this process has sent to others in the steps of trainings, as the formulas of its messages say.
     """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self.messages = self.numbers = self.bytes = 0
+        self.bytes = 0
         self._waiting = dist.new_group(backend="gloo", timeout=_LONG)
         self._at_the_start = True
 
@@ -99,7 +97,6 @@ class Group:
 
     def add_up(self, numbers: Tensor) -> Tensor:
         """Add a contiguous tensor up over all processes, in place."""
-        self.messages, self.numbers = self.messages + 1, self.numbers + numbers.numel()
         if self.size > 1:
             self.bytes += 2 * (self.size - 1) * numbers.nbytes // self.size  # in a ring
             with _answered():
