@@ -67,9 +67,8 @@ class Group:
             if name.startswith("cuda") and self.size > 1:
                 raise InputError(f"device={name!r} is one GPU for all {self.size} processes; device='cuda' gives each its own.")
             return name
-        if name == "auto" and not torch.cuda.is_available():
-            return "cpu"
-        return f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
+        alone = name == "auto" and not torch.cuda.is_available()
+        return "cpu" if alone else f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
 
     def begin(self) -> None:
         """Wait until all processes are here, and longer for the next sum: a first step may have to compile its kernels."""
@@ -124,8 +123,7 @@ class Group:
         return theirs
 
     def _by(self, numbers: Tensor) -> Any:
-        """Which processes' group carries a message of a step: the patient one, for the first."""
-        first, self._at_the_start = self._at_the_start, False
+        first, self._at_the_start = self._at_the_start, False  # the first message of a training is waited for longer
         return self._waiting if first and numbers.is_cpu else None
 
     def gathered(self, mine: Tensor) -> list[Tensor]:
