@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import json
-import re
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphrec.data.datasets import dataset_info
 from graphrec.models import MODELS, Scorer, Solved
+from graphrec.option_texts import NOT_SET, as_given, entries
 from graphrec.presets import preset_names, published_figures, read_preset
 from graphrec.runs import of_name
 from graphrec.training.options import FitOptions
 
-__all__ = ["dataset_table", "fit_options", "model_table", "option_tables", "preset_table"]
+__all__ = ["dataset_table", "model_table", "option_tables", "preset_table"]
 
 _PUBLISHED = ("recall@20", "ndcg@20")  # what all papers on these data sets print
-_ENTRY = re.compile(r"^(\w+(?:, \w+)*) : ")  # of a section of numpydoc
 
 
 def model_table() -> str:
@@ -55,41 +52,26 @@ def dataset_table() -> str:
     return _aligned(("name", "users", "items", "interactions", "found", "licence"), rows, right={1, 2, 3})
 
 
-def fit_options() -> list[tuple[str, str]]:
-    """Each option of fit that ``--set`` takes, as ``name=default``, and what it is."""
-    told = _described(FitOptions, "Attributes")
-    return [(f"{name}={_as_given(getattr(FitOptions(), name))}", told.get(name, "")) for name in _settable()]
-
-
-def _settable() -> list[str]:
-    return [name for name in FitOptions.names() if name != "credit"]  # an object, which no text stands for
-
-
 def option_tables(name: str) -> str:
     """A line for each option that ``--set`` takes with a model or a preset: its value unless set, and what it is."""
     kind, hyper, fit_defaults = of_name(name)
     own = {p.name: p.default for p in inspect.signature(kind.__init__).parameters.values() if p.name not in ("self", "train")}
     tables = [f"Options of the model {name}:\n" + _options({**own, **hyper}, _described(kind, "Parameters"))]
-    fit = {option: getattr(FitOptions(), option) for option in _settable()} | dict(kind.defaults) | dict(fit_defaults)
+    fit = (
+        {option: getattr(FitOptions(), option) for option in FitOptions.names() if option not in NOT_SET}
+        | dict(kind.defaults)
+        | dict(fit_defaults)
+    )
     if issubclass(kind, Solved):
         fit = {option: value for option, value in fit.items() if option in kind.reads}
-    fit = {option: value for option, value in fit.items() if option not in own and option != "credit"}
+    fit = {option: value for option, value in fit.items() if option not in own}
     tables.append("Options of fit:\n" + _options(fit, _described(FitOptions, "Attributes")))
     return "\n\n".join(tables)
 
 
 def _options(values: Mapping[str, Any], told: Mapping[str, str]) -> str:
-    rows = [(f"  {option}={_as_given(value)}", told.get(option, "")) for option, value in values.items()]
+    rows = [(f"  {option}={as_given(value)}", told.get(option, "")) for option, value in values.items()]
     return _aligned(None, rows) if rows else "  none"
-
-
-def _as_given(value: Any) -> str:
-    """A value as ``--set`` takes it."""
-    if value is inspect.Parameter.empty:
-        return "…"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {_as_given(one)}" for name, one in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | tuple) else str(value)
 
 
 def _described(kind: type, section: str) -> dict[str, str]:
@@ -97,31 +79,8 @@ def _described(kind: type, section: str) -> dict[str, str]:
     told: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if one is kind or issubclass(one, Scorer):
-            told |= _entries(inspect.cleandoc(one.__doc__ or ""), section)
+            told |= entries(inspect.cleandoc(one.__doc__ or ""), section)
     return told
-
-
-def _entries(text: str, section: str) -> dict[str, str]:
-    _, _, body = text.partition(f"{section}\n{'-' * len(section)}\n")
-    found: dict[str, list[str]] = {}
-    names: list[str] = []
-    for line in body.splitlines():
-        if not line.strip() or set(line) == {"-"}:
-            break
-        if entry := _ENTRY.match(line):
-            names = entry[1].split(", ")
-            found |= {name: [] for name in names}
-        elif line.startswith(" "):
-            for name in names:
-                found[name].append(line.strip())
-    return {name: _sentence(" ".join(lines)) for name, lines in found.items()}
-
-
-def _sentence(text: str) -> str:
-    """The first sentence, or its beginning, without marks of reStructuredText."""
-    first = re.split(r"(?<=[a-z0-9)`}]{2})[.;] ", text, maxsplit=1)[0].rstrip(".:")
-    first = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"\1", first)
-    return textwrap.shorten(first.replace("`", ""), 100, placeholder=" …")
 
 
 def _first_line(kind: type) -> str:

@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 from graphrec.data import split as splits
 from graphrec.data.columns import Missing
-from graphrec.data.formats import read_csv
+from graphrec.data.csv_files import read_csv
 from graphrec.data.ids import digest
-from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import open_table
 from graphrec.data.parquet import is_parquet, read_parquet
+from graphrec.data.repeats import Duplicates
+from graphrec.data.separators import other_separator
 from graphrec.data.split import Split
 from graphrec.errors import InputError
 
@@ -28,7 +30,6 @@ __all__ = [
     "TableOptions",
     "is_made_table",
     "is_table",
-    "other_separator",
     "read_more",
     "refuse_options",
     "split_again",
@@ -57,6 +58,8 @@ class TableOptions:
         Names of columns.
     sep : str or None
         What stands between the columns of a text file; a comma unless given.
+    encoding : str or None
+        Of a text file; UTF-8 unless given.
     duplicates, missing : str or None
         As in :meth:`Interactions.from_frame`; unless given ``"first"``, or ``"sum"`` for weights without ratings; and
         ``"error"``.
@@ -74,6 +77,7 @@ class TableOptions:
     time: str | None = None
     weight: str | None = None
     sep: str | None = None
+    encoding: str | None = None
     duplicates: str | None = None
     missing: str | None = None
     min_rating: float | None = None
@@ -85,7 +89,7 @@ class TableOptions:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-_OF_FILES = ("user", "item", "rating", "time", "weight", "sep", "duplicates", "missing")
+_OF_FILES = ("user", "item", "rating", "time", "weight", "sep", "encoding", "duplicates", "missing")
 _NAMES = {field.name for field in dataclasses.fields(TableOptions)}
 
 
@@ -123,11 +127,10 @@ def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]
     """
     mapped = _open_mapped(data, options) if is_made_table(data) else None
     if mapped is None and not is_parquet(Path(data)):
-        _check_separator(data, options.sep or ",")
+        _check_separator(data, options.sep or ",", options.encoding)
     if mapped is None and (options.user is None or options.item is None):
-        raise InputError(
-            f"--data {data} is a file: name its columns with --user and --item; it has {table_columns(data, options.sep)}."
-        )
+        there = table_columns(data, options.sep, options.encoding)
+        raise InputError(f"--data {data} is a file: name its columns with --user and --item; it has {there}.")
     has_times = options.time is not None if mapped is None else mapped.times is not None
     if options.min_rating is not None and (options.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
@@ -144,7 +147,10 @@ def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]
         split_seed=None if way in _BY_TIME else options.split_seed or 0,
     )
     table = _read(data, full)
-    split = SPLITS[way](table, full.split_seed or 0)
+    try:
+        split = SPLITS[way](table, full.split_seed or 0)
+    except InputError as error:
+        raise InputError(f"{data} has {len(table):,} pairs of {table.n_users:,} users: {error}") from error
     parts = f"{len(split.train):,} / {0 if split.valid is None else len(split.valid):,} / {len(_test(split)):,}"
     how = "by time" if way in _BY_TIME else f"at random with seed {full.split_seed}"
     warnings.warn(f"{data} is split {how} ({way}) into {parts} pairs to train on, validate on and test on.", stacklevel=2)
@@ -230,9 +236,10 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
     full = dataclasses.replace(then, **given)
     mapped = _open_mapped(data, options) if is_made_table(data) else None
     if mapped is None and (full.user is None or full.item is None):
+        known_from = "was trained on a table that graphrec table made" if record else "was not trained from a table"
         raise InputError(
-            f"{run} was not trained from a table: name the columns of {data} with --user and --item; it has "
-            f"{table_columns(data)}."
+            f"{run} {known_from}: name the columns of {data} with --user and --item; it has "
+            f"{table_columns(data, full.sep, full.encoding)}."
         )
     if full.min_rating is not None and (full.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
@@ -258,11 +265,12 @@ def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Inte
     assert options.item is not None
     policy = cast(Duplicates, options.duplicates)
     if is_parquet(Path(data)):
-        if options.sep is not None:
-            raise InputError(f"--sep is for text files, and --data {data} is a Parquet file.")
+        for name in ("sep", "encoding"):
+            if getattr(options, name) is not None:
+                raise InputError(f"--{name} is for text files, and --data {data} is a Parquet file.")
         read: Any = read_parquet
     else:
-        read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",")
+        read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",", encoding=options.encoding)
     table = read(
         data,
         options.user,
@@ -297,34 +305,27 @@ def _test(split: Split) -> Interactions:
     return split.test
 
 
-def other_separator(path: str | Path, sep: str) -> str | None:
-    """What seems to stand between the columns of a text file, packed or not, that has one column by `sep`; None if nothing."""
-    import pandas as pd
-
-    try:
-        names = [str(name) for name in pd.read_csv(path, nrows=0, sep=sep).columns]
-    except (OSError, ValueError):
-        return None  # whoever reads it says why
-    return next((mark for mark in (";", "\t", "|", ",") if mark in names[0]), None) if len(names) == 1 else None
-
-
-def _check_separator(data: str, sep: str) -> None:
+def _check_separator(data: str, sep: str, encoding: str | None) -> None:
     """Refuse a text file that has one column by this separator, and several by another."""
-    if (other := other_separator(data, sep)) is not None:
+    if (other := other_separator(data, sep, encoding)) is not None:
         named = "$'\\t'" if other == "\t" else f"'{other}'"
         raise InputError(
             f"--data {data}: its first line has no {sep!r}, but {other!r}: --sep {named} says what separates columns."
         )
 
 
-def table_columns(data: str, sep: str | None = None) -> str:
+def table_columns(data: str, sep: str | None = None, encoding: str | None = None) -> str:
     """The names of a file's columns, for a message."""
     import pandas as pd
 
     from graphrec.data.parquet import parquet_columns
 
     try:
-        names = parquet_columns(data) if is_parquet(Path(data)) else list(pd.read_csv(data, nrows=0, sep=sep or ",").columns)
-    except (OSError, ValueError):
+        names = (
+            parquet_columns(data)
+            if is_parquet(Path(data))
+            else list(pd.read_csv(data, nrows=0, sep=sep or ",", encoding=encoding).columns)
+        )
+    except (OSError, ValueError, LookupError):
         return "no columns that can be read"
     return ", ".join(str(name) for name in names[:20])

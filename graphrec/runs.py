@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from graphrec.data.datasets import dataset_names, load_dataset
-from graphrec.data.formats import read_lightgcn
+from graphrec.data.lightgcn_files import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
+from graphrec.deferred import pandas as pd
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
 from graphrec.models import MODELS, Scorer
@@ -54,9 +53,15 @@ def named_split(data: str) -> Split:
         raise InputError(
             "--data is empty; it takes the name of a data set, a folder with train.txt and test.txt, or a CSV or Parquet file."
         )
-    if folder.is_dir() and ((folder / "train.txt").is_file() or data not in dataset_names()):
+    named = data in dataset_names()
+    if folder.is_dir() and not (named or (folder / "train.txt").is_file()) and (one := _table_in(folder)) is not None:
+        raise InputError(
+            f"--data {data} is a folder without train.txt, and {one} is in it: name that file, or let graphrec table make one "
+            "table of the folder."
+        )
+    if folder.is_dir() and ((folder / "train.txt").is_file() or not named):
         split = read_lightgcn(data)
-    elif data in dataset_names():
+    elif named:
         dataset = load_dataset(data)
         split = dataset.split or chronological(dataset.interactions, test=0.2, valid=0.1)
     elif folder.exists():
@@ -69,6 +74,11 @@ def named_split(data: str) -> Split:
         inner = random_split(split.train, test=0.1, seed=0)
         split = Split(train=inner.train, valid=inner.test, test=split.test)
     return split
+
+
+def _table_in(folder: Path) -> str | None:
+    """The name of a CSV or Parquet file in a folder."""
+    return next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in (".csv", ".tsv", ".parquet")), None)
 
 
 def split_of(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from pathlib import Path
 
-import pandas as pd
-
-from graphrec.data.bounded import one_line
 from graphrec.data.ids import canonical_integers
-from graphrec.data.parquet import is_parquet, require_pyarrow
-from graphrec.errors import InputError, unknown_name
-from graphrec.own_table import other_separator
+from graphrec.data.side_table import read_side_table
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError
 from graphrec.recommender import Recommender
 
 __all__ = ["named_items", "read_titles"]
@@ -25,20 +23,15 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
     InputError
         The file cannot be read, a column is missing, or an item has two titles. The message names the file.
     """
-    if not path.is_file():
-        raise InputError(f"--items {path} is not a file.")
-    try:
-        if is_parquet(path):
-            require_pyarrow()
-            frame = pd.read_parquet(path, engine="pyarrow")
-        else:
-            sep = other_separator(path, ",") or ","
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, sep=sep)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--items {path} cannot be read: {one_line(error)}.") from error
-    for column in (item, title):
-        if column not in frame:
-            raise InputError(f"--items {path}: {unknown_name('column', column, map(str, frame.columns))}")
+    frame = read_side_table(path, "--items")
+    known = [str(column) for column in frame.columns]
+    for option, column in (("--item", item), ("--title", title)):
+        if column not in known:
+            near = difflib.get_close_matches(column, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise InputError(
+                f"--items {path} has no column {column!r}, which {option} names; {hint}it has {', '.join(known[:20])}."
+            )
     frame = frame[[item, title]].dropna().astype(str).drop_duplicates()
     twice = frame[item][frame[item].duplicated()]
     if len(twice):

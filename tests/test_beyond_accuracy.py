@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from scipy.spatial.distance import cosine
+from test_evaluation_by_hand import TEST, TRAIN
 
 import graphrec as gr
 from graphrec.cli import main
@@ -21,14 +22,7 @@ from graphrec.evaluation.groups import group_items
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
 
-def table(pairs):
-    users, items = zip(*pairs, strict=True)
-    return gr.Interactions.from_indices(users, items, n_users=5, n_items=6)
-
-
-# Popularity of the six items: 4, 3, 1, 1, 0, 0; user 4 has nothing. The lists of two are [3, 4], [2, 3] and [1, 2].
-TRAIN = table([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 3), (2, 0), (2, 1), (3, 0)])
-TEST = table([(0, 3), (0, 4), (0, 5), (2, 3), (3, 1), (3, 4)])
+# The lists of two of TRAIN are [3, 4] for user 0, [2, 3] for user 2 and [1, 2] for user 3; user 4 has nothing.
 
 
 @pytest.fixture
@@ -192,6 +186,11 @@ def test_compare_tests_what_a_user_has_and_only_lists_the_rest(split, fitted):
         ({"user_groups": {"0": "a"}}, "no group for 3 of 3 users, first user 0"),
         ({"item_groups": pd.Series(list("abcdefg"), index=[0, 1, 2, 3, 4, 5, 5])}, "item 5 more than once"),
         ({"item_groups": 3}, "got int"),
+        ({"user_groups": {0: 1, 2: "1", 3: 2, 4: 2}}, "user_groups has the names 1 and '1', which are told as one"),
+        ({"user_groups": {0: 1, 2: True, 3: 2, 4: 2}}, "names 1 and True"),
+        ({"user_groups": {0: 1, 2: 1.0, 3: 2, 4: 2}}, r"names 1 and 1\.0"),
+        ({"k": None, "metrics": ["novelty@5"]}, r"'novelty@5' measures lists .* beyond=True"),
+        ({"k": None, "metrics": ["gini"]}, r"'gini' measures lists .* beyond=True"),
         ({"beyond": True, "metrics": ["auc"], "k": 7}, "between 1 and"),
     ],
 )

@@ -49,10 +49,12 @@ def test_ratings_in_any_type_of_pandas(ratings):
         (["5", "6"], [5, 6]),
         (["9223372036854775807", "-9223372036854775808"], [2**63 - 1, -(2**63)]),
         (pd.array([5, 6], dtype="Int64"), [5, 6]),
-        (["1970-01-02", "1970-01-02T00:00:01Z"], [86_400, 86_401]),
+        (["1970-01-02", "1970-01-02T00:00:01"], [86_400, 86_401]),
         (["1970-01-01T02:00:00+02:00", "1969-12-31T23:59:59.9Z"], [0, -1]),
-        ([date(1970, 1, 2), datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))], [86_400, 0]),
+        ([date(1970, 1, 2), datetime(1970, 1, 1)], [86_400, 0]),
         (pd.to_datetime(["1970-01-01T02:00", "1970-01-01T03:00"]).tz_localize("Europe/Helsinki"), [0, 3600]),
+        (["1970-01-01T02:00+0200", "1970-01-01T10:00-01"], [0, 39_600]),
+        ([datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), datetime(1970, 1, 1, tzinfo=UTC)], [0, 0]),
         ([datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, 1, tzinfo=UTC)], [0, 3600]),
     ],
 )
@@ -73,6 +75,12 @@ def test_times_are_whole_numbers_or_seconds_in_utc(times, seconds):
         ([1.0, np.nan], "'time' has 1 missing values"),
         (["2020-01-01", "soon"], "neither numbers nor dates, first at row 1: 'soon'"),
         (["2020-01-01", "5"], "'time' has dates, first at row 0, and numbers, first at row 1"),
+        (
+            ["2020-01-01 10:00", "2020-01-01T10:00Z"],
+            "with a zone, first at row 1, and 1 without one, first at row 0: 2020-01-01 10:00",
+        ),
+        ([datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 2)], "first at row 0, and 1 without one, first at row 1: 1970-01-02"),
+        (["2020-01-01T10:00-01", "2020-01-02"], "with a zone, first at row 0, and 1 without one, first at row 1"),
         ([True, False], "'time' holds booleans"),
         (pd.to_timedelta([1, 2]), "'time' holds timedelta64.*, which are no times"),
     ],
@@ -83,10 +91,28 @@ def test_times_that_do_not_fit_are_refused_without_a_warning(times, message):
         read(time=times)
 
 
+def test_texts_without_a_zone_are_announced_unless_they_are_days():
+    with pytest.warns(UserWarning, match="column 'time' has times without a zone, which are taken for UTC") as told:
+        assert read(time=["1970-01-01 00:00:05", "1970-01-02"]).times.tolist() == [5, 86_400]
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(time=["1970-01-01", "1970-01-02"])
+        read(time=["1970-01-01T00:00:00Z", "1970-01-02T00:00:00+02:00"])
+        read(time=pd.to_datetime(["1970-01-01 05:00", "1970-01-02 00:00"]))
+
+
 def test_every_column_at_fault_is_named_at_once():
     frame = pd.DataFrame({"user_id": [1.5, 2], "item_id": [None, "a"], "rating": ["x", 1], "time": [1, 1e30]})
     with pytest.raises(InputError, match=r"4 columns are at fault: .*'user_id'.*'item_id'.*'rating'.*'time'"):
         gr.Interactions.from_frame(frame, rating="rating", time="time")
+    gaps = pd.DataFrame({"user_id": ["a", None], "item_id": [None, "b"], "rating": [1, None]})
+    with pytest.raises(InputError) as error:
+        gr.Interactions.from_frame(gaps, rating="rating")
+    assert str(error.value) == (
+        "3 columns are at fault: column 'user_id' has 1 missing values, first at row 1; column 'item_id' has 1 missing values, "
+        "first at row 0; column 'rating' has 1 missing values, first at row 1; missing='drop' leaves such rows out."
+    )
     with pytest.raises(InputError, match="columns 'who', 'when' are not in the table"):
         gr.Interactions.from_frame(frame, user="who", time="when")
     with pytest.raises(InputError, match="'a' is in the table more than once"):

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.data.columns import Roles
+from graphrec.data.csv_files import read_csv
 from graphrec.data.delimited_table import read_table
-from graphrec.data.formats import read_csv
 from graphrec.errors import InputError
 
 HEAD = "user_id,item_id"
@@ -165,7 +165,9 @@ def test_gaps_are_dropped_by_name_and_lose_no_digit(tmp_path):
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_iso_times_and_line_ends(tmp_path, ending):
-    text = ending.join(["user_id,item_id,t", "1,2,1970-01-01T02:00:00+02:00", "1,3,1970-01-02", "1,4,1970-01-01T00:00:07Z", ""])
+    text = ending.join(
+        ["user_id,item_id,t", "1,2,1970-01-01T02:00:00+02:00", "1,3,1970-01-02T00:00Z", "1,4,1970-01-01T00:00:07Z", ""]
+    )
     assert read(tmp_path, text, time="t").times.tolist() == [0, 86_400, 7]
 
 

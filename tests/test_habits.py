@@ -1,6 +1,8 @@
 """What people who come from notebooks, scikit-learn and editors expect of an object without reading about it."""
 
+import ast
 import copy
+import importlib
 import inspect
 import io
 import pickle
@@ -17,6 +19,7 @@ from click.testing import CliRunner
 import graphrec as gr
 from graphrec.cli import main
 from graphrec.errors import InputError
+from graphrec.option_texts import as_given, fit_options
 from graphrec.training import keywords
 from graphrec.training.options import FitOptions
 from graphrec.training.signature import UNSET, keywords_source
@@ -214,14 +217,41 @@ def test_the_help_of_train_lists_what_set_takes():
     assert "graphrec options MODEL" in text
 
 
-def test_asking_for_help_imports_nothing_heavy_but_what_the_package_imports_itself():
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["search", "-h"], ["serve", "--help"], ["--version"], ["trian"]]
+)
+def test_asking_for_help_does_not_wait_for_torch(words):
     program = (
-        "import sys\nfrom graphrec.cli import main\ntry:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
-        "print(*({'numba', 'matplotlib', 'scipy.sparse', 'torch_geometric', 'usearch'} & sys.modules.keys()))"
+        f"import sys\nfrom graphrec.cli import main\ntry:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'pandas', 'numba', 'matplotlib', 'scipy', 'torch_geometric', 'usearch', 'fastapi'}\n"
+        "print(*(heavy & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "negatives=" in done.stdout
+    assert ("negatives=" in done.stdout) == (words == ["train", "--help"])
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_what_help_says_of_a_fit_is_what_a_fit_takes():
+    told, plain = dict(fit_options()), FitOptions()
+    names = [name for name in FitOptions.names() if name != "credit"]
+    assert list(told) == [f"{name}={as_given(getattr(plain, name))}" for name in names]
+    assert all(told.values())
+
+
+def test_every_public_name_is_imported_when_it_is_asked_for():
+    tree = ast.parse(Path(gr.__file__).read_text(encoding="utf-8"))
+    typed = next(node for node in tree.body if isinstance(node, ast.If))
+    there = {name.name: node.module for node in typed.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert there == gr._FROM
+    assert sorted({*there, "__version__"}, key=str) == gr.__all__
+    for name, place in there.items():
+        assert getattr(gr, name) is getattr(importlib.import_module(place), name)
+        assert name in dir(gr)
+    importlib.import_module("graphrec.search.space")
+    assert callable(gr.search)
+    assert not hasattr(gr, "nothing")
+    with pytest.raises(AttributeError, match="has no attribute 'serach'"):
+        gr.serach  # noqa: B018
 
 
 # ---- where a progress bar goes ------------------------------------------------------------------------------

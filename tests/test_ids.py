@@ -174,3 +174,38 @@ def test_fingerprints_tell_pairs_and_ids_apart():
     wider = gr.Interactions.from_indices([0], [0], n_items=2).fingerprint
     assert wider != gr.Interactions.from_indices([0], [0]).fingerprint
     assert gr.Interactions.from_indices([0], [0], [2.0], [9]).fingerprint == gr.Interactions.from_indices([0], [0]).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("muller, ann 007", "Did you mean 'Müller, Ann 007'?"),
+        ("Müler, Ann 007", "Did you mean 'Müller, Ann 007'?"),
+        (" Müller, Ann 007", "Did you mean 'Müller, Ann 007'?"),
+        ("Müller, Ann 07", None),
+        ("Müller, Ann 008", None),
+        ("37", "Did you mean '000037'?"),
+        ("00000037", "Did you mean '000037'?"),
+        ("38", None),
+        ("O\u0308l", "normalize('NFC', id)"),
+        ("xyz", None),
+        ("", None),
+        ("9" * 400, None),
+    ],
+)
+@pytest.mark.parametrize("more", [0, 20_000])
+def test_an_unknown_text_gets_a_hint_at_how_it_is_spelt(asked, hint, more):
+    ids = ["Müller, Ann 007", "000037", "\u00d6l", *(f"zz {n}" for n in range(more))]
+    table = gr.Interactions.from_frame(pd.DataFrame({"user_id": ids, "item_id": ids}))
+    for kind, index in (("user", table.user_index), ("item", table.item_index)):
+        with pytest.raises(InputError) as error:
+            index([asked])
+        assert f"unknown {kind} id" in str(error.value)
+        if more and asked[:1] in ("m", " "):
+            continue  # far away in the alphabet
+        assert hint in str(error.value) if hint else str(error.value).endswith("fitted on.")
+
+
+def test_integers_get_no_hint():
+    with pytest.raises(InputError, match=r"fitted on\.$"):
+        gr.Interactions.from_indices([0, 10], [0, 1]).compact().user_index([11])

@@ -141,7 +141,7 @@ def test_quotes_line_breaks_and_any_character(tmp_path, blocks):
     assert_same(gr.read_folder([tmp_path / "c.parquet"], out=tmp_path / "c"), gr.Interactions.from_frame(categories))
     with_blank = whole.assign(user_id=whole["user_id"].where(whole["user_id"] != "A", "")).astype("category")
     with_blank.to_parquet(tmp_path / "c.parquet")
-    with pytest.raises(InputError, match="an empty text for an id at row 8 of"):
+    with pytest.raises(InputError, match="2 missing values, first at row 8 of"):
         gr.read_folder([tmp_path / "c.parquet"], out=tmp_path / "c")
     with pytest.warns(UserWarning, match="2 of 20 rows"):
         mapped = gr.read_folder([tmp_path / "c.parquet"], missing="drop", duplicates="error", out=tmp_path / "c")
@@ -309,10 +309,10 @@ def test_mistakes_are_named_with_file_and_row(tmp_path):
     assert "part-1.parquet: column 'user_id' holds texts, and in" in other
     assert "numbers with decimals" in message(good.assign(user_id=good["user_id"] + 0.5))
     holes = good.assign(user_id=good["user_id"].astype("Int64").mask(np.arange(len(good)) == 52))
-    assert "missing value at row 52 of" in message(holes)
+    assert "'user_id' has 1 missing values, first at row 52 of" in message(holes)
     assert "part-1.parquet (row group 1)" in message(holes)
     blank = good.astype({"user_id": str}).assign(user_id=lambda f: f["user_id"].mask(np.arange(len(f)) == 3, ""))
-    assert "column 'user_id' has a missing value at row 3 of" in message(blank, "csv")
+    assert "column 'user_id' has 1 missing values, first at row 3 of" in message(blank, "csv")
     assert "ratings that are not finite numbers, first at row 4 of" in message(
         good.assign(rating=good["rating"].mask(np.arange(len(good)) == 4, np.inf)), rating="rating"
     )
@@ -323,7 +323,7 @@ def test_mistakes_are_named_with_file_and_row(tmp_path):
     assert "1 rows repeat an earlier (user, item) pair, first at row 0 of" in repeated
     assert f"user {good['user_id'].iloc[7]}, item {good['item_id'].iloc[7]}" in repeated
     mixed = good.assign(time=pd.date_range("2024-01-01", periods=len(good)).astype(str))
-    assert "column 'time' holds dates, and in" in message(mixed, "csv", time="time")
+    assert "column 'time' holds dates without a zone, and in" in message(mixed, "csv", time="time")
 
 
 def test_folders_that_are_none(tmp_path):
@@ -507,3 +507,30 @@ def test_a_run_that_needs_its_table_says_so(tmp_path, interactions):
     table = gr.write_table(interactions.binarize(), tmp_path / "table")
     with pytest.warns(UserWarning, match="refers to the table in .*table, and cannot be loaded without it"):
         gr.Recommender("itempop").fit(table).save(tmp_path / "run")
+
+
+def test_gaps_and_joined_rows_are_counted_over_all_files(tmp_path):
+    columns = ["user_id", "item_id"]
+    parts = [[("a", "x"), ("b", ""), ("c", "z")], [("a", "x"), ("", "z")]]
+    folder = written(tmp_path / "in", [pd.DataFrame(part, columns=columns) for part in parts], "csv")
+    with pytest.raises(InputError) as error:
+        gr.read_folder(folder, out=tmp_path / "out")
+    assert str(error.value) == (
+        f"column 'item_id' has 1 missing values, first at row 1 of {folder / 'part-0.csv'}; "
+        f"column 'user_id' has 1 missing values, first at row 1 of {folder / 'part-1.csv'}; "
+        "missing='drop' leaves such rows out."
+    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert len(gr.read_folder(folder, out=tmp_path / "out", missing="drop", duplicates="first")) == 2
+    assert [str(warning.message) for warning in told] == [
+        "2 of 5 rows were dropped because a value is missing (item_id 1, user_id 1).",
+        "1 of 3 rows repeat an earlier pair, which counts once (duplicates='first').",
+    ]
+
+
+def test_files_with_and_without_a_zone_are_refused(tmp_path):
+    times = ["2024-01-01T05:00Z", "2024-01-01T05:00"]
+    parts = [pd.DataFrame({"user_id": [1], "item_id": [n], "t": [t]}) for n, t in enumerate(times)]
+    with pytest.raises(InputError, match=r"part-1\.csv: column 't' holds dates without a zone, and in .* dates with a zone"):
+        gr.read_folder(written(tmp_path / "in", parts, "csv"), out=tmp_path / "out", time="t")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import graphrec as gr
 from graphrec.cli import main
 
+SHOP_ITEMS = object()
 COLUMNS = ("--user", "customer", "--item", "sku")
 
 
@@ -87,12 +88,19 @@ def test_without_times_the_split_is_drawn_with_a_stated_seed(shop, tmp_path):
         ((*COLUMNS, "--split", "global-time"), "needs --time"),
         ((*COLUMNS, "--time", "at", "--split-seed", 1), "goes by time"),
         ((*COLUMNS, "--min-rating", 3), "needs --rating"),
-        ((*COLUMNS, "--title", "name"), "--items names a file"),
+        ((*COLUMNS, "--title", "name"), "--title is a column of the file that --items names"),
+        ((*COLUMNS, "--items", SHOP_ITEMS), "items.csv needs --title, the column of it that has the titles; it has sku, name."),
+        (
+            (*COLUMNS, "--items", SHOP_ITEMS, "--title", "nam"),
+            "'nam', which --title names; did you mean 'name'? it has sku, name.",
+        ),
+        ((*COLUMNS, "--encoding", "cp12"), "unknown encoding: cp12"),
         ((*COLUMNS, "--items", "nothing.csv", "--title", "name"), "nothing.csv is not a file"),
         ((*COLUMNS, "--duplicates", "error"), "in line 402"),
     ],
 )
 def test_a_mistake_is_named(shop, tmp_path, rest, named):
+    rest = [shop / "items.csv" if word is SHOP_ITEMS else word for word in rest]
     done = call("train", "itempop", "--data", shop / "p.csv", *rest, "--out", tmp_path / "run", ok=False)
     assert named in done.stderr
     assert not (tmp_path / "run").exists()
@@ -257,3 +265,57 @@ def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):
     with pytest.warns(UserWarning, match=rf"1 of 3 rows repeat an earlier pair, which counts once \(--duplicates {policy}\)"):
         table = own_table._read(str(path), options)
     assert sorted(table.weights.tolist()) == counts
+
+
+def test_texts_as_windows_writes_them(shop, tmp_path):
+    text = (shop / "p.csv").read_text(encoding="utf-8")
+    for name, encoding in (("cp.csv", "cp1252"), ("wide.csv", "utf-16"), ("mark.csv", "utf-8-sig")):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+    train = ("train", "itempop", *COLUMNS, "--time", "at", "--out", tmp_path / "run", "--data")
+    assert "is not a text in UTF-8; --encoding cp1252" in call(*train, tmp_path / "cp.csv", ok=False).stderr
+    assert "as a text in UTF-16 does; --encoding utf-16" in call(*train, tmp_path / "wide.csv", ok=False).stderr
+    call(*train, tmp_path / "mark.csv")
+    assert gr.load(tmp_path / "run").train.user_ids[0] == "Müller, 00"
+    call(*train, tmp_path / "wide.csv", "--encoding", "utf-16")
+    call(*train, tmp_path / "cp.csv", "--encoding", "cp1252")
+    assert gr.load(tmp_path / "run").train.user_ids[0] == "Müller, 00"
+    call("evaluate", tmp_path / "run", "--data", tmp_path / "cp.csv", "-k", 5)
+    assert "--encoding is for text files" in call(*train, shop / "p.parquet", "--encoding", "cp1252", ok=False).stderr
+    table = ("table", tmp_path / "cp.csv", *COLUMNS, "--duplicates", "first", "--out", tmp_path / "table")
+    assert "cp.csv is not a text in UTF-8; --encoding cp1252" in call(*table, ok=False).stderr
+    assert "in 400 pairs" in (call(*table, "--encoding", "cp1252").stdout.replace("Interactions(", "in "))
+
+
+def test_titles_as_windows_writes_them(shop, tmp_path):
+    names = "\n".join(["sku;name", *(f"{n:04d};Thé {n}" for n in range(30))])
+    (tmp_path / "items.csv").write_bytes(names.encode("cp1252"))
+    titled = ("--items", tmp_path / "items.csv", "--title", "name")
+    done = call("train", "itempop", "--data", shop / "p.csv", *COLUMNS, *titled, "--out", tmp_path / "run")
+    assert "items.csv is not in UTF-8 and is read as Windows-1252" in done.stderr
+    assert gr.load(tmp_path / "run").titles["0003"] == "Thé 3"
+    call("report", tmp_path / "run", "--items", tmp_path / "items.csv", "--out", tmp_path / "page.html")
+    assert "Thé 17" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_table_too_small_to_be_cut_is_named(shop, tmp_path):
+    (tmp_path / "one.csv").write_text("customer,sku\nann,0001\n")
+    done = call("train", "itempop", "--data", tmp_path / "one.csv", *COLUMNS, "--out", tmp_path / "run", ok=False)
+    assert "one.csv has 1 pairs of 1 users: " in done.stderr
+
+
+def test_a_tab_may_be_written_as_two_characters(shop, tmp_path):
+    pd.read_csv(shop / "p.csv", dtype=str).to_csv(tmp_path / "p.tsv", index=False, sep="\t")
+    for what in (("train", "itempop", "--data"), ("table",)):
+        given = (*what, tmp_path / "p.tsv", *COLUMNS, "--out", tmp_path / what[0])
+        assert "\\t' says what separates columns" in call(*given, ok=False).stderr
+        call(*given, "--sep", "\\t")
+
+
+def test_what_is_near_by_is_named(shop, tmp_path):
+    train = ("train", "itempop", "--out", tmp_path / "run", "--data")
+    folder = call(*train, shop, ok=False).stderr
+    assert "is a folder without train.txt, and disguised.csv is in it: name that file, or let graphrec table make" in folder
+    few = call(*train, shop / "p.csv", *COLUMNS, "--rating", "stars", "--min-rating", 9, ok=False).stderr
+    assert "--min-rating 9.0 leaves no row: the highest rating is 5" in few
+    asked = call("recommend", shop / "run", "--history", "0003;0004", ok=False).stderr
+    assert "is one id; between several ids there are commas" in asked

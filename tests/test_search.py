@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,12 @@ import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.search.budget import Budget, Costs, bytes_of, seconds_of
-from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
-from graphrec.search.trial import Trial, is_known
+from graphrec.search.halving import compete
+from graphrec.search.journal import Journal
+from graphrec.search.run import Run
+from graphrec.search.space import SOLVED, TRAINED, Entry, Facts, facts_of
+from graphrec.search.summary import summary
+from graphrec.search.trial import Task, Trial, is_known
 
 QUICK = ["itempop", "rp3beta", "turbocf"]
 
@@ -40,7 +45,7 @@ def split():
 def found(split, tmp_path_factory):
     out = tmp_path_factory.mktemp("search") / "run"
     models = [*QUICK, "ease", "mf", "multdae"]
-    return gr.search(split.train, split.valid, budget="25s", out=out, models=models, progress=False, device="cpu"), out
+    return gr.search(split.train, split.valid, budget="40s", out=out, models=models, progress=False, device="cpu"), out
 
 
 def test_test_is_no_argument():
@@ -70,7 +75,7 @@ def test_the_folder_is_a_run_with_its_table_and_picture(found, split):
 def test_a_search_at_its_end_is_read_and_a_larger_budget_goes_on(found, split, tmp_path):
     best, out = found
     lines = (out / "journal.jsonl").read_text()
-    again = gr.search(split.train, split.valid, budget="25s", out=out, models=QUICK, progress=False, device="cpu")
+    again = gr.search(split.train, split.valid, budget="40s", out=out, models=QUICK, progress=False, device="cpu")
     assert (out / "journal.jsonl").read_text() == lines
     assert len(again.table) == len(best.table)
     pd.testing.assert_frame_equal(again.recommend("u3", k=5), best.recommend("u3", k=5), rtol=1e-4)
@@ -151,6 +156,91 @@ def test_a_killed_search_goes_on(split, tmp_path):
     assert best.table["ndcg@20"].max() >= measured(rp3beta.model, split.valid)["ndcg@20"]
 
 
+class Clockwork:
+    """A run whose clock goes on by what trainings are given, or by what they need."""
+
+    memory, reserve, facts, now = 1e9, 1.0, None, 0.0
+
+    def __init__(self, seconds, needs):
+        self.costs = Costs()
+        self.budget, self.needs, self.folder, self.kept = Budget(seconds, 0.0, lambda: self.now), needs, Path("none"), []
+        self.journal, self.told, self.given = type("Rows", (), {"rows": []})(), {}, dict.fromkeys(needs, 0.0)
+
+    def place(self, trial):
+        return Path(trial.model)
+
+    def taken_back(self, trial, **same):
+        return False
+
+    def tell(self, trial, status, reason, quietly=False):
+        self.told[trial.model] = status
+
+    def say(self, line):
+        assert "no time" in line
+
+    def best_of(self, model):
+        return 0.0
+
+    def best_of_key(self, key):
+        return self.given.get(key.split(" ")[0]) or None
+
+    def may_go_on(self, trial):
+        return not trial.ended and self.given[trial.model] > 0
+
+    def measured(self, trial, fit, rung):
+        deadline = inspect.getclosurevars(fit).nonlocals["deadline"]
+        late = 5.0 * trial.model.startswith("heavy")  # an epoch of it takes longer than it was given
+        spent = min(deadline._seconds + late, self.needs[trial.model] - self.given[trial.model])
+        self.now += spent
+        self.given[trial.model] += spent
+        trial.ended = self.given[trial.model] >= self.needs[trial.model]
+        return self.given[trial.model]
+
+
+def contest(seconds, needs):
+    run, calls = Clockwork(seconds, needs), []
+    compete(
+        run,
+        [(Entry(name, seconds=lambda *_: 0.01, bytes=lambda *_: 1.0), Trial(name, {}, {})) for name in needs],
+        lambda: calls.append(run.now),
+    )
+    return run, calls
+
+
+def test_a_budget_is_used_while_there_is_something_to_use_it_on():
+    run, calls = contest(90.0, {f"quick{n}": 0.7 for n in range(60)})
+    assert all(run.given[name] == pytest.approx(0.7) for name in run.needs)  # though one lap has room for 32
+    assert len(calls) >= 2
+    run, _ = contest(90.0, {f"slow{n}": 100.0 for n in range(4)})
+    assert not run.told
+    assert sum(run.given.values()) > 0.7 * 90  # once they have been compared, the best go on
+    run, calls = contest(4.0, {f"slow{n}": 100.0 for n in range(9)})
+    assert 0 < sum(run.given.values()) <= 3.0
+    assert set(run.told.values()) == {"skipped"}
+    assert not set(run.told) & {name for name, given in run.given.items() if given}
+    run, calls = contest(40.0, {"heavy": 100.0, "quick": 0.7})
+    assert run.given["quick"] == pytest.approx(0.7)
+    run, calls = contest(60.0, {})
+    assert calls == [0.0]
+
+
+def test_the_summary_has_a_line_for_each_model():
+    rows = [
+        ("itemknn", "", 0.3, 0.1, "ok", ""), ("itemknn", "shrink=5.0", 0.4, 0.1, "ok", ""),
+        ("itemknn", "shrink=-1.0", None, 0.0, "failed", "no"), ("mf", "dim=64", None, 0.0, "skipped", "no time"),
+        ("lightgcn", "", None, 0.0, "skipped", "no time"), ("blend", "itemknn=1.00", 0.4, 0.2, "ok", ""),
+        ("refit", "", None, 0.0, "ok", "on train and validation"),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["model", "settings", "ndcg@5", "seconds", "status", "reason"])
+    assert summary(table, "ndcg@5").splitlines() == [
+        "model    ndcg@5  seconds  tried  best settings",
+        "itemknn  0.4000      0.1      2  shrink=5.0",
+        "blend    0.4000      0.2      1  itemknn=1.00",
+        "refit: ok, on train and validation",
+        "skipped: mf, lightgcn (no time)",
+    ]
+
+
 def test_tune_tries_a_grid_and_keeps_the_best(split):
     best = gr.tune("rp3beta", {"alpha": [0.4, 1.0], "beta": [0.0, 0.5]}, split.train, split.valid, "20s", progress=False)
     assert len(best.table) == 4
@@ -206,3 +296,27 @@ def test_every_setting_that_is_declared_is_one_its_model_takes(split):
                 assert set(hyper) <= set(made.hyper)
                 assert entry.seconds(facts, hyper) > 0
                 assert entry.bytes(facts, hyper) > 0
+
+
+def test_ease_states_what_it_needs_and_comes_over_neighbours_first_where_it_is_large():
+    [entry, *_] = [e for e in SOLVED if e.model == "ease"]
+    small, large = (Facts(30_000, items, 800_000, 5e7) for items in (5_000, 41_000))
+    assert not any("neighbours" in one for one in entry.settings_for(small))
+    first, *_, last = entry.settings_for(large)
+    assert first == {"l2": 500.0, "neighbours": 200}
+    assert last == {"l2": 2000.0, "budget": 4 * 41_000**2}
+    assert 4 * 41_000**2 < entry.bytes(large, last) < 4.3 * 41_000**2
+    assert entry.bytes(large, first) < 2**31
+    assert entry.seconds(large, first) < entry.seconds(large, last)
+
+
+def test_what_is_kept_counts_as_memory(split, tmp_path):
+    task = Task(split.train, split.valid, "ndcg@20", 0, "cpu")
+    run = Run(task, facts_of(split.train), Budget(100), 50_000, Journal(None, {}, False), tmp_path, False)
+    next_one, kept = Entry("ease", bytes=lambda *_: 50_000), Trial("ease", {}, {})
+    kept.solve(task)
+    assert kept.bytes >= 4 * split.train.n_items**2
+    run.kept = [(0.1, kept)] * (50_000 // kept.bytes)
+    assert run.refusal(next_one, Trial("ease", {"l2": 9.0}, {})) is None
+    run.kept.append((0.1, kept))
+    assert "of memory beside" in run.refusal(next_one, Trial("ease", {"l2": 9.0}, {}))

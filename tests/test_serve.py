@@ -123,6 +123,43 @@ def test_a_bad_body_gets_a_reason(client, body):
     assert answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/recommend?user=u0&n=3", "there is no parameter 'n'; known are user, k, explain."),
+        ("/recommend?user=u0&expain=1", "there is no parameter 'expain'; did you mean 'explain'? known are user, k, explain."),
+        ("/recommend?user=u0&k=3&k=4", "parameter 'k' is given more than once."),
+        ("/recommend?user=u0&user=u1", "parameter 'user' is given more than once."),
+        ("/similar?item=i0&user=u0", "there is no parameter 'user'; known are item, k."),
+        ("/explain?user=u0&item=i0&k=3", "there is no parameter 'k'; known are user, item."),
+        ("/users?q=u", "there is no parameter 'q'; known are search, limit."),
+        ("/history?user=u0&k=3", "known are user, limit."),
+        ("/items?title=a", "known are search, limit."),
+        ("/health?deep=1", "there is no parameter 'deep'; known are none."),
+    ],
+)
+def test_a_parameter_that_means_nothing_is_refused(client, path, says):
+    answer = client.get(path)
+    assert answer.status_code == 422
+    assert says in answer.json()["error"]
+
+
+def test_a_field_that_means_nothing_is_refused(client):
+    for url, body, says in (
+        ("/recommend", {"histroy": ["i0"], "history": ["i0"]}, "no field 'histroy'; did you mean 'history'? known are"),
+        ("/recommend", {"history": ["i0"], "zz": 1}, "there is no field 'zz'; known are history, k, explain."),
+        ("/recommend", {"histroy": ["i0"]}, "histroy"),
+        (
+            "/recommend?k=3",
+            {"history": ["i0"]},
+            "there is no parameter 'k'; known are none. What is asked of POST stands in the body.",
+        ),
+    ):
+        answer = client.post(url, json=body)
+        assert answer.status_code == 422
+        assert says in answer.json()["error"]
+
+
 def test_a_large_body_is_not_read(client):
     answer = client.post("/recommend", content=json.dumps({"history": ["i0" * MAX_BODY]}))
     assert answer.status_code == 413

@@ -301,6 +301,12 @@ def test_bad_options_are_named(interactions, way, how, message):
         (lambda inter: ways.k_fold(inter, folds=1), "folds must be a whole number from 2"),
         (lambda inter: ways.k_fold(inter, folds=10**6), "folds must be a whole number from 2"),
         (lambda inter: ways.k_fold(inter, folds=2.5), "folds must be a whole number from 2"),
+        (lambda inter: ways.k_fold(inter, k=5), "unknown option of k_fold 'k'; here it is called 'folds'"),
+        (lambda inter: ways.k_fold(inter, n_splits=5), "here it is called 'folds'"),
+        (lambda inter: ways.k_fold(inter, sead=5), "unknown option of k_fold 'sead'; did you mean 'seed'"),
+        (lambda inter: ways.random(inter, test_size=0.2), "unknown option of random 'test_size'; here it is called 'test'"),
+        (lambda inter: ways.n_per_user(inter, tests=2), "unknown option of n_per_user 'tests'; did you mean 'test'"),
+        (lambda inter: ways.leave_one_out(inter, valid="yes"), "valid must be True or False, got 'yes'"),
     ],
 )
 def test_bad_numbers_are_named(interactions, make, message):

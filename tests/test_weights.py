@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import graphrec as gr
 from graphrec.cli import main
 from graphrec.errors import InputError
+from graphrec.models import MODELS
 from graphrec.recommender.tables import joined
 from graphrec.sampling import PairSampler
 from graphrec.training.fingerprint import of_table
@@ -23,7 +24,8 @@ from graphrec.training.options import FitOptions
 
 FIT = {"epochs": 2, "batch_size": 64, "seed": 0, "progress": False, "device": "cpu"}
 SOLVED = [
-    ("itempop", {}), ("ease", {"l2": 3.0}), ("ease", {"l2": 3.0, "rank": 10}), ("slim", {"l2": 1.0}),
+    ("itempop", {}), ("ease", {"l2": 3.0}), ("ease", {"l2": 3.0, "rank": 10}), ("ease", {"l2": 3.0, "neighbours": 10}),
+    ("slim", {"l2": 1.0}),
     ("itemknn", {}), ("itemknn", {"weighting": "idf", "similarity": "jaccard"}), ("userknn", {"shrink": 0.0}),
     ("p3alpha", {}), ("rp3beta", {"neighbours": 9}), ("puresvd", {"rank": 5, "item_power": 0.3}), ("gfcf", {"rank": 5}),
     ("turbocf", {}), ("chebycf", {}), ("bspm", {}),
@@ -370,6 +372,26 @@ def test_who_does_not_read_it_says_so_once(table):
             assert not said(name, table, hyper, **how(**options))
     for name, hyper in SOLVED:
         assert not said(name, table, hyper)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_model_reads_weights_or_says_what_does_not(table, name):
+    trained = MODELS[name].needs_training
+    options = {"epochs": 1, "seed": 0, "progress": False, "device": "cpu"} if trained else {}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        weighted = gr.Recommender(name).fit(table, **options)
+    told = [str(warning.message) for warning in caught if "weights" in str(warning.message)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = gr.Recommender(name).fit(dataclasses.replace(table, weights=None), **options)
+    differ = bool(np.abs(scores(weighted) - scores(plain)).max() > 0)
+    if any("does not read them" in one for one in told):
+        assert not differ
+    else:
+        assert differ
+        assert [what for what in [MODELS[name].counts_alike] if what] == [one.split("not in ")[1].split(":")[0] for one in told]
+    assert len(told) <= 1
 
 
 @pytest.mark.parametrize(("name", "options"), [("itemknn", {}), ("ials", how(batch_size=None)), ("mf", FIT)])

@@ -127,6 +127,8 @@ def _fields(text: str) -> tuple[str, ...]:
     except csv.Error as error:
         raise InputError(f"--history {text!r} cannot be read: {error}.") from None
     fields = tuple(field.strip() for field in (rows[0] if rows else ()))
+    if len(fields) == 1 and ";" in fields[0]:
+        click.echo(f"note: --history {text!r} is one id; between several ids there are commas.", err=True)
     if not all(fields) or not fields:
         raise InputError(f"--history {text!r}: an id is missing; it takes ids with commas between them.")
     return fields

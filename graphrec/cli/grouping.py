@@ -33,23 +33,13 @@ def named_groups(option: str, given: str | None, word: str, known: Any) -> Given
     """
     if given is None or given == word:
         return given
-    import pandas as pd
-
-    from graphrec.data.bounded import one_line
-    from graphrec.data.parquet import is_parquet, require_pyarrow
+    from graphrec.data.side_table import read_side_table
     from graphrec.report.names import is_whole
 
     path = Path(given)
     if not path.is_file():
         raise InputError(f"{option} {given} is neither {word!r} nor a file.")
-    try:
-        if is_parquet(path):
-            require_pyarrow()
-            frame = pd.read_parquet(path, engine="pyarrow")
-        else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{option} {given} cannot be read: {one_line(error)}.") from error
+    frame = read_side_table(path, option)
     if frame.shape[1] < 2:
         raise InputError(f"{option} {given} needs two columns, an id and the name of its group; it has {frame.shape[1]}.")
     rows = frame.iloc[:, :2].dropna().astype(str)

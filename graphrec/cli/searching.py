@@ -53,6 +53,7 @@ def search(
     from graphrec.runs import split_of, with_table
     from graphrec.search import search as find
     from graphrec.search.budget import seconds_of
+    from graphrec.search.summary import summary
     from graphrec.titles import read_titles
 
     seconds_of(budget)
@@ -78,6 +79,5 @@ def search(
         with_table(best, origin, titles).save(out)
     tried = best.table
     assert tried is not None
-    figures = tried.columns[2]
-    click.echo(tried.sort_values(figures, ascending=False, na_position="last").head(20).to_string(index=False, max_colwidth=60))
-    click.echo(f"{best.name} saved in {click.format_filename(out)}")
+    click.echo(summary(tried, str(tried.columns[2])))
+    click.echo(f"{best.name} saved in {click.format_filename(out)}; every candidate is in its table.csv")

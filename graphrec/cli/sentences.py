@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sys
 import warnings
@@ -22,8 +23,13 @@ _AS_OPTIONS = (
         re.compile(r"interactions\.binarize\(min_rating=([^)]*)\) keeps the high ones, and binarize\(\) says that all count"),
         r"--min-rating \1 keeps the high ones",
     ),
+    (re.compile(r"binarize\(min_rating=([^)]*)\) leaves"), r"--min-rating \1 leaves"),
     (re.compile(r"missing='drop'"), "--missing drop"),
+    (re.compile(r"\bencoding='([\w-]+)'"), r"--encoding \1"),
+    (re.compile(r"\bsep=('[^']+')"), r"--sep \1"),
+    (re.compile(r"duplicates='(\w+)'"), r"--duplicates \1"),
 )
+_BY_TORCHRUN = "\nThis is all there is to know: what torchrun writes below is how it takes leave of its processes."
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 
 
@@ -45,7 +51,7 @@ class OneSentence(click.Group):
             sentence = _sentence(error)
             if sentence is None:
                 raise
-            raise click.ClickException(sentence) from None
+            raise click.ClickException(sentence + _BY_TORCHRUN * ("TORCHELASTIC_RUN_ID" in os.environ)) from None
 
 
 def _warnings_as_notes() -> None:

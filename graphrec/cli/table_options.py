@@ -18,16 +18,30 @@ ITEMS = click.option(
     "--items", type=click.Path(path_type=Path), help="CSV or Parquet file with a title for each item (column --item)."
 )
 TITLE = click.option("--title", metavar="COLUMN", help="Of --items: the column of titles.")
+
+
+def _tab(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Shells do not make a tab of two characters."""
+    return "\t" if value == "\\t" else value
+
+
 _COLUMNS = {
     "user": click.option("--user", metavar="COLUMN", help="Of a table: the column of users."),
     "item": click.option("--item", metavar="COLUMN", help="Of a table: the column of items."),
     "rating": click.option("--rating", metavar="COLUMN", help="Of a table: the column of ratings."),
-    "time": click.option("--time", metavar="COLUMN", help="Of a table: the column of times, whole numbers or ISO 8601."),
+    "time": click.option(
+        "--time",
+        metavar="COLUMN",
+        help="Of a table: the column of times: whole numbers, or ISO 8601, in UTC where no zone is written.",
+    ),
     "weight": click.option(
         "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
     ),
     "sep": click.option(
-        "--sep", metavar="TEXT", help="Of a text table: what stands between the columns; a comma unless given."
+        "--sep", metavar="TEXT", callback=_tab, help="Of a text table: what stands between the columns; a comma unless given."
+    ),
+    "encoding": click.option(
+        "--encoding", metavar="NAME", help="Of a text table: UTF-8 unless given; cp1252 is what Windows writes."
     ),
     "duplicates": click.option(
         "--duplicates",
@@ -65,5 +79,10 @@ def table_options(*but: str) -> Callable[[Command], Command]:
 
 def check_titles(items: Path | None, title: str | None) -> None:
     """Refuse one of ``--items`` and ``--title`` without the other."""
-    if (items is None) != (title is None):
-        raise InputError("--items names a file and --title its column of titles: one is of no use without the other.")
+    if items is None and title is not None:
+        raise InputError("--title is a column of the file that --items names: give that, too.")
+    if items is not None and title is None:
+        from graphrec.own_table import table_columns
+
+        has = f"; it has {table_columns(str(items))}" if items.is_file() else ""
+        raise InputError(f"--items {items} needs --title, the column of it that has the titles{has}.")

@@ -22,7 +22,7 @@ class _WithSettings(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options of the command, then the settings with the library's own values."""
-        from graphrec.listings import fit_options
+        from graphrec.option_texts import fit_options
 
         super().format_options(ctx, formatter)
         with formatter.section("Settings of every training (--set KEY=VALUE), unless a model or a preset has others"):

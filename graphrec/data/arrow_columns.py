@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["blank_texts", "decoded", "gaps_of"]
+__all__ = ["NO_VALUE", "blank_texts", "decoded", "gaps_of"]
+
+# fmt: off
+NO_VALUE = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
+    "NaN", "None", "n/a", "nan", "null",
+]
+# fmt: on
+"""What pandas, and so ``read_csv``, takes for no value."""
 
 
 def decoded(batch: Any) -> Any:

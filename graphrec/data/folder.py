@@ -32,6 +32,7 @@ def read_folder(
     out: PathLike,
     missing: Missing = "error",
     weight: str | None = None,
+    encoding: str = "utf-8",
 ) -> MappedInteractions:
     """Read files with one row per interaction as one table whose arrays stay on disk.
 
@@ -47,17 +48,20 @@ def read_folder(
         or the files themselves in their order. All are Parquet, or all text (.csv, .tsv, .txt; also with .gz, .bz2, .zst, .lz4)
         with a header.
     user, item, rating, time : str
-        Names of the columns, as in :meth:`Interactions.from_frame`; every file has them.
+        Names of the columns, as in :meth:`Interactions.from_frame`; every file has them. Dates without a zone are taken for
+        UTC; files with zones and files without are refused.
     sep : str
         What stands between the columns of text files.
     duplicates : str
-        What to do with repeated pairs, as in :meth:`Interactions.from_frame`.
+        What to do with repeated pairs, as in :meth:`Interactions.from_frame`; a warning says how many rows were joined.
     out : path
         A new folder, an empty one, or that of an earlier table, which is replaced in one move when the new one is complete.
     missing : {"error", "drop"}
         What to do with rows in which one of the named columns has no value; a warning says how many were dropped.
     weight : str, optional
         Name of the column that says how much each row counts; see :class:`Interactions`.
+    encoding : str
+        Of text files.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def read_folder(
         raise unknown_name("policy for missing=", missing, ("error", "drop"))
     if user == item:
         raise InputError(f"user and item are one and the same column, {user!r}.")
-    reader, paths = PartReader(Roles(user, item, rating, time, weight), missing, sep), find_parts(path)
+    reader, paths = PartReader(Roles(user, item, rating, time, weight), missing, sep, encoding), find_parts(path)
     with Staging(Path(out)) as staging:
         FolderPasses(staging, reader).run(paths, duplicates)
     return open_table(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,12 @@ class FolderPasses:
                 self.staging.change(name, piece.changed, values)
         if duplicates == "error" and repeats:
             raise self._repeated(repeats, first)
+        if duplicates not in ("error", "keep") and repeats:
+            warnings.warn(
+                f"{repeats:,} of {self.starts[-1]:,} rows repeat an earlier pair, which counts once "
+                f"(duplicates={duplicates!r}).",
+                stacklevel=4,
+            )
         for keys_by_item in self.by_item.read():
             rows.add_turned(np.sort(keys_by_item))
         rows.close()

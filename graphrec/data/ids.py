@@ -7,14 +7,14 @@ text ``"1"``, the number 1.0 and ``True`` are never taken for each other.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from graphrec.data.near_ids import near_id
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = [
@@ -174,19 +174,8 @@ def look_up(lookup: pd.Index[Any], ids: object, kind: str) -> IntArray:
     if len(unknown):
         more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
         first = one_dimension(ids, kind)[unknown[0]]
-        raise InputError(
-            f"unknown {kind} id {first!s}{more}: not in the data this was fitted on.{_same_letters(lookup, first)}"
-        )
+        raise InputError(f"unknown {kind} id {first!s}{more}: not in the data this was fitted on.{near_id(lookup, first)}")
     return found.astype(np.int32)
-
-
-def _same_letters(lookup: pd.Index[Any], text: object) -> str:
-    """A hint where an id looks the same and is composed of other code points, as when accents stand alone."""
-    if isinstance(text, str):
-        for form in ("NFC", "NFD"):
-            if (other := unicodedata.normalize(form, text)) != text and other in lookup:
-                return f" There is one that looks the same in another Unicode form: unicodedata.normalize({form!r}, id)."
-    return ""
 
 
 def same_ids(a: IdArray, b: IdArray) -> bool:

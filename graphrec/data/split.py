@@ -15,6 +15,7 @@ A part whose size is given as 0 is left out (None); a part that was asked for an
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TypedDict, Unpack
 
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from graphrec.data.interactions import Interactions
 from graphrec.data.ordering import IndexArray, Seed, allocate, group_by_user, shuffled, stable_argsort
 from graphrec.data.parts import Cold, Overlap, Split
-from graphrec.errors import InputError
+from graphrec.errors import InputError, check_flag, unknown_name
 
 __all__ = [
     "Seed",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 _TRAIN, _VALID, _TEST = range(3)
+_POLICIES = ("overlap", "cold")
+_NO_OPTIONS = {"inter", "policies"}
 
 
 class Policies(TypedDict, total=False):
@@ -76,7 +79,7 @@ def chronological(inter: Interactions, test: float = 0.2, valid: float = 0.0, **
     >>> gr.split.chronological(inter, test=0.2, valid=0.1)
     Split(train 12,091, valid 1,727, test 3,454 pairs of 1,200 users and 900 items)
     """
-    _refuse_empty(inter)
+    _check("chronological", inter, policies)
     order = stable_argsort(_times(inter, "chronological"))
     return _split_by_share(inter, order, test, valid, policies)
 
@@ -88,7 +91,7 @@ def stratified(
 
     A user with at least 1 / share rows has some in each part.
     """
-    _refuse_empty(inter)
+    _check("stratified", inter, policies)
     return _split_by_share(inter, shuffled(len(inter), seed), test, valid, policies)
 
 
@@ -106,7 +109,7 @@ def random(inter: Interactions, test: float = 0.2, valid: float = 0.0, seed: See
     -------
     Split
     """
-    _refuse_empty(inter)
+    _check("random", inter, policies)
     n = len(inter)
     n_test, n_valid = (_count(name, size, n) for name, size in (("test", test), ("valid", valid)))
     if n_test + n_valid >= n:
@@ -158,7 +161,7 @@ def leave_one_out(inter: Interactions, valid: bool = False, seed: Seed | None = 
     0        0        1     2
     1        1        0     5
     """
-    return _split_by_number(inter, "leave_one_out", 1, int(valid), seed, policies)
+    return _split_by_number(inter, "leave_one_out", 1, int(check_flag("valid", valid)), seed, policies)
 
 
 def global_time(inter: Interactions, test: float = 0.2, valid: float = 0.1, **policies: Unpack[Policies]) -> Split:
@@ -183,7 +186,7 @@ def global_time(inter: Interactions, test: float = 0.2, valid: float = 0.1, **po
     InputError
         There are no times, or too few distinct ones to cut where it was asked.
     """
-    _refuse_empty(inter)
+    _check("global_time", inter, policies)
     _check_shares(test, valid)
     times = _times(inter, "global_time")
     part = np.full(len(inter), _TRAIN, np.uint8)
@@ -209,7 +212,7 @@ def k_fold(inter: Interactions, folds: int = 5, seed: Seed = 0, **policies: Unpa
     -------
     iterator of Split
     """
-    _refuse_empty(inter)
+    _check("k_fold", inter, policies)
     n = len(inter)
     if not _is_whole(folds) or not 2 <= folds <= n:
         raise InputError(f"folds must be a whole number from 2 to the number of rows ({n:,}), got {folds!r}.")
@@ -234,7 +237,7 @@ def _split_by_share(inter: Interactions, order: IndexArray, test: float, valid: 
 
 
 def _split_by_number(inter: Interactions, way: str, test: int, valid: int, seed: Seed | None, policies: Policies) -> Split:
-    _refuse_empty(inter)
+    _check(way, inter, policies)
     for name, size in (("test", test), ("valid", valid)):
         if not _is_whole(size):
             raise InputError(f"{name} must be a whole number of rows per user, got {size!r}.")
@@ -290,7 +293,12 @@ def _assemble(inter: Interactions, part: npt.NDArray[np.uint8], test: float, val
 # ---- what callers write ---------------------------------------------------------------------
 
 
-def _refuse_empty(inter: Interactions) -> None:
+def _check(way: str, inter: Interactions, policies: Policies) -> None:
+    for name in policies:
+        if name not in _POLICIES:
+            raise unknown_name(
+                f"option of {way}", name, {*inspect.signature(globals()[way]).parameters, *_POLICIES} - _NO_OPTIONS
+            )
     if not isinstance(inter, Interactions):
         raise InputError(f"a split takes Interactions, not {type(inter).__name__}; Interactions.from_frame reads a table.")
     if not len(inter):

@@ -10,27 +10,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from graphrec.data.arrow_columns import blank_texts, decoded, gaps_of
+from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
-from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
+from graphrec.data.columns import Missing, Roles
+from graphrec.data.dates import is_zoned
+from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
-from graphrec.errors import InputError
+from graphrec.data.separators import other_separator
+from graphrec.data.values import as_ratings, as_times, as_weights
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError, about
 
 __all__ = ["Batch", "PartReader", "Place"]
 
 _ROWS = 1 << 19
 _TEXT_BLOCK = 16 << 20  # bytes of a text file
-# fmt: off
-_NO_VALUE = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
-    "NaN", "None", "n/a", "nan", "null",
-]
-# fmt: on
-"""What pandas, and so ``read_csv``, takes for no value."""
 
 
 class Place:
@@ -91,6 +88,8 @@ class PartReader:
     missing : {"error", "drop"}
     sep : str
         Between the columns of text files.
+    encoding : str
+        Of text files.
 
     Attributes
     ----------
@@ -98,11 +97,12 @@ class PartReader:
         How many rows were left out, and how many there were.
     """
 
-    def __init__(self, roles: Roles, missing: Missing, sep: str) -> None:
+    def __init__(self, roles: Roles, missing: Missing, sep: str, encoding: str = "utf-8") -> None:
         require_pyarrow("read_folder needs")
-        self.roles, self.missing, self.sep = roles, missing, sep
+        self.roles, self.missing, self.sep, self.encoding = roles, missing, sep, encoding
         self.dropped = self.rows = 0
         self.is_text_file = self._counts = False
+        self._gaps = Gaps()
         self._kinds: dict[str, tuple[str, Path]] = {}
 
     def read(self, paths: Sequence[Path]) -> Iterator[Batch]:
@@ -125,20 +125,24 @@ class PartReader:
                     if batch.num_rows:
                         yield from self._checked(decoded(batch), path, first, groups)
                     first += batch.num_rows
-            except (pa.ArrowException, OSError, ValueError) as error:
+            except (pa.ArrowException, OSError, ValueError, LookupError) as error:
                 if isinstance(error, InputError):
                     raise
+                if "invalid UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
+                    raise InputError(f"{path} is not a text in UTF-8; encoding='cp1252' reads what Windows writes.") from error
                 raise InputError(f"{path} cannot be read: {one_line(error)}.") from error
             self.rows += first
         if not self.rows:
             raise InputError(f"the table is empty: {paths[0]}{' and the other files' * (len(paths) > 1)} have no row.")
+        if self._gaps and self.missing == "error":
+            raise self._gaps.refusal()
         if self.roles.weight is not None and self.dropped < self.rows and not self._counts:
             raise InputError(f"column {self.roles.weight!r} has no weight above 0: nothing would count.")
         if self.dropped == self.rows:
-            raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column.")
+            raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column ({self._gaps}).")
         if self.dropped:
-            words = f"{self.dropped:,} of {self.rows:,} rows were dropped because a value is missing."
-            warnings.warn(words, stacklevel=4)
+            words = f"{self.dropped:,} of {self.rows:,} rows were dropped because a value is missing ({self._gaps})."
+            warnings.warn(words, stacklevel=5)
 
     def _parquet(self, path: Path) -> tuple[Sequence[int], Iterator[Any]]:
         import pyarrow.parquet as parquet
@@ -153,16 +157,21 @@ class PartReader:
         import pyarrow as pa
         import pyarrow.csv as csv
 
+        if (other := other_separator(path, self.sep, self.encoding)) is not None:
+            raise InputError(
+                f"{path}: its first line has no {self.sep!r}, but {other!r}: sep={other!r} says what separates columns."
+            )
         parse = csv.ParseOptions(delimiter=self.sep, newlines_in_values=True)
-        with csv.open_csv(path, parse_options=parse) as begin:
+        read = csv.ReadOptions(block_size=_TEXT_BLOCK, encoding=self.encoding)
+        with csv.open_csv(path, csv.ReadOptions(encoding=self.encoding), parse) as begin:
             self._require(begin.schema.names, path)
         convert = csv.ConvertOptions(
             column_types=dict.fromkeys(self._wanted(), pa.string()),  # pandas and this library say what they are
             include_columns=self._wanted(),
-            null_values=_NO_VALUE,
+            null_values=NO_VALUE,
             strings_can_be_null=True,
         )
-        return (), csv.open_csv(path, csv.ReadOptions(block_size=_TEXT_BLOCK), parse, convert)
+        return (), csv.open_csv(path, read, parse, convert)
 
     def _wanted(self) -> list[str]:
         return list(dict.fromkeys(str(name) for name in self.roles.names()))
@@ -183,17 +192,12 @@ class PartReader:
         gone = np.zeros(batch.num_rows, bool)
         for name in self._wanted():
             gaps = gaps_of(batch.column(name))
+            if name in ids:
+                gaps = gaps | blank_texts(batch.column(name))
+            self._gaps.add(name, gaps, place)
             gone |= gaps
-            if self.missing == "error" and gaps.any():
-                raise InputError(
-                    f"column {name!r} has a missing value {place(int(gaps.argmax()))}; missing='drop' leaves such rows out."
-                )
-        empty = np.zeros_like(gone)
-        for name in ids:
-            empty |= (blank := blank_texts(batch.column(name)))
-            if self.missing == "error" and blank.any():
-                raise InputError(f"column {name!r} has an empty text for an id {place(int(blank.argmax()))}.")
-        gone |= empty
+        if self.missing == "error" and self._gaps:  # the rest is read for its number of gaps alone
+            return
         if gone.any():
             import pyarrow as pa
 
@@ -223,10 +227,8 @@ class PartReader:
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
             self._agree(name, "texts", path)
             return column.cast(pa.large_string())
-        try:
+        with about(path):
             plain_ids(column.to_pandas(), name)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
         raise InputError(f"{path}: column {name!r} holds {kind}, and ids are integers or texts.")
 
     def _times(self, column: pd.Series[Any], name: str, path: Path, place: Place) -> npt.NDArray[np.int64]:
@@ -235,7 +237,8 @@ class PartReader:
             pd.api.types.is_numeric_dtype(column.dtype) or not pd.to_numeric(column.iloc[:1], errors="coerce").isna().any()
         )
         dates = "date" in str(column.dtype) or "timestamp" in str(column.dtype) or not numeric
-        self._agree(name, "dates" if dates else "numbers", path)
+        kind = ("dates with a zone" if is_zoned(column.iloc[0]) else "dates without a zone") if dates else "numbers"
+        self._agree(name, kind, path)
         return times
 
     def _agree(self, name: str, kind: str, path: Path) -> None:

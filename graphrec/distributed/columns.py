@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,9 @@ from torch import Tensor, nn
 from graphrec.distributed.group import Group
 from graphrec.distributed.whole_view import WholeView
 from graphrec.errors import InputError
+from graphrec.graph.buffers import empty_table
 from graphrec.models.base import Model, Scorer
+from graphrec.models.parts.columns import Columns
 from graphrec.models.scoring import as_evaluated
 from graphrec.threads import even_bounds
 
@@ -46,12 +50,15 @@ class SharedColumns:
     def cut(self) -> None:
         """Leave this process its own columns of every table."""
         for name in self.tables:
-            self._put(name, self.mine(name, self.model.get_parameter(name).detach()))
+            mine = self.mine(name, self.model.get_parameter(name).detach())
+            self._put(name, empty_table(*mine.shape).copy_(mine) if mine.is_cpu and mine.dtype == torch.float32 else mine)
+        self.model.columns = _Some(self)
 
     def join(self) -> None:
         """Give the model whole tables again, in every process."""
         for name in self.tables:
             self._put(name, self.whole(name, self.model.get_parameter(name).detach()))
+        del self.model.columns
 
     def _put(self, name: str, values: Tensor) -> None:
         parameter = self.model.get_parameter(name)
@@ -78,6 +85,10 @@ class SharedColumns:
         every = self.group.gathered(padded)
         return torch.cat([part[:, :width] for part, width in zip(every, widths, strict=True)], dim=1)
 
+    def of_width(self, width: int) -> str:
+        """The name of a table of which this process has so many columns."""
+        return next(name for name in self.tables if self.model.get_parameter(name).shape[1] == width)
+
     def scorer(self) -> Scorer:
         """The model as rankings of known people see it, with rows of all columns; asked of all processes at once.
 
@@ -89,3 +100,39 @@ class SharedColumns:
             raw = z.before_lengths
             users, items = (self.rows(side.full().detach()) for side in (raw.users, raw.items))
         return WholeView(model, z, users, items)
+
+
+class _Some(Columns):
+    """What a model whose tables are cut is told about its columns; it stays with the processes that share them."""
+
+    def __init__(self, shared: SharedColumns) -> None:
+        self._shared = shared
+
+    def whole(self, *mine: Tensor) -> tuple[Tensor, ...]:
+        """See :class:`Columns`; one message with the rows of all parts."""
+        together: Tensor = _Whole.apply(torch.cat(mine), self._shared)  # type: ignore[no-untyped-call]
+        return torch.split(together, [len(part) for part in mine])
+
+    def drawn(self, like: Tensor, draw: Callable[[Tensor], Tensor]) -> Tensor:
+        """See :class:`Columns`."""
+        name = self._shared.of_width(like.shape[1])
+        return self._shared.mine(name, draw(like.new_empty(1, 1).expand(len(like), self._shared.tables[name])))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Columns:
+        return self
+
+    def __reduce__(self) -> tuple[type[Columns], tuple[()]]:
+        return Columns, ()  # of a pickle: nobody knows who else there will be
+
+
+class _Whole(torch.autograd.Function):
+    """Rows of all columns. Every process computes the same from them, so that each has the whole gradient of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, mine: Tensor, shared: SharedColumns) -> Tensor:
+        ctx.shared, ctx.name = shared, shared.of_width(mine.shape[1])
+        return shared.whole(ctx.name, mine)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.shared.mine(ctx.name, gradient), None

@@ -53,14 +53,17 @@ class OwnRows(Adjacency):
     def senders(self, x: Tensor) -> Tensor:
         """Rows of all nodes from the rows (n_own, d) that each process has: one message of n_own · d numbers to each other."""
         padded = F.pad(x, (0, 0, 0, self._bounds[1] - len(x)))
-        return self._group.stacked(padded)[: self.n_columns]
+        return self._group.stacked_alike(padded)[: self.n_columns]
 
     def senders_among(self, rows: RowSparse) -> RowSparse:
         """The non-zero rows of all processes from those of each; only these are sent, with their numbers."""
         nodes, values = rows.index.distinct + self._bounds[self._group.rank], rows.values
-        counts = self._group.stacked(torch.tensor([len(nodes)], device=nodes.device)).tolist()
+        counts = self._group.stacked_alike(torch.tensor([len(nodes)], device=nodes.device)).tolist()
         missing = max(counts) - len(nodes)
-        every = self._group.stacked(F.pad(nodes, (0, missing))), self._group.stacked(F.pad(values, (0, 0, 0, missing)))
+        every = (
+            self._group.stacked_alike(F.pad(nodes, (0, missing))),
+            self._group.stacked_alike(F.pad(values, (0, 0, 0, missing))),
+        )
         there = torch.cat([torch.arange(n, device=nodes.device) + r * max(counts) for r, n in enumerate(counts)])
         nodes, values = (part[there] for part in every)
         return RowSparse(NodeIndex(nodes, self.n_columns), values)

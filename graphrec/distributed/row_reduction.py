@@ -109,7 +109,7 @@ class _Stack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, mine: Tensor, group: Group) -> Tensor:
         ctx.own = slice(group.rank * len(mine), (group.rank + 1) * len(mine))
-        return group.stacked(mine).clone() if group.size == 1 else group.stacked(mine)
+        return group.stacked_alike(mine).clone() if group.size == 1 else group.stacked_alike(mine)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:

@@ -25,8 +25,8 @@ def shared(model: Model, group: Group) -> SharedColumns | SharedRows:
         return SharedRows(model, group)
     raise InputError(
         f"{type(model).__name__}, as it is set up here, cannot be trained by several processes. These can, each with some "
-        "columns of every table: lightgcn, lightgcn-fast, lrgccf without transform, and mf without bias, dropout and "
-        "rating_range. And these, each with some rows: ngcf, neumf, gmf, mlp, ncf, and mf without dropout."
+        "columns of every table: lightgcn, lightgcn-fast, sgl, simgcl, xsimgcl, lrgccf without transform, and mf without "
+        "bias, dropout and rating_range. And these, each with some rows: ngcf, neumf, gmf, mlp, ncf, and mf without dropout."
     )
 
 

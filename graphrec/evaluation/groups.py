@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Given", "by_item_group", "by_user_group", "group_items", "group_users"]
@@ -105,7 +105,19 @@ def _named(given: Mapping[Any, Any] | pd.Series[Any], ids: npt.NDArray[Any], wha
             f"{what}_groups has no group for {len(without):,} of {len(ids):,} {what}s, first {what} {ids[without[0]]!s}; "
             "give every one a name."
         )
+    _tell_apart(names, what)
     return pd.Categorical(names, list(dict.fromkeys(names)))
+
+
+def _tell_apart(names: Sequence[Any], what: str) -> None:
+    """Refuse two names that are told as one: 1 and "1", or 1 and True."""
+    told: dict[str, Any] = {}
+    for name in {(type(one), one): one for one in names}.values():
+        plain = name.item() if isinstance(name, np.generic) else name
+        alike = told.setdefault(str(plain), plain)
+        same = next((other for other in told.values() if other == plain and type(other) is not type(plain)), alike)
+        if type(same) is not type(plain):
+            raise InputError(f"{what}_groups has the names {same!r} and {plain!r}, which are told as one; make them all texts.")
 
 
 def by_user_group(groups: Groups, per_user: pd.DataFrame) -> pd.DataFrame:

@@ -105,6 +105,7 @@ AT_K: dict[str, Callable[[Hits, npt.NDArray[np.int64], int], Floats]] = {
     "mrr": _mrr,
 }
 WHOLE = ("mrr", "auc")
+_BEYOND = ("novelty", "diversity", "arp", "coverage", "gini", "popularity_lift")  # of graphrec.evaluation.beyond
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,11 @@ def parse(text: str) -> Metric:
     if not isinstance(text, str):
         raise InputError(f"a metric is a name such as 'ndcg@20', not {text!r}.")
     name, at, number = text.partition("@")
+    if name in _BEYOND:
+        raise InputError(
+            f"{text!r} measures lists apart from what is right in them: evaluate(…, beyond=True) does, at the length of every "
+            "metric, and nothing is chosen by it."
+        )
     if not at:
         if name in WHOLE:
             return Metric(name, None)

@@ -5,6 +5,7 @@ The gradient of Â·X is Âᵀ·G; nothing else is kept for the backward pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.products import product_rows, spmm
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
 
-__all__ = ["propagate", "propagate_rows"]
+__all__ = ["hops", "propagate", "propagate_rows"]
 
 
 class _Propagate(torch.autograd.Function):
@@ -41,6 +42,14 @@ def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Te
     adjacency = adjacency.to(x.device)
     result: Tensor = _Propagate.apply(x, adjacency, backend)  # type: ignore[no-untyped-call]
     return result
+
+
+def hops(x: Tensor, adjacencies: Iterable[Adjacency]) -> list[Tensor]:
+    """X and what each adjacency in turn makes of it: X, Â₁·X, Â₂·Â₁·X, …; ``[adjacency] * K`` gives hops 0 … K of one graph."""
+    found = [x]
+    for adjacency in adjacencies:
+        found.append(propagate(adjacency, found[-1]))
+    return found
 
 
 class _PropagateRows(torch.autograd.Function):

@@ -16,6 +16,7 @@ from graphrec.devices import plainly, resolve_device, seeded
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import Group
 from graphrec.distributed.sharing import shared
+from graphrec.distributed.solving import solve_together
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
@@ -23,6 +24,7 @@ from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
+from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
 from graphrec.training.row_trainer import RowTrainer
@@ -97,6 +99,15 @@ def _say_unread_weights(plan: Plan, table: Interactions) -> None:
         )
 
 
+def _say_where_weights_count(plan: Plan, table: Interactions) -> None:
+    """Warn once a fit of weights that its loss reads and what the model is built on does not."""
+    if plan.kind.counts_alike and table.pair_weights is not None:
+        warnings.warn(
+            f"weights count in the loss of {plan.name}, and not in {plan.kind.counts_alike}: there every pair counts alike.",
+            stacklevel=5,
+        )
+
+
 def _check_joined(train: Interactions, valid: Interactions | None) -> None:
     """Refuse to train on two tables at once of which one has weights: all pairs would then count alike."""
     if valid is not None and (train.weights is None) != (valid.weights is None):
@@ -113,10 +124,22 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
 
 
 @plainly
-def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool, device: str = "auto") -> State:
-    """A solved model, on a device; `refit` solves it from train and valid together."""
-    _say_unread_ratings(plan, train)
-    _say_unread_weights(plan, train)
+def solve(
+    plan: Plan,
+    train: Interactions,
+    valid: Interactions | None,
+    refit: bool,
+    device: str = "auto",
+    group: Group | None = None,
+) -> State:
+    """A solved model, on a device; `refit` solves it from train and valid together, a group of processes once for all."""
+    if group is None or group.is_writer:
+        _say_unread_ratings(plan, train)
+        _say_unread_weights(plan, train)
+    if group is not None:
+        tables = {"training table": of_table(train), "validation table": of_table(valid)}
+        group.check_same({**tables, "model": as_json(plan.identity), "refit": refit})
+        device = group.device(device)
     if refit:
         _check_joined(train, valid)
     where = resolve_device(device)
@@ -124,7 +147,10 @@ def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bo
     built_from = shown if refit else train
     model = build(plan, built_from).to(where)
     assert isinstance(model, Solved)
-    model.solve()
+    if group is None:
+        model.solve()
+    else:
+        solve_together(model, group)
     return State(model.eval(), built_from, shown, valid)
 
 
@@ -161,6 +187,8 @@ def train(
         _say_unread_ratings(plan, table)
     if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
         _say_unread_weights(plan, table)
+    elif speaks:
+        _say_where_weights_count(plan, table)
     if refit:
         _check_joined(table, valid)
     if group is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from starlette.exceptions import HTTPException
@@ -67,12 +68,32 @@ def application(live: Live, every: float = 1.0, hosts: Collection[str] = ()) -> 
     numbers = Numbers(live)
     app.add_middleware(Guard, numbers=numbers, pictures=lambda: live.now.names.has_images, hosts=hosts)
     _add_refusals(app)
-    _add_questions(app, live)
+    app.include_router(_questions(live))
     _add_pages(app, numbers)
     return app
 
 
-def _add_questions(app: FastAPI, live: Live) -> None:
+async def _only_known(request: Request) -> None:
+    """Refuse a parameter that a question does not have, and one that is given twice: it would be passed over in silence."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            in_body = " What is asked of POST stands in the body." if request.method == "POST" else ""
+            raise InputError(_no_such("parameter", name, known) + in_body)
+        if given.count(name) > 1:
+            raise InputError(f"parameter {name!r} is given more than once.")
+
+
+def _no_such(what: str, name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return f"there is no {what} {name[:100]!r};{hint} known are {', '.join(known) or 'none'}."
+
+
+def _questions(live: Live) -> APIRouter:
+    app = APIRouter(dependencies=[Depends(_only_known)])
+
     async def slow(answer: Callable[[], dict[str, Any]]) -> Response:
         return _json(await asyncio.to_thread(answer))
 
@@ -125,6 +146,8 @@ def _add_questions(app: FastAPI, live: Live) -> None:
         now = live.now
         return await slow(lambda: now.history(user, limit))
 
+    return app
+
 
 def _add_pages(app: FastAPI, numbers: Numbers) -> None:
     folder = resources.files("graphrec.serve").joinpath("static")
@@ -156,8 +179,10 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
+        first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), error.errors()[0])
         where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            return _json({"error": _no_such("field", where, [*Liked.model_fields])}, 422)
         return _json({"error": f"{where}: {first['msg']}"}, 422)
 
     @app.exception_handler(HTTPException)

@@ -14,6 +14,7 @@ from graphrec import losses
 from graphrec.data.interactions import Interactions
 from graphrec.distributed.reduction import Reduction
 from graphrec.errors import InputError
+from graphrec.graph.neighbourhood import Neighbourhood
 from graphrec.models.base import Model, Step, encoding_of
 from graphrec.models.encoding import Encoding, Gathered
 from graphrec.sampling.negatives import READS
@@ -79,6 +80,8 @@ class BuiltIn:
         parts, see :meth:`Reduction.share`.
     takes_steps : bool
         Whether it moves the parameters by itself, without an optimiser.
+    neighbourhood : Neighbourhood or None
+        What was drawn for the batch at hand; None for the whole graph.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
@@ -94,6 +97,7 @@ class BuiltIn:
         self.options = options
         self.loss = loss
         self.reduction = Reduction()
+        self.neighbourhood: Neighbourhood | None = None
         self._log_q: Tensor | None = None
         self._fresh = True
         refuse_unread(options, self.reads_of(options.loss, options.negatives))
@@ -136,7 +140,7 @@ class BuiltIn:
                 raise InputError(f"loss_options[{name!r}] of the loss {self.options.loss} must be a number, got {value!r}.")
 
     def _encode(self, model: Model) -> Encoding:
-        encoding = model.encode()
+        encoding = model.encode() if self.neighbourhood is None else model.encode_sampled(self.neighbourhood)
         return encoding_of(model, encoding) if self._fresh else encoding
 
     def _loss(

@@ -56,7 +56,7 @@ class Pairwise(BuiltIn):
     2014).
     """
 
-    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | SAMPLED
+    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2", "fanout"}) | SAMPLED
     reads_weights = True
     by_rows = True
     by_columns = True
@@ -132,7 +132,7 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
 class Rating(BuiltIn):
     """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``, each error times the weight of its row."""
 
-    reads = frozenset({"loss_options", "batch_size", "l2"})
+    reads = frozenset({"loss_options", "batch_size", "l2", "fanout"})
     reads_ratings = True
     reads_weights = True
     by_rows = True
@@ -203,7 +203,7 @@ class SharedNegatives(BuiltIn):
     """
 
     reads_weights = True
-    reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
+    reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2", "fanout"})
     by_rows = True
     by_columns = True
     scores = 3
@@ -244,7 +244,7 @@ class SharedNegatives(BuiltIn):
 class Alignment(BuiltIn):
     """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``; they come up in proportion to their weights."""
 
-    reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
+    reads = frozenset({"loss_options", "pairs", "batch_size", "l2", "fanout"})
     reads_weights = True
     by_rows = True
 

@@ -43,6 +43,7 @@ class VectorModel(Model):
         Weight of the last layer; its last column is the bias, which spares joining them at each step.
     """
 
+    counts_alike = "the histories that are encoded"
     users_from_histories = True  # False in one that reads vectors of items
 
     def __init__(self, train: Interactions, vectors: sparse.csr_matrix, *, first: int, last: int) -> None:

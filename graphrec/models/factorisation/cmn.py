@@ -44,6 +44,7 @@ class CMN(Model):
     """
 
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
+    counts_alike: ClassVar[str] = "the neighbourhoods"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 512, "lr": 3e-3, "l2": 1e-3}
 
     def __init__(

@@ -43,6 +43,7 @@ class HOPRec(Model):
     """
 
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
+    counts_alike: ClassVar[str] = "the walks"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "l2": 3e-2}
 
     def __init__(

@@ -50,15 +50,7 @@ class NeuMF(Model):
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ("gmf", "mlp", "alpha")
-    defaults: ClassVar[dict[str, Any]] = {
-        "loss": "bce",
-        "n_negatives": 4,
-        "pairs": "interaction",
-        "epochs": 10,
-        "batch_size": 1024,
-        "lr": 1e-3,
-        "l2": 0.0,
-    }
+    defaults: ClassVar[dict[str, Any]] = {**GMF.defaults, "epochs": 10}
 
     def __init__(
         self,

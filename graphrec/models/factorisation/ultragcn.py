@@ -48,6 +48,7 @@ class UltraGCN(Model):
     """
 
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bce", "n_negatives": 16, "batch_size": 1024, "lr": 5e-3, "l2": 1e-4}
 
     def __init__(

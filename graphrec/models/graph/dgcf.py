@@ -17,7 +17,7 @@ from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.distance_correlation import centred_distances, distance_correlation
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["DGCF"]
@@ -50,6 +50,7 @@ class DGCF(Model):
     embedding : Parameter of float32, shape (n_users + n_items, dim)
     """
 
+    counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 3e-3, "l2": 1e-3}
 
     def __init__(

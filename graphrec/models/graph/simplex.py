@@ -48,6 +48,7 @@ class SimpleX(Model):
     The official code pools at most 500 of a user's items, and has attention without the user beside the two forms.
     """
 
+    counts_alike: ClassVar[str] = "the histories"
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "ccl",
         "loss_options": {"margin": 0.4, "weight": 10.0},
@@ -82,7 +83,7 @@ class SimpleX(Model):
         self._adjacency = self._adjacency.to(self.embedding.device)
         ego_users, items = Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :])
         cosines = CosineEncoding(Encoding(_Joined(self), items, ego_users, items))
-        return DroppedUsers(cosines, self.dropout) if self.training and self.dropout else cosines
+        return DroppedUsers(cosines, self.dropout, self.columns) if self.training and self.dropout else cosines
 
     def pooled(self, users: Tensor) -> Tensor:
         """p of some users, shape (b, dim)."""

@@ -1,0 +1,82 @@
+"""Dates that are written as texts or stand there as objects: what they are in UTC, and whether they say their zone."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError
+
+__all__ = ["dates_in_utc", "is_zoned"]
+
+_ZONE = re.compile(r"[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")  # behind a time of day: "2024-01-05" ends in no zone
+
+
+def is_zoned(value: object) -> bool:
+    """Whether a date, a text in ISO 8601 or an object, says its zone."""
+    if isinstance(value, str):
+        return _ZONE.search(value.strip()) is not None
+    return getattr(value, "tzinfo", None) is not None
+
+
+def dates_in_utc(column: pd.Series[Any], name: Hashable, place: Callable[[int], str]) -> pd.Series[Any]:
+    """Dates in UTC, NaT where a value is none; those without a zone are taken for UTC, and a warning says so.
+
+    Days without a time of day have no zone to speak of, and are midnight in UTC.
+
+    Parameters
+    ----------
+    column : Series, shape (n,)
+        Texts in ISO 8601 or objects; a missing value stays one.
+    name : hashable
+        Of the column, for messages.
+    place : callable
+        Names a row, from its position.
+
+    Raises
+    ------
+    InputError
+        Some dates have a zone and others have none, so that their order is not known; or they are beyond what pandas reads.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # older pandas warns of several zones, newer ones raise
+            dates = pd.to_datetime(column, format="ISO8601", errors="coerce")
+    except (TypeError, ValueError):
+        dates = None
+    if dates is None or dates.dtype == object or not dates.isna().equals(column.isna()):
+        dates = _one_by_one(column, name, place)
+    if dates.dt.tz is not None:
+        return dates.dt.tz_convert("UTC")
+    _say_utc(dates, name)
+    return dates.dt.tz_localize("UTC")
+
+
+def _say_utc(dates: pd.Series[Any], name: Hashable) -> None:
+    there = dates.dropna().to_numpy()
+    if (there != there.astype("datetime64[D]")).any():
+        warnings.warn(f"column {name!r} has times without a zone, which are taken for UTC.", stacklevel=8)
+
+
+def _one_by_one(column: pd.Series[Any], name: Hashable, place: Callable[[int], str]) -> pd.Series[Any]:
+    """Of several zones, or with values that are no dates."""
+    try:
+        dates = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
+    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+        raise InputError(f"column {name!r} holds times that cannot be read: {' '.join(str(error).split())}.") from error
+    there = dates.notna().to_numpy(bool)
+    zoned: npt.NDArray[np.bool_] = np.array([is_zoned(value) for value in column], bool) & there
+    without = there & ~zoned
+    if zoned.any() and without.any():
+        one, other = int(zoned.argmax()), int(without.argmax())
+        raise InputError(
+            f"column {name!r} has times with a zone, first {place(one)}, and {without.sum():,} without one, first "
+            f"{place(other)}: {column.iloc[other]!s}. Their order is not known; give all a zone, or none."
+        )
+    return dates
