@@ -12,6 +12,7 @@ from graphrec.models import MODELS
 
 # Values that are not the defaults, with which further tensors are made.
 HYPER = {
+    "ease-neighbours": ("ease", {"neighbours": 6}),
     "ease-rank": ("ease", {"rank": 8}),
     "lightgcn-svd": ("lightgcn", {"dim": 8, "init": "svd", "similarity": "cosine", "popularity": 0.1}),
     "mf-bias": ("mf", {"bias": True}),

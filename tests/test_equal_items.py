@@ -25,6 +25,11 @@ BY_PEOPLE = [
     "turbocf",
     "userknn",
 ]
+EASES = {
+    "ease-rank": ("ease", {"rank": 16}),
+    "ease-neighbours": ("ease", {"neighbours": 20}),
+    "ease-few": ("ease", {"neighbours": 3}),
+}
 N_USERS, N_KINDS = 90, 24
 
 
@@ -82,10 +87,11 @@ def test_scores_of_lists_pairs_and_blocks_are_the_same_number(fitted, twins, nam
     assert (rec.score(lists["user_id"][:1], lists["item_id"][:1]) == lists["score"][:1]).all()
 
 
-@pytest.mark.parametrize("name", [*BY_PEOPLE, "ease-rank"])
+@pytest.mark.parametrize("name", [*BY_PEOPLE, "ease-rank", "ease-neighbours", "ease-few"])
 def test_items_that_the_same_people_have_met_stand_in_the_order_of_their_positions(fitted, twins, name):
     # Of what they have not met: an item that says nothing for itself leaves out another addend for each of its kind.
-    rec = fitted("ease", rank=16) if name == "ease-rank" else fitted(name)
+    kind, hyper = EASES.get(name, (name, {}))
+    rec = fitted(kind, **hyper)
     kinds = twins[1]
     lists = rec.recommend(np.unique(twins[0].users), k=len(kinds))
     for _, mine in lists.groupby(["user_id", kinds[lists["item_id"]]]):

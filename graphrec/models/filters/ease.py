@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
-from graphrec.data.twins import twin_columns
 from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.equal_twins import level_square
 from graphrec.models.parts.gram import dense_gram, regressed_by_rank, regressed_on_nearest
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
@@ -98,21 +98,7 @@ class EASE(ItemSimilarity):
         gram.diagonal().add_(self.l2)
         inverse = invert_in_place(gram)
         inverse /= -inverse.diagonal().clone()  # broadcast over rows: column j by P_jj
-        self.weights = self._with_equal_twins(inverse.fill_diagonal_(0))
-
-    def _with_equal_twins(self, weights: Tensor) -> Tensor:
-        """B with equal rows and columns for items that the same people have met, but for what they say for each other."""
-        twins, firsts = (torch.from_numpy(index).to(weights.device) for index in twin_columns(self.matrix()))
-        if not len(twins):
-            return weights
-        each_other = weights[firsts, twins]
-        weights[:, twins] = weights[:, firsts]
-        weights[twins] = weights[firsts]
-        for first in torch.unique(firsts).tolist():
-            mine = firsts == first
-            members = torch.cat([firsts[mine][:1], twins[mine]])
-            weights[members[:, None], members] = each_other[mine][0]
-        return weights.fill_diagonal_(0)
+        self.weights = level_square(inverse.fill_diagonal_(0), self.matrix())
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""

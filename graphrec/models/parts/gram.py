@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphrec.data.twins import twin_columns
 from graphrec.deferred import sparse
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.equal_twins import level_columns, level_rows
 from graphrec.models.parts.symmetric_inverse import not_definite
 from graphrec.models.parts.truncated_svd import truncated_svd
 from graphrec.threads import even_bounds, run_alone, thread_count
@@ -64,8 +64,7 @@ def regressed_by_rank(matrix: sparse.csr_matrix, rank: int, l2: float, device: t
         λ is too small for single precision.
     """
     _, s, v = truncated_svd(matrix, rank)
-    twins, firsts = twin_columns(matrix)
-    v[twins] = v[firsts]  # they are equal but for rounding and how far the decomposition has converged
+    v = level_rows(v, matrix)
     share = s.square() / (s.square() + l2)
     left = 1 - v.square() @ share
     if not (left > 0).all():
@@ -127,4 +126,4 @@ def regressed_on_nearest(matrix: sparse.csr_matrix, neighbours: int, l2: float, 
 
     run_alone(solve, even_bounds(n_items, 32 * thread_count()))
     columns = sparse.csr_matrix((weights, nearest.indices, nearest.indptr), shape=(n_items, n_items))
-    return columns.T.tocsr()
+    return level_columns(columns, matrix).T.tocsr()

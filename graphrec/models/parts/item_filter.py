@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
-from graphrec.data.twins import twin_columns
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.buffers import BufferPool
 from graphrec.models.base import Solved
 from graphrec.models.contributions import Contributions, Explaining, together
+from graphrec.models.parts.equal_twins import level_rows
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.whole_rows import WholeRows
 from graphrec.models.scoring import Addends, Likeness, MadeOnce, Scoring, Sums, addends_of, as_evaluated, longest_row
@@ -154,9 +154,7 @@ class ItemFilter(Solved):
 
         Solving leaves them different by rounding, or by how far a decomposition has converged. Theirs is then the first's.
         """
-        twins, firsts = (torch.from_numpy(index).to(rows.device) for index in twin_columns(self.matrix()))
-        rows[twins] = rows[firsts]
-        return rows
+        return level_rows(rows, self.matrix())
 
     def degrees(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Numbers of items of each user (n_users,) and of users of each item (n_items,), or sums of weights; 1 for none.
