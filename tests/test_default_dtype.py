@@ -113,6 +113,17 @@ def test_a_loss_is_the_same_under_another_default(table, loss):
     same(make(), under_another(make))
 
 
+@pytest.mark.parametrize("name", ["lightgcn", "ngcf"])
+def test_drawn_neighbours_are_the_same_under_another_default(table, name):
+    pytest.importorskip("torch_sparse")
+
+    def make():
+        rec = gr.Recommender(name, dim=4, layers={"lightgcn": 2, "ngcf": [4, 4]}[name])
+        return answers(rec.fit(table, epochs=1, seed=1, fanout=3, progress=False), table)
+
+    same(make(), under_another(make))
+
+
 def test_what_is_loaded_and_measured_is_the_same_under_another_default(table, tmp_path):
     split = gr.split.random(table, test=0.2, valid=0.1, seed=0)
     gr.Recommender("lightgcn", dim=4).fit(split.train, valid=split.valid, epochs=2, progress=False).save(tmp_path / "run")
