@@ -26,6 +26,7 @@ def twin_columns(matrix: sparse.csr_matrix) -> tuple[npt.NDArray[np.int64], npt.
 
     Examples
     --------
+    >>> from graphrec.data.twins import twin_columns
     >>> from scipy.sparse import csr_matrix
     >>> twins, firsts = twin_columns(csr_matrix([[1, 0, 1, 1], [1, 2, 1, 2]]))
     >>> twins.tolist(), firsts.tolist()
