@@ -6,6 +6,7 @@ import sys
 NAMES = (
     "speed",
     "quality",
+    "quality_table",
     "scale",
     "cost_model",
     "hops",
@@ -24,6 +25,7 @@ NAMES = (
     "distributed",
     "ann",
     "model_table",
+    "sampled",
     "serve_page",
 )
 

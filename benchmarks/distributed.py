@@ -1,8 +1,10 @@
-"""A step of LightGCN shared by columns among processes that have one core each, and the bytes that they send.
+"""A step shared among processes that have one core each, and the bytes that they send: LightGCN by columns, or with ``--rows``
+NGCF and NeuMF by rows.
 
 The arrangements are taken in turn, several times, each time in processes of their own. Beside the shared steps stands the one
 process that they must beat: with one core, and with as many threads as there are processes. What a process has sent is read
-from the counters of its sockets (``TCP_INFO``) and set against the formula 2 (W − 1) / W · 4 bytes · numbers of a message.
+from the counters of its sockets (``TCP_INFO``) and set against the formulas of its messages: 2 (W − 1) / W · 4 bytes · numbers
+for a sum, and for rows those of :mod:`graphrec.distributed.rows`.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ from benchmarks.record import spread, write
 from graphrec.data.power_law import power_law_pieces
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import joined
+from graphrec.distributed.sharing import shared as shared_by
 from graphrec.training.column_trainer import ColumnTrainer
 from graphrec.training.loss_watch import LossWatch
 from graphrec.training.options import FitOptions
+from graphrec.training.row_trainer import RowTrainer
 from graphrec.training.trainer import Trainer
 
 _BYTES_ACKED = 120  # offset in the kernel's struct tcp_info
@@ -58,85 +62,95 @@ def graph(edges: float | None) -> gr.Interactions:
     return gr.Interactions.from_indices(users, items, duplicates="last")
 
 
-def measure(args: argparse.Namespace, cores: list[int], shared: bool) -> dict[str, object]:
+def model_of(name: str, train: gr.Interactions, args: argparse.Namespace) -> tuple[gr.models.Model, FitOptions]:
+    """A model and how it is trained, all of the benchmark's width."""
+    torch.manual_seed(0)
+    how = {"batch_size": args.batch, "device": "cpu", "progress": False}
+    if name == "neumf":
+        return gr.models.NeuMF(train, dim=args.dim), FitOptions(loss="bce", n_negatives=4, **how)
+    if name == "ngcf":
+        return gr.models.NGCF(train, dim=args.dim, layers=[args.dim] * 3), FitOptions(loss="bpr", l2=1e-5, **how)
+    return gr.models.LightGCN(train, dim=args.dim, layers=3), FitOptions(loss="bpr", **how)
+
+
+def measure(name: str, args: argparse.Namespace, cores: list[int], shared: bool) -> dict[str, object]:
     """Seconds of some steps after warm ones, and what was sent in a step."""
     os.sched_setaffinity(0, cores)
     torch.set_num_threads(len(cores))
     train = graph(args.edges)
-    torch.manual_seed(0)
-    model = gr.models.LightGCN(train, dim=args.dim, layers=3)
-    options = FitOptions(loss="bpr", batch_size=args.batch, device="cpu", progress=False)
+    model, options = model_of(name, train, args)
     if shared:
-        columns = SharedColumns(model, joined())
-        columns.cut()
-        trainer: Trainer = ColumnTrainer(columns, options)
-        columns.group.begin()
+        parts = shared_by(model, joined())
+        parts.cut()
+        trainer: Trainer = ColumnTrainer(parts, options) if isinstance(parts, SharedColumns) else RowTrainer(parts, options)
+        parts.group.begin()
     else:
         trainer = Trainer(model, options)
     model.train()
     batches, watch = iter(trainer.objective.sampler(train, trainer.generator)), LossWatch(trainer.device, 1, options.lr)
-    seconds, numbers, before = [], 0, 0
+    seconds, formula, before = [], 0, 0
     for turn in range(args.warm + args.steps):
         if turn == args.warm:
-            before, numbers = sent(), columns.group.numbers if shared else 0
+            before, formula = sent(), parts.group.bytes if shared else 0
         batch = next(batches)
         started = time.perf_counter()
         trainer._step(batch, watch)
         if turn >= args.warm:
             seconds.append(time.perf_counter() - started)
-    result: dict[str, object] = {"seconds": seconds, "numbers": 0.0, "sent": 0.0}
+    result: dict[str, object] = {"seconds": seconds, "formula": 0.0, "sent": 0.0}
     result["MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if shared:
-        columns.group.begin()  # until everything has arrived
+        result["formula"] = (parts.group.bytes - formula) / args.steps
+        parts.group.begin()  # until everything has arrived
         time.sleep(0.2)
-        result["numbers"] = (columns.group.numbers - numbers) / args.steps
         result["sent"] = (sent() - before) / args.steps
     return result
 
 
-def be_process(rank: int, world: int, port: int, args: argparse.Namespace, threads: int, out: str) -> None:
+def be_process(rank: int, name: str, world: int, port: int, args: argparse.Namespace, threads: int, out: str) -> None:
     shared = world > 0
     cores = args.cores[rank : rank + 1] if threads == 1 else args.cores[:threads]
     if shared:
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in place.items()})
-    result = measure(args, cores, shared)
+    result = measure(name, args, cores, shared)
     if rank == 0:
         torch.save(result, out)
 
 
-def measured(world: int, threads: int, args: argparse.Namespace, folder: Path) -> dict[str, object]:
+def measured(name: str, world: int, threads: int, args: argparse.Namespace, folder: Path) -> dict[str, object]:
     """One arrangement in processes of its own; `world` 0 is the ordinary trainer."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     out = folder / "result.pt"
-    how = world, port, args, threads, str(out)
+    how = name, world, port, args, threads, str(out)
     torch.multiprocessing.spawn(be_process, how, nprocs=max(world, 1))
     found: dict[str, object] = torch.load(out, weights_only=False)
     return found
 
 
-def table_of(args: argparse.Namespace, folder: Path) -> pd.DataFrame:
-    arrangements = {"one process, 1 thread": (0, 1)}
+def table_of(name: str, args: argparse.Namespace, folder: Path) -> pd.DataFrame:
+    way = "columns" if name == "lightgcn" else "rows"
+    before = "" if name == "lightgcn" else f"{name}, "
+    arrangements = {f"{before}one process, 1 thread": (0, 1)}
     for world in args.processes:
         if world > 1:
-            arrangements[f"one process, {world} threads"] = (0, world)
-        arrangements[f"{world} × 1 thread, columns shared"] = (world, 1)
+            arrangements[f"{before}one process, {world} threads"] = (0, world)
+        arrangements[f"{before}{world} × 1 thread, {way} shared"] = (world, 1)
     found: dict[str, list[dict[str, object]]] = {what: [] for what in arrangements}
     for _ in range(args.rounds):
         for what, (world, threads) in arrangements.items():
-            found[what].append(measured(world, threads, args, folder))
+            found[what].append(measured(name, world, threads, args, folder))
     rows, alone = [], 0.0
     for what, (world, threads) in arrangements.items():
         seconds = np.concatenate([one["seconds"] for one in found[what]]).tolist()
         alone = alone or float(np.median(seconds))
-        numbers, bytes_sent, peak = (float(np.mean([one[key] for one in found[what]])) for key in ("numbers", "sent", "MB"))
-        formula = 2 * (world - 1) / world * 4 * numbers if world > 1 else 0.0
+        formula, bytes_sent, peak = (float(np.mean([one[key] for one in found[what]])) for key in ("formula", "sent", "MB"))
         cores = max(world, threads)
         rows.append(
             {"what": what, **spread(seconds), "efficiency": alone / (cores * float(np.median(seconds)))}
-            | {"numbers a step": numbers, "bytes, formula": formula, "bytes, measured": bytes_sent}
+            | {"bytes, formula": formula, "bytes, measured": bytes_sent}
             | {"measured / formula": bytes_sent / formula if formula else "", "peak MB of a process": peak}
         )
     return pd.DataFrame(rows)
@@ -144,6 +158,7 @@ def table_of(args: argparse.Namespace, folder: Path) -> pd.DataFrame:
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks distributed", description=__doc__)
+    parser.add_argument("--rows", action="store_true", help="NGCF and NeuMF, whose tables are shared by rows.")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--edges", type=float, help="Of a power-law graph; Gowalla unless given.")
     parser.add_argument("--dim", type=int, default=64)
@@ -155,11 +170,13 @@ def main(arguments: list[str]) -> None:
     args.cores = sorted(os.sched_getaffinity(0))
     if max(args.processes) > len(args.cores):
         sys.exit(f"{max(args.processes)} processes with a core each need as many cores; this machine gives {len(args.cores)}.")
+    names, way = (["ngcf", "neumf"], "rows") if args.rows else (["lightgcn"], "columns")
     with tempfile.TemporaryDirectory() as folder:
-        table = table_of(args, Path(folder))
+        table = pd.concat([table_of(name, args, Path(folder)) for name in names], ignore_index=True)
     where = "Gowalla" if args.edges is None else f"a power-law graph of {args.edges:,.0f} edges"
-    title = f"LightGCN step on {where}, K = 3, dim {args.dim}, batch {args.batch:,}: columns shared among pinned processes"
-    write("distributed", title, table, times(table))
+    what = "NGCF, K = 3, and NeuMF" if args.rows else "LightGCN, K = 3"
+    title = f"{what}: a step on {where}, dim {args.dim}, batch {args.batch:,}: {way} shared among pinned processes"
+    write("distributed_rows" if args.rows else "distributed", title, table, times(table))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks.record import ratio, spread
 GRAPH = """
 import json, sys, time, tempfile, pathlib, shutil
 import graphrec as gr
-from graphrec.data.formats import read_lightgcn
+from graphrec.data.lightgcn_files import read_lightgcn
 folder = gr.load_dataset("gowalla").path
 copy = pathlib.Path(tempfile.mkdtemp()) / "gowalla"
 copy.mkdir()

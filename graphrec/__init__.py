@@ -15,10 +15,11 @@ from graphrec._version import __version__
 if TYPE_CHECKING:
     from graphrec import ann, graph, losses, models
     from graphrec.data import split
+    from graphrec.data.csv_files import read_csv
     from graphrec.data.datasets import load_dataset
     from graphrec.data.folder import read_folder
-    from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
     from graphrec.data.interactions import Interactions
+    from graphrec.data.lightgcn_files import read_lightgcn, write_lightgcn
     from graphrec.data.mapped import open_table
     from graphrec.data.mapped_writing import write_table
     from graphrec.data.parquet import read_parquet
@@ -59,14 +60,14 @@ _FROM = {
     "open_table": "graphrec.data.mapped",
     "plot_paths": "graphrec.report.paths",
     "preset": "graphrec.presets",
-    "read_csv": "graphrec.data.formats",
+    "read_csv": "graphrec.data.csv_files",
     "read_folder": "graphrec.data.folder",
-    "read_lightgcn": "graphrec.data.formats",
+    "read_lightgcn": "graphrec.data.lightgcn_files",
     "read_parquet": "graphrec.data.parquet",
     "search": "graphrec.search.search",
     "split": "graphrec.data",
     "tune": "graphrec.search.tune",
-    "write_lightgcn": "graphrec.data.formats",
+    "write_lightgcn": "graphrec.data.lightgcn_files",
     "write_table": "graphrec.data.mapped_writing",
 }
 __all__ = [

@@ -1,11 +1,11 @@
-"""scipy.sparse, imported when it is first used: a fifth of a second that not every program needs."""
+"""pandas and scipy.sparse, imported when they are first used: each a fifth of a second that not every program needs."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["sparse"]
+__all__ = ["pandas", "sparse"]
 
 
 class _Deferred:
@@ -19,6 +19,8 @@ class _Deferred:
 
 
 if TYPE_CHECKING:
+    import pandas
     from scipy import sparse
 else:
+    pandas = _Deferred("pandas")
     sparse = _Deferred("scipy.sparse")

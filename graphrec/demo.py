@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 
 from graphrec.data.datasets import Dataset, load_dataset
 from graphrec.data.split import Split, chronological
+from graphrec.deferred import pandas as pd
 from graphrec.evaluation.evaluate import evaluate
 from graphrec.evaluation.report import Report
 from graphrec.recommender import Recommender

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["InputError", "check_flag", "check_path", "unknown_name"]
+__all__ = ["InputError", "about", "check_flag", "check_path", "unknown_name"]
 
 # What other libraries call what has another name here.
 _ELSEWHERE = {
@@ -45,6 +46,15 @@ class InputError(ValueError):
     The command line prints the message alone; everything else that is raised is a defect of the library
     and keeps its traceback.
     """
+
+
+@contextmanager
+def about(what: object) -> Iterator[None]:
+    """An :class:`InputError` from inside begins with what it is about, such as a file: ``what: message``."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-import pandas as pd
+from graphrec.deferred import pandas as pd
 
 __all__ = ["html_table", "shortened"]
 

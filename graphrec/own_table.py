@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from graphrec.data import split as splits
 from graphrec.data.columns import Missing
-from graphrec.data.formats import read_csv
+from graphrec.data.csv_files import read_csv
 from graphrec.data.ids import digest
-from graphrec.data.interactions import Duplicates, Interactions
+from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import open_table
 from graphrec.data.parquet import is_parquet, read_parquet
+from graphrec.data.repeats import Duplicates
 from graphrec.data.separators import other_separator
 from graphrec.data.split import Split
 from graphrec.errors import InputError

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from graphrec.bars import progress_bar
 from graphrec.data.parquet import require_pyarrow
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
 from graphrec.tensor_files import remove_parts_of_the_dead

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.tensor_files import replace_file
 

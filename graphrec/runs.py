@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from graphrec.data.datasets import dataset_names, load_dataset
-from graphrec.data.formats import read_lightgcn
+from graphrec.data.lightgcn_files import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
+from graphrec.deferred import pandas as pd
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
 from graphrec.models import MODELS, Scorer

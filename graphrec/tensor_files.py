@@ -16,21 +16,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-from safetensors import SafetensorError
+import numpy as np
+import torch
 from torch import Tensor
 
 from graphrec.errors import InputError
 
-__all__ = ["is_running", "pack", "read_tensors", "remove_parts_of_the_dead", "replace_file", "write_tensors"]
+__all__ = ["digest_of", "is_running", "pack", "read_tensors", "remove_parts_of_the_dead", "replace_file", "write_tensors"]
 
 _BLANK = b"0" * 64
 # In a header a quote inside a name or a value has a backslash before it: only the key itself looks like this.
 _CHECKSUM = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
 
 
-def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
-    """The bytes of a file of named tensors and a JSON-able record.
+def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> list[bytes | memoryview]:
+    """The bytes of a file of named tensors and a JSON-able record, in parts: tensors on the CPU are looked at, not copied.
 
     Parameters
     ----------
@@ -39,14 +43,26 @@ def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> bytes:
     meta : mapping
         Anything ``json.dumps`` takes.
     """
-    # clone: safetensors refuses tensors that share memory, such as two views of one table
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    metadata = {"graphrec": json.dumps(dict(meta)), "sha256": _BLANK.decode()}
-    data = memoryview(safetensors.torch.save(plain, metadata))
-    found = _CHECKSUM.search(data, 0, 8 + _header_length(data))
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header: dict[str, Any] = {"__metadata__": {"graphrec": json.dumps(dict(meta)), "sha256": _BLANK.decode()}}
+    bodies: list[memoryview] = []
+    at = 0
+    # As safetensors orders them: what is widest first, so that everything lies at a multiple of its own width.
+    for name in sorted(plain, key=lambda name: (-plain[name].element_size(), name)):
+        tensor = plain[name]
+        if tensor.dtype not in _DTYPES:
+            raise InputError(f"{name} is of {tensor.dtype}, which is not written to files.")
+        end = at + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, end]}
+        bodies.append(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        at = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    head = len(text).to_bytes(8, "little") + text
+    found = _CHECKSUM.search(head)
     assert found is not None
-    start, end = found.span(1)
-    return b"".join((data[:start], hashlib.sha256(data).hexdigest().encode(), data[end:]))
+    start, stop = found.span(1)
+    return [head[:start] + digest_of(head, *bodies).encode() + head[stop:], *bodies]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
@@ -69,9 +85,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
     OSError
         The file could not be written; the message names it, and an older file is still there.
     """
-    body = pack(tensors, meta)
-    replace_file(path, body)
-    return _digest(body)
+    parts = pack(tensors, meta)
+    replace_file(path, *parts)
+    return digest_of(*parts)
 
 
 def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -91,26 +107,45 @@ def read_tensors(path: Path, sha256: str | None = None) -> tuple[dict[str, Tenso
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a file.")
     try:
-        whole = path.read_bytes()
+        whole = _bytes_of(path)
     except (FileNotFoundError, NotADirectoryError):  # or it was there a moment ago
         raise InputError(f"{path} does not exist.") from None
-    if sha256 is not None and _digest(whole) != sha256:
+    if sha256 is not None and digest_of(whole) != sha256:
         raise InputError(f"{path} is damaged: it is not the file that was saved.")
-    data = memoryview(whole)
-    found = _CHECKSUM.search(data, 0, 8 + _header_length(data))
+    begin = 8 + _header_length(whole)
+    found = _CHECKSUM.search(whole, 0, begin)
     if found is None:
         raise InputError(f"{path} is damaged or was not written by this version of graphrec: it has no checksum.")
     start, end = found.span(1)
-    if _digest(data[:start], _BLANK, data[end:]).encode() != found[1]:
+    if digest_of(whole[:start], _BLANK, whole[end:]).encode() != found[1]:
         raise InputError(f"{path} is damaged: its bytes are not those that were written.")
     try:
-        header = json.loads(whole[8 : 8 + _header_length(data)])
-        tensors, record = safetensors.torch.load(whole), json.loads(header["__metadata__"]["graphrec"])
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        header = json.loads(bytes(whole[8:begin]))
+        record = json.loads(header.pop("__metadata__")["graphrec"])
+        tensors = {name: _tensor(whole[begin:], **said) for name, said in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from None
     if not isinstance(record, dict):
         raise InputError(f"{path} cannot be read (its record is a {type(record).__name__}).")
     return tensors, record
+
+
+def _bytes_of(path: Path) -> memoryview:
+    """A file as memory that tensors can lie in."""
+    with path.open("rb") as file:
+        whole = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data
+        return whole[: file.readinto(whole)]
+
+
+def _tensor(data: memoryview, dtype: str, shape: list[int], data_offsets: list[int]) -> Tensor:
+    """A tensor in the file's memory, without a copy, if what the header says of it can be."""
+    start, end = data_offsets
+    kind = {name: kind for kind, name in _DTYPES.items()}[dtype]
+    if not (0 <= start <= end <= len(data) and start % kind.itemsize == 0 and all(size >= 0 for size in shape)):
+        raise ValueError(f"a tensor of {dtype} lies outside of it")
+    if start == end:
+        return torch.empty(shape, dtype=kind)
+    return torch.frombuffer(data[start:end], dtype=kind).reshape(shape)
 
 
 def replace_file(path: Path, *parts: bytes | memoryview) -> None:
@@ -178,7 +213,8 @@ def _header_length(data: memoryview) -> int:
     return min(int.from_bytes(data[:8], "little"), max(len(data) - 8, 0))
 
 
-def _digest(*parts: bytes | memoryview) -> str:
+def digest_of(*parts: bytes | memoryview) -> str:
+    """SHA-256 of bytes that follow each other."""
     sha = hashlib.sha256()
     for piece in parts:
         sha.update(piece)

@@ -6,10 +6,9 @@ import difflib
 import warnings
 from pathlib import Path
 
-import pandas as pd
-
 from graphrec.data.ids import canonical_integers
 from graphrec.data.side_table import read_side_table
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
 

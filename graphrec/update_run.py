@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.own_table import TableOptions, read_more
 from graphrec.recommender import Blend, load

@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from scipy.spatial.distance import cosine
+from test_evaluation_by_hand import TEST, TRAIN
 
 import graphrec as gr
 from graphrec.cli import main
@@ -21,14 +22,7 @@ from graphrec.evaluation.groups import group_items
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
 
-def table(pairs):
-    users, items = zip(*pairs, strict=True)
-    return gr.Interactions.from_indices(users, items, n_users=5, n_items=6)
-
-
-# Popularity of the six items: 4, 3, 1, 1, 0, 0; user 4 has nothing. The lists of two are [3, 4], [2, 3] and [1, 2].
-TRAIN = table([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 3), (2, 0), (2, 1), (3, 0)])
-TEST = table([(0, 3), (0, 4), (0, 5), (2, 3), (3, 1), (3, 4)])
+# The lists of two of TRAIN are [3, 4] for user 0, [2, 3] for user 2 and [1, 2] for user 3; user 4 has nothing.
 
 
 @pytest.fixture

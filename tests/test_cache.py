@@ -8,7 +8,7 @@ import pytest
 from test_formats import pairs, write
 
 from graphrec.data.cache import cache_folder, store_arrays
-from graphrec.data.formats import read_lightgcn
+from graphrec.data.lightgcn_files import read_lightgcn
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def refuse_to_parse(*_):
 def test_second_reading_comes_from_the_cache(tmp_path, monkeypatch):
     write(tmp_path, train="0 0 1 2\n1 3\n", valid="0 1\n", test="1 4\n")
     first = read_lightgcn(tmp_path)
-    monkeypatch.setattr("graphrec.data.formats.parse_index_lines", refuse_to_parse)
+    monkeypatch.setattr("graphrec.data.lightgcn_files.parse_index_lines", refuse_to_parse)
     second = read_lightgcn(tmp_path)
     for part in ("train", "valid", "test"):
         assert pairs(getattr(first, part)) == pairs(getattr(second, part))

@@ -224,6 +224,49 @@ def test_rows_chunks_and_pairs_agree_with_the_whole(inter, name):
     assert torch.allclose(ready.pairs(rows, items), want[users[:, None], items], atol=1e-5)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", OF_ITEM_SETS)
+def test_lists_from_rows_that_stay_in_the_cache_are_those_from_blocks(inter, name, weighted):
+    if weighted:
+        weights = np.random.default_rng(0).random(len(inter)).astype(np.float32)
+        inter = gr.Interactions.from_indices(
+            inter.users, inter.items, n_users=40, n_items=25, weights=weights, duplicates="keep"
+        )
+    model = solved(name, inter)
+    users, histories = np.array([5, 0, 17, 39, 5]), model.matrix()[:30]
+    for seen in (None, inter):
+        ranker = Ranker(model, seen)
+        for k in (3, 30):
+            quick, blocks = ranker.top_k(users, k), ranker.top_k(users, k, items=np.arange(25))
+            assert np.array_equal(quick[0], blocks[0])
+            assert np.array_equal(quick[1], blocks[1])
+    for leave_out in (False, True):
+        quick = ranker.top_k_of(histories, 30, leave_out=leave_out)
+        blocks = ranker.top_k_of(histories, 30, np.arange(25), leave_out=leave_out)
+        assert np.array_equal(quick[0], blocks[0])
+        assert np.array_equal(quick[1], blocks[1])
+
+
+def test_a_filter_of_ones_own_is_asked_itself(inter):
+    class Reversed(RP3beta):
+        def filter(self, histories, index):
+            return -super().filter(histories, index)
+
+    model = Reversed(inter)
+    model.solve()
+    best, values = Ranker(model).top_k(np.arange(40), 25)
+    assert np.array_equal(values, np.sort(scores(model), axis=1)[:, ::-1])
+    assert np.array_equal(np.take_along_axis(scores(model), best.astype(np.int64), 1), values)
+
+
+def test_a_similarity_that_is_no_number_is_told(inter):
+    model = solved("rp3beta", inter)
+    model.values[int(model.indptr[3])] = np.nan
+    known = np.flatnonzero(model.matrix()[:, 3].toarray())
+    with pytest.raises(FloatingPointError, match=f"for {len(known)} of those asked, first user {known[0]}"):
+        Ranker(model).top_k(np.arange(40), 5)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_saved_state_is_the_model(inter, name):
     model, again = solved(name, inter), MODELS[name](inter)
@@ -369,3 +412,29 @@ def test_graph_filters_on_gowalla_reach_their_papers_figures(gowalla):
     assert figures(GFCF(gowalla[0]), *gowalla) == pytest.approx([0.1849, 0.1518], abs=1e-4)
     # The paper prints .1835; the values of α and s in its authors' code give this.
     assert figures(TurboCF(gowalla[0]), *gowalla) == pytest.approx([0.1830, 0.1513], abs=1e-4)
+
+
+@pytest.mark.parametrize("lapack", [2**31, 0])
+def test_ease_in_single_precision_ranks_movielens_as_in_double(movielens, monkeypatch, lapack):
+    from graphrec.models.parts import symmetric_inverse
+
+    monkeypatch.setattr(symmetric_inverse, "_LAPACK", lapack)
+    table = gr.split.random(movielens.interactions.binarize(), test=0.2, seed=0).train
+    r = table.to_csr("ones").toarray().astype(np.float64)
+    p = np.linalg.inv(r.T @ r + 500 * np.eye(table.n_items))
+    b = -p / np.diag(p)
+    np.fill_diagonal(b, 0)
+    want = r @ b
+    model = EASE(table)
+    model.solve()
+    assert model.weights.dtype == torch.float32
+    ranker = Ranker(model, table)
+    got = ranker.pairs(np.arange(100), np.tile(np.arange(table.n_items), (100, 1)))
+    assert np.abs(got - want[:100]).max() < 1e-4 * np.abs(want).max()
+    want[r > 0] = -np.inf
+    lists, scores = ranker.top_k(np.arange(table.n_users), 20)
+    best = np.argsort(-want, axis=1, kind="stable")[:, :20]
+    assert np.allclose(scores, np.take_along_axis(want, best, 1), rtol=1e-4)
+    level = np.isclose(np.take_along_axis(want, lists, 1), np.take_along_axis(want, best, 1), rtol=1e-5)
+    assert ((lists == best) | level).all()
+    assert (lists == best).mean() > 0.999

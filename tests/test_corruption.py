@@ -12,7 +12,8 @@ import pytest
 
 from graphrec.data import bounded
 from graphrec.data.archives import open_archive
-from graphrec.data.formats import read_csv, read_lightgcn
+from graphrec.data.csv_files import read_csv
+from graphrec.data.lightgcn_files import read_lightgcn
 from graphrec.data.movielens import read_movielens
 from graphrec.errors import InputError
 

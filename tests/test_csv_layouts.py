@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.data.columns import Roles
+from graphrec.data.csv_files import read_csv
 from graphrec.data.delimited_table import read_table
-from graphrec.data.formats import read_csv
 from graphrec.errors import InputError
 
 HEAD = "user_id,item_id"

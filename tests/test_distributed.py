@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,37 @@ CASES = {
         {"batch_size": 32, "loss": "shared_softmax", "loss_options": {"temperature": 0.12}, "n_negatives": 30}
         | {"negatives": "popularity", "lr": 0.02, "schedule": {"name": "cosine", "warmup": 4}},
     ),
+    "simgcl": ("simgcl", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2}),
+    "xsimgcl": ("xsimgcl", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2, "l2": 1e-3}),
+    "sgl": ("sgl", {"dim": 10, "layers": 2, "augmentation": "walk"}, {"batch_size": 128, "lr": 1e-2}),
+    "dropped numbers": ("lightgcn", {"dim": 10, "layers": 1, "dropout": 0.3}, {"batch_size": 128, "lr": 1e-2}),
     "trained again on all pairs": ("mf", {"dim": 10}, {"batch_size": 128, "refit": True}),
     "ratings": ("mf", {"dim": 10}, {"batch_size": 128, "loss": "mse", "lr": 1e-2}),
+    **(
+        {"drawn neighbours": ("lightgcn", {"dim": 10, "layers": 2}, {"batch_size": 128, "lr": 1e-2, "fanout": [3, 2]})}
+        if find_spec("torch_sparse")
+        else {}
+    ),
     "stopped early": ("mf", {"dim": 10}, {"batch_size": 64, "optimizer": "adam", "lr": 0.1, "patience": 1}),
 }
-VALIDATED = {"mf", "lightgcn-fast", "hops side by side", "trained again on all pairs", "stopped early"}
+VALIDATED = {"mf", "lightgcn-fast", "xsimgcl", "hops side by side", "trained again on all pairs", "stopped early"}
 
 
+FILTERS = {
+    "ease": {},
+    "ease, thin": {"rank": 8},
+    "puresvd": {"rank": 8},
+    "gfcf": {"rank": 8},
+    "turbocf": {},
+    "chebycf": {"rank": 8},
+    "bspm": {"rank": 8},
+    "itemknn": {"neighbours": 7},
+    "rp3beta": {},
+    "p3alpha": {"neighbours": 7},
+    "slim": {"candidates": 9},
+    "userknn": {"neighbours": 5},
+    "itempop": {},
+}
 STAGE = {"epochs": 2, "batch_size": 64, "progress": False, "seed": 5, "device": "cpu"}
 
 
@@ -88,10 +113,17 @@ def assert_equal(one, other):
 
 
 def to_rank():
-    """Scores by blocks of items, whole rows of scores, and scores of which many are equal."""
-    train = split().train
-    made = {name: gr.Recommender(name).fit(train) for name in ("itempop", "ease")}
-    return {"lightgcn": fitted("lightgcn", epochs=1), **made}
+    """Scores by blocks of items."""
+    return {"lightgcn": fitted("lightgcn", epochs=1)}
+
+
+def solved(name, together=False):
+    """A filter that several processes solve and then ask together, or one alone: what it has found, and its lists."""
+    parts = split()
+    recommender = gr.Recommender(name.partition(",")[0], **FILTERS[name])
+    recommender.fit(parts.train, valid=parts.valid, refit=True, distributed=together, device="cpu")
+    state = {key: tensor.clone() for key, tensor in recommender.model.state_dict().items()}
+    return state, ranked(recommender.share_ranking() if together else recommender)
 
 
 def ranked(recommender):
@@ -136,6 +168,7 @@ def work(rank, world, port, folder):
         there = folder / f"{name} kept by {world // 2}"  # by one process, or by another number of them
         joined().from_writer(lambda there=there: str(shutil.copytree(there, f"{there}, copied")))
         done[there.name] = outcome(fitted(name, together=True, checkpoint=Path(f"{there}, copied"), resume=True))
+    done["solved"] = {name: solved(name, together=True) for name in FILTERS}
     done["ranked"] = {name: ranked(recommender.share_ranking()) for name, recommender in to_rank().items()}
     torch.save(done, folder / f"{rank} of {world}.pt")
 
@@ -187,15 +220,26 @@ def test_a_checkpoint_resumes_with_another_number_of_processes(one, folder, two,
 
 
 @pytest.mark.parametrize("world", ["two", "four"])
-@pytest.mark.parametrize("name", ["lightgcn", "itempop", "ease"])
-def test_lists_found_together_are_those_of_one_process(world, name, request):
-    expected = ranked(to_rank()[name])
+def test_lists_found_together_are_those_of_one_process(world, request):
+    expected = ranked(to_rank()["lightgcn"])
     for process in request.getfixturevalue(world):
-        for what, found in process["ranked"][name].items():
+        for what, found in process["ranked"]["lightgcn"].items():
             if what == "said":
                 assert found == expected[what]
                 continue
             pd.testing.assert_frame_equal(found, expected[what], check_exact=False, rtol=1e-5)
+
+
+@pytest.mark.parametrize("world", ["two", "four"])
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_solved_and_asked_together_is_that_of_one_process(world, name, request):
+    state, lists = solved(name)
+    for process in request.getfixturevalue(world):
+        found, theirs = process["solved"][name]
+        for key, tensor in state.items():
+            assert torch.equal(found[key], tensor), key
+        for what, frame in lists.items():
+            pd.testing.assert_frame_equal(theirs[what], frame, check_exact=False, rtol=1e-6, atol=1e-7)
 
 
 # ---- what is refused, in a group of one ------------------------------------------------------------------------------
@@ -218,23 +262,19 @@ class Own:
 @pytest.mark.parametrize(
     ("model", "hyper", "options", "said"),
     [
-        ("ngcf", {}, {}, "NGCF.*mixes the dimensions.*These can: lightgcn"),
-        ("neumf", {}, {}, "NeuMF.*mixes the dimensions"),
         ("autoencoder", {}, {}, "loss='masked_mse'|Autoencoder"),
-        ("sgl", {}, {}, "SGL"),
-        ("lrgccf", {"transform": True}, {}, "LRGCCF.*mixes the dimensions"),
-        ("mf", {"bias": True}, {}, "MF.*mf without bias"),
-        ("mf", {"dropout": 0.5}, {}, "MF.*without bias, dropout"),
-        ("ease", {}, None, "closed form and has no stages; fit has no distributed"),
+        ("ncl", {}, {}, "NCL.*some columns.*sgl, simgcl, xsimgcl.*some rows: ngcf, neumf"),
+        ("nescl", {}, {}, "NESCL"),
+        ("lrgccf", {"transform": True}, {}, "LRGCCF.*some columns.*lightgcn.*some rows: ngcf, neumf"),
+        ("mf", {"dropout": 0.5}, {}, "MF.*some rows.*mf without dropout"),
         ("mf", {}, {"loss": "multinomial"}, "loss='multinomial' cannot be trained by several processes.*bpr"),
         ("mf", {}, {"negatives": Own()}, "negatives=Own would be asked by every process for itself"),
         ("lightgcn", {}, {"loss": "directau"}, "loss='directau' cannot be trained by several processes"),
     ],
 )
 def test_what_cannot_be_shared_is_refused_with_what_can(alone, model, hyper, options, said):
-    how = {} if options is None else {"epochs": 1, **options}
     with pytest.raises(InputError, match=said):
-        gr.Recommender(model, **hyper).fit(split().train, distributed=True, **how)
+        gr.Recommender(model, **hyper).fit(split().train, distributed=True, **{"epochs": 1, **options})
 
 
 def test_a_model_that_defines_a_loss_of_its_own_is_not_taken_for_its_parent():
@@ -267,6 +307,30 @@ def test_one_gpu_is_not_given_to_two_processes(alone, monkeypatch):
     assert alone.device("cuda") == "cuda:0"
     with pytest.raises(InputError, match="'cuda:1' is one GPU for all 2 processes"):
         alone.device("cuda:1")
+
+
+def test_messages_of_gpus_go_by_nccl_and_each_process_has_the_gpu_of_its_number(monkeypatch):
+    from graphrec.distributed import group
+
+    asked, current = [], []
+    monkeypatch.setattr(group.dist, "init_process_group", lambda backend, timeout: asked.append(backend))
+    monkeypatch.setattr(group.atexit, "register", lambda call: None)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    for name, value in {"RANK": "6", "LOCAL_RANK": "2", "WORLD_SIZE": "8", "MASTER_ADDR": "there", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for gpus, real, nccl, expected in (
+        (False, False, False, "gloo"),
+        (True, False, True, "gloo"),  # a device that is made up for tests
+        (True, True, False, "gloo"),  # a build without NCCL
+        (True, True, True, "cpu:gloo,cuda:nccl"),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpus=gpus: gpus)
+        monkeypatch.setattr(group, "is_real_cuda", lambda device, real=real: real)
+        monkeypatch.setattr(group.dist, "is_nccl_available", lambda nccl=nccl: nccl)
+        group._begin()
+        assert asked.pop() == expected
+        assert current == ([2] if expected != "gloo" else [])
 
 
 def test_a_group_of_one_is_one_process_and_its_recommender_an_ordinary_one(alone, one, tmp_path):
@@ -312,13 +376,13 @@ if os.environ["RANK"] == "0":
 """
 
 
-def run_by_hand(folder, dies):
+def run_by_hand(folder, dies, training=TRAINING):
     """Two processes without torchrun, which would end the one that is left before it finds out by itself."""
     port, started = str(free_port()), []
     for rank in "01":
         place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "DIES": dies}
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        command = [sys.executable, "-W", "ignore", "-c", TRAINING, str(folder)]
+        command = [sys.executable, "-W", "ignore", "-c", training, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
     told = [process.communicate(timeout=300)[1] for process in started]

@@ -3,21 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from test_topk import Scores
 
 import graphrec as gr
 from graphrec.evaluation.full_ranking import full_ranking
 from graphrec.evaluation.sampled import draw_candidates, sampled_ranking
-from graphrec.models import Encoding, Model, Table
 from graphrec.ranking.ranker import Ranker
-
-
-class Scores(Model):
-    def __init__(self, train, matrix):
-        super().__init__(train)
-        self.matrix = torch.as_tensor(matrix, dtype=torch.float32)
-
-    def encode(self):
-        return Encoding(Table(self.matrix), Table(torch.eye(self.n_items)))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Evaluations small enough to be worked out on paper, through ``gr.evaluate`` and the model whose scores one can count."""
 
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,16 @@ def test_a_report_made_by_hand_counts_nobody_as_cold():
     report = gr.Report(pd.DataFrame({"user_id": ["a", "b"], "x": [0.0, 1.0]}), gr.Protocol("made up", "", ""))
     assert (report.n_cold, report.n_users, report.metrics, report.mean) == (0, 2, ["x"], {"x": 0.5})
     assert str(report).endswith("2 users; 95 % bootstrap intervals. Made up.")
+
+
+def test_means_of_columns_are_those_of_the_table():
+    g = np.random.default_rng(0)
+    columns = {"user_id": np.arange(1000), "x": g.random(1000), "y": np.where(g.random(1000) < 0.5, np.nan, g.random(1000))}
+    report = gr.Report(columns, gr.Protocol("made up", "", ""))
+    means = report.mean
+    assert means == {name: report.per_user[name].mean() for name in ("x", "y")} == report.mean
+    assert report.per_user is report.per_user
+    assert pickle.loads(pickle.dumps(report)).mean == means
 
 
 def test_people_without_history_are_counted(popular):

@@ -20,6 +20,7 @@ LINEAR = {
     "simgcl": {"dim": 8, "layers": 2},
     "lightgcn-cosine": {"dim": 8, "layers": 2, "similarity": "cosine", "popularity": 0.2},
     "ease": {"l2": 3.0},
+    "ease-neighbours": {"l2": 3.0, "neighbours": 9},
     "itemknn": {"neighbours": 7},
     "rp3beta": {},
     "gfcf": {"rank": 8},

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.data.cache import cache_folder
-from graphrec.data.formats import read_csv, read_lightgcn, write_lightgcn
+from graphrec.data.csv_files import read_csv
 from graphrec.data.interactions import Interactions
+from graphrec.data.lightgcn_files import read_lightgcn, write_lightgcn
 from graphrec.data.parts import Split
 from graphrec.errors import InputError
 

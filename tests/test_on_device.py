@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,14 +17,17 @@ from graphrec.errors import InputError
 from graphrec.graph import products
 from graphrec.graph.propagate import propagate, propagate_rows
 from graphrec.graph.row_sparse import NodeIndex
-from graphrec.models import Encoding, Model
+from graphrec.models import MODELS, Encoding, Model
+from graphrec.models.base import Solved
 from graphrec.models.encoding import Table
+from graphrec.models.parts import symmetric_inverse
 from graphrec.ranking.ranker import Ranker
 from graphrec.training import loss_watch
 from graphrec.training.feeding import fed
 
 FIT = {"epochs": 2, "batch_size": 64, "seed": 3, "progress": False}
 HYPER = {"lightgcn": {"dim": 8, "layers": 3}, "ngcf": {"dim": 8, "layers": [8, 8], "message_dropout": 0.0}, "mf": {"dim": 8}}
+TOGETHER = {**HYPER, "neumf": {"dim": 8}}
 
 
 @pytest.fixture(scope="module")
@@ -187,13 +191,15 @@ def test_training_ends_where_it_ends_on_the_cpu(split, device, name, loss):
     assert list(a.history) == list(b.history)
 
 
-@pytest.mark.parametrize(("name", "loss"), [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax")])
+@pytest.mark.parametrize(
+    ("name", "loss"), [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax"), ("ngcf", "bpr"), ("neumf", "bce")]
+)
 def test_the_training_of_several_processes_keeps_to_the_device(split, device, name, loss, tmp_path):
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         how = {**FIT, "loss": loss, "valid": split.valid}
-        alone = gr.Recommender(name, **HYPER[name]).fit(split.train, device=device, **how)
-        group = gr.Recommender(name, **HYPER[name])
+        alone = gr.Recommender(name, **TOGETHER[name]).fit(split.train, device=device, **how)
+        group = gr.Recommender(name, **TOGETHER[name])
         group.fit(split.train, device=device, distributed=True, checkpoint=tmp_path, **how)
         state = group.model.state_dict()
         for key, tensor in alone.model.state_dict().items():
@@ -396,6 +402,52 @@ def test_a_recommender_is_loaded_on_and_moved_to_a_device(split, device, tmp_pat
         gr.load(tmp_path, device="gpu")
     with pytest.raises(InputError, match="unknown device 'gpu'"):
         gr.Recommender(name).fit(split.train, device="gpu")
+
+
+SOLVED = [
+    *((name, {}) for name, kind in sorted(MODELS.items()) if issubclass(kind, Solved)),
+    ("ease", {"rank": 10}),
+    ("ease", {"neighbours": 8}),
+    ("turbocf", {"order": 2, "power": 1.0}),
+    ("chebycf", {"rank": 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "hyper"), SOLVED)
+def test_every_solved_model_answers_there_as_here(split, device, tmp_path, name, hyper):
+    here, there = (gr.Recommender(name, **hyper).fit(split.train, device=on) for on in ("cpu", device))
+    assert {t.device.type for t in there.model.buffers()} == {device}
+    close = {"rtol": 1e-3, "atol": 1e-4}
+    pairs = [0, 1, 2, 69], [3, 4, 5, 49]
+    np.testing.assert_allclose(there.score(*pairs), here.score(*pairs), **close)
+    np.testing.assert_allclose(there.recommend([0, 7], k=5)["score"], here.recommend([0, 7], k=5)["score"], **close)
+    there.save(tmp_path)
+    np.testing.assert_allclose(gr.load(tmp_path, device=device).score(*pairs), here.score(*pairs), **close)
+    for ask in (
+        lambda rec: rec.recommend_new([[1, 2, 3]], k=5)["score"],
+        lambda rec: rec.similar_items([3], k=5)["score"],
+        lambda rec: rec.explain(0, 3)["contribution"],
+    ):
+        try:
+            want = ask(here)
+        except InputError as refused:  # a model without people or likeness says the same on every device
+            with pytest.raises(InputError, match=re.escape(str(refused))):
+                ask(there)
+        else:
+            np.testing.assert_allclose(ask(there), want, **close)
+
+
+@pytest.mark.parametrize("block", [512, 16])
+def test_ease_is_inverted_on_the_device_in_its_own_memory(split, device, monkeypatch, block):
+    monkeypatch.setattr(symmetric_inverse, "_BLOCK", block)
+    monkeypatch.setattr(symmetric_inverse, "_PANEL", 20)
+    x = torch.randn(90, 60, generator=torch.Generator().manual_seed(0))
+    matrix = (x.T @ x + 5 * torch.eye(60)).to(device)
+    want = torch.linalg.inv(matrix.cpu())
+    place = matrix.data_ptr()
+    inverse = symmetric_inverse.invert_in_place(matrix)
+    assert (inverse.data_ptr(), inverse.device.type) == (place, device)
+    assert torch.allclose(inverse.cpu(), want, rtol=1e-3, atol=1e-5)
 
 
 # ---- precision ------------------------------------------------------------------------------------

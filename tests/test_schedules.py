@@ -12,7 +12,8 @@ from torch.optim import lr_scheduler as scheduler
 
 import graphrec as gr
 from graphrec.errors import InputError
-from graphrec.training.schedules import RunningSchedule, Schedule, preview, schedule_names
+from graphrec.training.running_schedule import RunningSchedule
+from graphrec.training.schedules import Schedule, preview, schedule_names
 
 
 def adam(lr=0.1):

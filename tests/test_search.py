@@ -19,9 +19,11 @@ from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.search.budget import Budget, Costs, bytes_of, seconds_of
 from graphrec.search.halving import compete
-from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.journal import Journal
+from graphrec.search.run import Run
+from graphrec.search.space import SOLVED, TRAINED, Entry, Facts, facts_of
 from graphrec.search.summary import summary
-from graphrec.search.trial import Trial, is_known
+from graphrec.search.trial import Task, Trial, is_known
 
 QUICK = ["itempop", "rp3beta", "turbocf"]
 
@@ -43,7 +45,7 @@ def split():
 def found(split, tmp_path_factory):
     out = tmp_path_factory.mktemp("search") / "run"
     models = [*QUICK, "ease", "mf", "multdae"]
-    return gr.search(split.train, split.valid, budget="25s", out=out, models=models, progress=False, device="cpu"), out
+    return gr.search(split.train, split.valid, budget="40s", out=out, models=models, progress=False, device="cpu"), out
 
 
 def test_test_is_no_argument():
@@ -73,7 +75,7 @@ def test_the_folder_is_a_run_with_its_table_and_picture(found, split):
 def test_a_search_at_its_end_is_read_and_a_larger_budget_goes_on(found, split, tmp_path):
     best, out = found
     lines = (out / "journal.jsonl").read_text()
-    again = gr.search(split.train, split.valid, budget="25s", out=out, models=QUICK, progress=False, device="cpu")
+    again = gr.search(split.train, split.valid, budget="40s", out=out, models=QUICK, progress=False, device="cpu")
     assert (out / "journal.jsonl").read_text() == lines
     assert len(again.table) == len(best.table)
     pd.testing.assert_frame_equal(again.recommend("u3", k=5), best.recommend("u3", k=5), rtol=1e-4)
@@ -160,6 +162,7 @@ class Clockwork:
     memory, reserve, facts, now = 1e9, 1.0, None, 0.0
 
     def __init__(self, seconds, needs):
+        self.costs = Costs()
         self.budget, self.needs, self.folder, self.kept = Budget(seconds, 0.0, lambda: self.now), needs, Path("none"), []
         self.journal, self.told, self.given = type("Rows", (), {"rows": []})(), {}, dict.fromkeys(needs, 0.0)
 
@@ -169,8 +172,14 @@ class Clockwork:
     def taken_back(self, trial, **same):
         return False
 
-    def tell(self, trial, status, reason, show):
+    def tell(self, trial, status, reason, quietly=False):
         self.told[trial.model] = status
+
+    def say(self, line):
+        assert "no time" in line
+
+    def best_of(self, model):
+        return 0.0
 
     def best_of_key(self, key):
         return self.given.get(key.split(" ")[0]) or None
@@ -190,7 +199,11 @@ class Clockwork:
 
 def contest(seconds, needs):
     run, calls = Clockwork(seconds, needs), []
-    compete(run, [(Entry(name, bytes=lambda *_: 1.0), Trial(name, {}, {})) for name in needs], lambda: calls.append(run.now))
+    compete(
+        run,
+        [(Entry(name, seconds=lambda *_: 0.01, bytes=lambda *_: 1.0), Trial(name, {}, {})) for name in needs],
+        lambda: calls.append(run.now),
+    )
     return run, calls
 
 
@@ -283,3 +296,27 @@ def test_every_setting_that_is_declared_is_one_its_model_takes(split):
                 assert set(hyper) <= set(made.hyper)
                 assert entry.seconds(facts, hyper) > 0
                 assert entry.bytes(facts, hyper) > 0
+
+
+def test_ease_states_what_it_needs_and_comes_over_neighbours_first_where_it_is_large():
+    [entry, *_] = [e for e in SOLVED if e.model == "ease"]
+    small, large = (Facts(30_000, items, 800_000, 5e7) for items in (5_000, 41_000))
+    assert not any("neighbours" in one for one in entry.settings_for(small))
+    first, *_, last = entry.settings_for(large)
+    assert first == {"l2": 500.0, "neighbours": 200}
+    assert last == {"l2": 2000.0, "budget": 4 * 41_000**2}
+    assert 4 * 41_000**2 < entry.bytes(large, last) < 4.3 * 41_000**2
+    assert entry.bytes(large, first) < 2**31
+    assert entry.seconds(large, first) < entry.seconds(large, last)
+
+
+def test_what_is_kept_counts_as_memory(split, tmp_path):
+    task = Task(split.train, split.valid, "ndcg@20", 0, "cpu")
+    run = Run(task, facts_of(split.train), Budget(100), 50_000, Journal(None, {}, False), tmp_path, False)
+    next_one, kept = Entry("ease", bytes=lambda *_: 50_000), Trial("ease", {}, {})
+    kept.solve(task)
+    assert kept.bytes >= 4 * split.train.n_items**2
+    run.kept = [(0.1, kept)] * (50_000 // kept.bytes)
+    assert run.refusal(next_one, Trial("ease", {"l2": 9.0}, {})) is None
+    run.kept.append((0.1, kept))
+    assert "of memory beside" in run.refusal(next_one, Trial("ease", {"l2": 9.0}, {}))

@@ -8,6 +8,7 @@ from scipy import sparse
 import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.models import BSPM, EASE, IALS, ChebyCF, P3alpha, PureSVD, RP3beta, UserKNN
+from graphrec.models.parts import gram, symmetric_inverse
 
 FILTERS = {
     "chebycf": lambda t: ChebyCF(t, rank=6),
@@ -15,6 +16,7 @@ FILTERS = {
     "p3alpha": P3alpha,
     "puresvd": lambda t: PureSVD(t, rank=6, item_power=0.3),
     "ease-rank": lambda t: EASE(t, l2=3.0, rank=6),
+    "ease-neighbours": lambda t: EASE(t, l2=3.0, neighbours=6),
     "userknn": lambda t: UserKNN(t, neighbours=5),
 }
 LINEAR = [name for name in FILTERS if name != "userknn"]
@@ -147,10 +149,11 @@ def test_userknn_is_its_loops(inter, how):
     assert np.allclose(scores(UserKNN(inter, neighbours=5, **how)), want, atol=1e-4)
 
 
-def test_ease_of_full_rank_is_ease_and_inverts_in_place(inter, monkeypatch):
-    from graphrec.models.filters import ease
-
-    monkeypatch.setattr(ease, "_ROWS", 4)  # several squares, the last one smaller
+@pytest.mark.parametrize("lapack", [2**31, 0])
+def test_ease_of_full_rank_is_ease_and_both_inversions_are_in_place(inter, monkeypatch, lapack):
+    for name, value in (("_LAPACK", lapack), ("_BLOCK", 4), ("_PANEL", 7)):  # several blocks, the last one smaller
+        monkeypatch.setattr(symmetric_inverse, name, value)
+    monkeypatch.setattr(gram, "_ROWS", 4)
     want = scores(EASE(inter, l2=3.0))
     r, _, _ = dense(inter)
     p = np.linalg.inv(r.T @ r + 3 * np.eye(25))
@@ -158,6 +161,43 @@ def test_ease_of_full_rank_is_ease_and_inverts_in_place(inter, monkeypatch):
     np.fill_diagonal(b, 0)
     assert np.allclose(want, r @ b, atol=1e-5)
     assert np.allclose(scores(EASE(inter, l2=3.0, rank=25, budget=1)), want, atol=1e-4)
+
+
+@pytest.mark.parametrize("lapack", [2**31, 0])
+def test_a_matrix_is_inverted_in_its_own_memory(monkeypatch, lapack):
+    for name, value in (("_LAPACK", lapack), ("_BLOCK", 16), ("_PANEL", 50)):
+        monkeypatch.setattr(symmetric_inverse, name, value)
+    x = torch.randn(150, 130, generator=torch.Generator().manual_seed(0))
+    matrix = x.T @ x + 5 * torch.eye(130)
+    want, half = torch.linalg.inv(matrix.double()), matrix.triu()
+    got = symmetric_inverse.invert_in_place(half)
+    assert got.data_ptr() == half.data_ptr()
+    assert (got == got.T).all()
+    assert torch.allclose(got.double(), want, rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="raise l2"):
+        symmetric_inverse.invert_in_place(torch.eye(130) - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "form"), [(np.ones((9, 6)), {}), (np.ones((9, 6)), {"neighbours": 5}), (np.eye(6), {"rank": 6})]
+)
+def test_an_l2_that_single_precision_cannot_tell_from_nothing_is_refused(seen, form):
+    with pytest.raises(InputError, match="raise l2"):
+        EASE(gr.Interactions.from_indices(*np.nonzero(seen)), l2=1e-12, **form).solve()
+
+
+@pytest.mark.parametrize("neighbours", [6, 25])
+def test_ease_of_neighbours_solves_each_column_over_its_nearest(inter, monkeypatch, neighbours):
+    monkeypatch.setattr(gram, "_NUMBERS", 300 if neighbours == 6 else 3000)  # some items at a time
+    r, _, di = dense(inter)
+    g, b = r.T @ r, np.zeros((25, 25))
+    cosine = g / np.sqrt(np.outer(di, di)) - 2 * np.eye(25)
+    for j in range(25):
+        near = [i for i in np.argsort(-cosine[j], kind="stable")[:neighbours] if cosine[j, i] > 0]
+        b[near, j] = np.linalg.solve(g[np.ix_(near, near)] + 3 * np.eye(len(near)), g[near, j])
+    model = EASE(inter, l2=3.0, neighbours=neighbours, budget=1)
+    assert np.allclose(scores(model), r @ b, atol=1e-5)
+    assert np.allclose(model.similarity().toarray(), b, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -199,7 +239,9 @@ def test_a_saved_state_is_the_model_and_an_unsolved_one_says_so(inter, name):
         (lambda t: BSPM(t, steps=0), "steps must be at least 1"),
         (lambda t: PureSVD(t, rank=0), "rank must be at least 1"),
         (lambda t: UserKNN(t, weighting="tfidf"), "unknown weighting 'tfidf'"),
-        (lambda t: EASE(t, budget=1), "give a rank"),
+        (lambda t: EASE(t, budget=1), "give neighbours"),
+        (lambda t: EASE(t, rank=3, neighbours=3), "not both"),
+        (lambda t: EASE(t, neighbours=0), "neighbours must be at least 1"),
         (lambda t: IALS(t, unobserved=0), "unobserved must be above 0"),
         (lambda t: IALS(t, block=0), "block must be at least 1"),
     ],

@@ -24,7 +24,8 @@ from graphrec.training.options import FitOptions
 
 FIT = {"epochs": 2, "batch_size": 64, "seed": 0, "progress": False, "device": "cpu"}
 SOLVED = [
-    ("itempop", {}), ("ease", {"l2": 3.0}), ("ease", {"l2": 3.0, "rank": 10}), ("slim", {"l2": 1.0}),
+    ("itempop", {}), ("ease", {"l2": 3.0}), ("ease", {"l2": 3.0, "rank": 10}), ("ease", {"l2": 3.0, "neighbours": 10}),
+    ("slim", {"l2": 1.0}),
     ("itemknn", {}), ("itemknn", {"weighting": "idf", "similarity": "jaccard"}), ("userknn", {"shrink": 0.0}),
     ("p3alpha", {}), ("rp3beta", {"neighbours": 9}), ("puresvd", {"rank": 5, "item_power": 0.3}), ("gfcf", {"rank": 5}),
     ("turbocf", {}), ("chebycf", {}), ("bspm", {}),

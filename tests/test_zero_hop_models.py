@@ -1,13 +1,12 @@
 """One contract for all zero-hop models in several settings: look-ups, scores, gradients, state, learning, mistakes."""
 
 import numpy as np
-import pandas as pd
 import pytest
+import test_hybrid
 import torch
 from torch.nn import functional as F
 
 import graphrec as gr
-from graphrec.data.features import Features
 from graphrec.models.autoencoders.autoencoder import Autoencoder
 from graphrec.models.autoencoders.multvae import MultDAE, MultVAE
 from graphrec.models.base import Step
@@ -22,18 +21,8 @@ from graphrec.models.ratings.embeddingnet import EmbeddingNet
 from graphrec.sampling import PairBatch
 
 
-def described(inter):
-    """Genres and a year for every item, an occupation for every user."""
-    n = np.arange(inter.n_items)
-    items = pd.DataFrame({"item_id": inter.item_ids, "genre": np.where(n % 3, "A|B", "C"), "year": 1990 + n % 7})
-    users = pd.DataFrame({"user_id": inter.user_ids, "job": [f"j{u % 4}" for u in range(inter.n_users)]})
-    return Features.from_frame(items, inter), Features.from_frame(users, inter, side="user")
-
-
 def hybrid(inter, **options):
-    items, users = described(inter)
-    base = MF(inter, dim=6, bias=True)
-    return Hybrid(inter, **{"dropout": 0.3, "base": base, "item_features": items, "user_features": users, **options})
+    return test_hybrid.hybrid(inter, **{"dropout": 0.3, **options})
 
 
 MODELS = {

@@ -1,0 +1,1 @@
+"""Tables of who met what: read, checked, cut into parts, kept on a disk; knows nothing of models."""

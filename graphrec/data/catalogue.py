@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from graphrec.data.archives import Archive
 from graphrec.data.entries import Counts, Embedded, Entry, Published, RemoteFile
-from graphrec.data.formats import read_lightgcn
 from graphrec.data.interactions import Interactions
+from graphrec.data.lightgcn_files import read_lightgcn
 from graphrec.data.movielens import Tables, read_movielens_100k, read_movielens_csv, read_movielens_dat
 from graphrec.data.parts import Split
+from graphrec.deferred import pandas as pd
 
 __all__ = ["CATALOGUE"]
 

@@ -7,12 +7,11 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from graphrec.data.cache import cache_folder
 from graphrec.data.catalogue import CATALOGUE
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["Dataset", "dataset_info", "dataset_names", "load_dataset"]

@@ -8,22 +8,22 @@ import io
 import warnings
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.archives import ZipArchive
 from graphrec.data.bounded import unpacked
 from graphrec.data.columns import Roles
 from graphrec.data.delimited import Layout, Records
 from graphrec.data.ids import Place, at_row, canonical_integers
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 
 __all__ = ["read_table"]
 
-Read = Callable[..., pd.DataFrame]
+Read: TypeAlias = "Callable[..., pd.DataFrame]"
 Spaces = tuple[npt.NDArray[Any], npt.NDArray[Any]] | None
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 _LEFT_TO_PANDAS = (".zst", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz")

@@ -9,12 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from graphrec.data.archives import Archive, open_archive
 from graphrec.data.download import download
 from graphrec.data.interactions import Interactions
 from graphrec.data.movielens import Tables
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = ["Counts", "Embedded", "Entry", "Published", "RemoteFile"]

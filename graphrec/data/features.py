@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from graphrec.data.columns import as_column
+from graphrec.data.arrays import as_column
 from graphrec.data.feature_columns import Column, Kind, guess_kind
 from graphrec.data.ids import id_lookup, plain_ids
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError, unknown_name
 

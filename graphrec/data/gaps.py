@@ -1,15 +1,20 @@
-"""Rows without a value, counted by column over the batches of a table."""
+"""Rows without a value, counted by column over a table or over its batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
-__all__ = ["Gaps"]
+__all__ = ["MISSING", "Gaps", "refuse_missing"]
+
+MISSING = "; missing='drop' leaves such rows out."
+"""How every refusal of missing values ends."""
 
 
 class Gaps:
@@ -45,4 +50,12 @@ class Gaps:
         each = [
             f"column {name!r} has {count:,} missing values, first {self._first[name]}" for name, count in self._counts.items()
         ]
-        return InputError(f"{'; '.join(each)}; missing='drop' leaves such rows out.")
+        return InputError(f"{'; '.join(each)}{MISSING}")
+
+
+def refuse_missing(column: pd.Series[Any], name: Hashable, place: Callable[[int], str]) -> None:
+    """Raise :class:`InputError` for a column in which a value is missing."""
+    gaps = Gaps()
+    gaps.add(name, column.isna().to_numpy(bool), place)
+    if gaps:
+        raise gaps.refusal()

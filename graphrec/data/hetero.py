@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from graphrec.data.pair_table import PairTable
 from graphrec.errors import InputError
-
-if TYPE_CHECKING:
-    from graphrec.data.interactions import Interactions
 
 __all__ = ["hetero_data"]
 
@@ -19,7 +17,7 @@ _BACK = ("item", "rev_rates", "user")
 _MASKS = {"train": "train_mask", "valid": "val_mask", "test": "test_mask"}
 
 
-def hetero_data(edges: Interactions, labels: Mapping[str, Interactions] | None = None) -> Any:
+def hetero_data(edges: PairTable, labels: Mapping[str, PairTable] | None = None) -> Any:
     """A graph of two types of nodes and edges in both directions.
 
     Parameters

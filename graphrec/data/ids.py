@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.near_ids import near_id
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = [

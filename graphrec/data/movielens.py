@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from graphrec.data.archives import Archive, open_archive
 from graphrec.data.delimited import Layout, Records
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Split
-from graphrec.errors import InputError
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError, about
 
 __all__ = ["Tables", "read_movielens", "read_movielens_100k", "read_movielens_csv", "read_movielens_dat"]
 
@@ -115,10 +115,8 @@ def read_movielens_csv(archive: Archive) -> Tables:
 
 
 def _tables(archive: Archive, member: str, ratings: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame | None) -> Tables:
-    try:
+    with about(archive.where(member)):
         interactions = Interactions.from_frame(ratings, rating="rating", time="time")
-    except InputError as error:
-        raise InputError(f"{archive.where(member)}: {error}") from error
     year = items["title"].str.extract(r"\((\d{4})(?:[-–]\d{0,4})?\)(?!.*\(\d{4})", expand=False)
     items.insert(2, "year", pd.to_numeric(year).astype("Int64"))
     if users is None:

@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from typing import Any
 
-import pandas as pd
+from graphrec.deferred import pandas as pd
 
 __all__ = ["near_id"]
 

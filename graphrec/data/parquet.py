@@ -6,12 +6,12 @@ import os
 from collections.abc import Hashable
 from pathlib import Path
 
-import pandas as pd
-
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Unknown
-from graphrec.data.interactions import Duplicates, Interactions
-from graphrec.errors import InputError
+from graphrec.data.interactions import Interactions
+from graphrec.data.repeats import Duplicates
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError, about
 
 __all__ = ["is_parquet", "parquet_columns", "read_parquet", "require_pyarrow"]
 
@@ -61,12 +61,10 @@ def read_parquet(
         frame = pd.read_parquet(name, columns=list(dict.fromkeys(wanted)), engine="pyarrow").reset_index(drop=True)
     except (OSError, ValueError, MemoryError) as error:
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
-    try:
+    with about(name):
         return Interactions.from_frame(
             frame, user, item, rating, time, duplicates, missing=missing, ids=ids, unknown=unknown, weight=weight
         )
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
 
 
 def is_parquet(path: Path) -> bool:

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.hetero import hetero_data
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 from graphrec.html_table import html_table
 

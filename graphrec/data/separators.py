@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
+from graphrec.deferred import pandas as pd
 
 __all__ = ["other_separator"]
 

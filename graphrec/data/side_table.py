@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import pandas as pd
-
 from graphrec.data.bounded import one_line
 from graphrec.data.parquet import is_parquet, require_pyarrow
 from graphrec.data.separators import other_separator
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = ["read_side_table"]

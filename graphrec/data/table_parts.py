@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of
 from graphrec.data.bounded import one_line
-from graphrec.data.columns import Missing, Roles, as_ratings, as_times, as_weights
+from graphrec.data.columns import Missing, Roles
 from graphrec.data.dates import is_zoned
 from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
 from graphrec.data.part_files import is_parquet_part
 from graphrec.data.separators import other_separator
-from graphrec.errors import InputError
+from graphrec.data.values import as_ratings, as_times, as_weights
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError, about
 
 __all__ = ["Batch", "PartReader", "Place"]
 
@@ -226,10 +227,8 @@ class PartReader:
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
             self._agree(name, "texts", path)
             return column.cast(pa.large_string())
-        try:
+        with about(path):
             plain_ids(column.to_pandas(), name)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
         raise InputError(f"{path}: column {name!r} holds {kind}, and ids are integers or texts.")
 
     def _times(self, column: pd.Series[Any], name: str, path: Path, place: Place) -> npt.NDArray[np.int64]:

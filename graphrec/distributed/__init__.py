@@ -1,7 +1,19 @@
 """Several processes that train and rank one model together, on torch.distributed.
 
-`group` knows the processes, `columns` shares embedding tables among them by columns, and `reduction` adds up what couples the
-columns in a training step. Process r of W holds d / W dimensions of every row and propagates them alone; a step of b pairs with
-k negatives each sends one message of b · (1 + k) partial scores, one more number with a penalty, and for cosines the squared
-lengths of the rows that it looked at. What is computed from the sums is computed by every process alike.
+A model's tables are cut in one of two ways, which `sharing` chooses by what the model declares:
+
+===================  ===========================================  ======================================================
+what                 columns (`columns`, `reduction`)             rows (`rows`, `row_reduction`)
+===================  ===========================================  ======================================================
+process r of W has   d / W dimensions of every row                all dimensions of N / W rows, and their neighbours
+for models           that never mix dimensions: LightGCN, MF      that do: NGCF, NeuMF, GMF, MLP; MF with biases
+of a batch it takes  all pairs, with partial scores               b / W pairs, with rows that it fetches (`exchange`)
+a hop                is made alone                                is made when the rows of all have come (`own_rows`)
+a step sends         b (1 + k) sums, whatever the graph           rows and gradients of the batch; with hops, of the graph
+other weights        there are none                               are in every process, their gradients added up
+dropout              is refused                                   draws the masks of one process (`masks`)
+===================  ===========================================  ======================================================
+
+What is computed from sums, or from scores of all, is computed by every process alike. `group` knows the processes and carries
+their messages. After a training every process has whole tables again; during it `whole_view` shows them to rankings.
 """

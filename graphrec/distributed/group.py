@@ -41,13 +41,18 @@ class Group:
     rank, size : int
         This process, from 0, and how many there are. Process 0 writes.
     messages, numbers : int
-        How many sums were asked for, and of how many numbers in all: what the steps of a training have sent.
+        How many sums were asked for, and of how many numbers in all: what the steps of a training by columns have sent.
+    bytes : int
+        What this process has sent to others in messages between their tensors, as the formulas of these messages say.
     """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self.messages = self.numbers = 0
+        self.messages = self.numbers = self.bytes = 0
         self._waiting = dist.new_group(backend="gloo", timeout=_LONG)
+        # A caller's own group may be of GPUs alone; what lies on the host is then sent by another one.
+        by_host = "cpu:" in dist.get_backend_config()
+        self._of_host = None if by_host else dist.new_group(backend="gloo", timeout=_PATIENCE)
         self._at_the_start = True
 
     @property
@@ -99,10 +104,35 @@ class Group:
         """Add a contiguous tensor up over all processes, in place."""
         self.messages, self.numbers = self.messages + 1, self.numbers + numbers.numel()
         if self.size > 1:
+            self.bytes += 2 * (self.size - 1) * numbers.nbytes // self.size  # in a ring
             with _answered():
-                dist.all_reduce(numbers, group=self._waiting if self._at_the_start and numbers.is_cpu else None)
-        self._at_the_start = False
+                dist.all_reduce(numbers, group=self._by(numbers))
         return numbers
+
+    def stacked_alike(self, mine: Tensor) -> Tensor:
+        """The tensors (n, …) of all processes, which have one shape, one below the other in the order of ranks."""
+        if self.size == 1:
+            return mine
+        self.bytes += (self.size - 1) * mine.nbytes
+        every = mine.new_empty(self.size * len(mine), *mine.shape[1:])
+        with _answered():
+            dist.all_gather(list(every.tensor_split(self.size)), mine.contiguous(), group=self._by(mine))
+        return every
+
+    def exchanged(self, mine: Tensor, gives: list[int], gets: list[int]) -> Tensor:
+        """What the others have for this process, in the order of ranks; ``gives[r]`` numbers of `mine` go to process r."""
+        if self.size == 1:
+            return mine
+        self.bytes += (len(mine) - gives[self.rank]) * mine.element_size()
+        theirs = mine.new_empty(sum(gets))
+        with _answered():
+            dist.all_to_all_single(theirs, mine, gets, gives, group=self._by(mine))
+        return theirs
+
+    def _by(self, numbers: Tensor) -> Any:
+        """Which processes' group carries a message of a step: the patient one, for the first."""
+        first, self._at_the_start = self._at_the_start, False
+        return (self._waiting if first else self._of_host) if numbers.is_cpu else None
 
     def gathered(self, mine: Tensor) -> list[Tensor]:
         """The tensors of all processes, which have one shape, in the order of their ranks."""
@@ -112,6 +142,49 @@ class Group:
         with _answered():  # on the host by gloo, whatever the others are sent by
             dist.all_gather(every, mine.contiguous(), group=self._waiting if mine.is_cpu else None)
         return every
+
+    def stacked(self, mine: Tensor) -> Tensor:
+        """The rows of all processes, which may have different numbers of them, in the order of their ranks."""
+        if self.size == 1:
+            return mine
+        lengths = torch.cat(self.gathered(torch.tensor([len(mine)]))).tolist()
+        padded = mine.new_zeros(max(lengths), *mine.shape[1:])
+        padded[: len(mine)] = mine
+        return torch.cat([part[:length] for part, length in zip(self.gathered(padded), lengths, strict=True)])
+
+    def from_all(self, call: Callable[[], Answer]) -> list[Answer]:
+        """What a call gives in each process; what it raises in one is raised in all, see :meth:`from_writer`."""
+        told: tuple[Any, Exception | None] = None, None
+        try:
+            told = call(), None
+        except (InputError, FloatingPointError, OSError) as error:
+            told = None, error
+        every: list[Any] = [None] * self.size
+        with _answered():
+            dist.all_gather_object(every, told, group=self._waiting)
+        for _, failure in every:
+            if failure is not None:
+                raise failure
+        return [answer for answer, _ in every]
+
+    def tensors_from_writer(self, call: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Named tensors that a call makes on the writer, on the host of every process; errors as of :meth:`from_writer`."""
+        made: dict[str, Tensor] = {}
+
+        def describe() -> dict[str, tuple[torch.Size, torch.dtype]]:
+            made.update({name: tensor.detach().cpu().contiguous() for name, tensor in call().items()})
+            return {name: (tensor.shape, tensor.dtype) for name, tensor in made.items()}
+
+        for name, (shape, dtype) in self.from_writer(describe).items():
+            tensor = made.setdefault(name, torch.empty(shape, dtype=dtype))
+            if tensor.numel() and self.size > 1:
+                with _answered():
+                    dist.broadcast(tensor, 0, group=self._waiting)
+        return made
+
+    def once(self, call: Callable[[], Tensor]) -> Tensor:
+        """A tensor that a call makes on the writer, on the host of every process; see :meth:`from_writer` for its errors."""
+        return self.tensors_from_writer(lambda: {"": call()})[""]
 
     def check_same(self, given: Mapping[str, Any]) -> None:
         """Refuse processes that were given different things: what they would make together is nobody's.
@@ -204,16 +277,20 @@ def _begin() -> None:
             f"distributed training is for processes that torchrun has started, and {missing[0]} is not in the environment: "
             "torchrun --nproc-per-node 2 -m graphrec train … --distributed, or a program of your own in place of -m graphrec."
         )
-    backend = "gloo"
-    if torch.cuda.is_available() and is_real_cuda(torch.device("cuda")):
-        backend = "cpu:gloo,cuda:nccl"
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", os.environ["RANK"])) % torch.cuda.device_count())
     try:
-        dist.init_process_group(backend, timeout=_PATIENCE)
+        dist.init_process_group(_backend(), timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
         told = str(error).splitlines()[0]
         raise InputError(f"the processes of this training did not find each other: {told}") from None
     atexit.register(_end)
+
+
+def _backend() -> str:
+    """What carries the messages: gloo those of tensors on the host, NCCL those of GPUs, one of which each process has."""
+    if not (torch.cuda.is_available() and is_real_cuda(torch.device("cuda")) and dist.is_nccl_available()):
+        return "gloo"
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", os.environ["RANK"])) % torch.cuda.device_count())
+    return "cpu:gloo,cuda:nccl"
 
 
 def _end() -> None:

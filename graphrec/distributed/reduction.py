@@ -9,6 +9,7 @@ from torch import Tensor
 from graphrec.distributed.group import Group
 from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered
+from graphrec.sampling import PairBatch
 
 __all__ = ["ColumnReduction", "Reduction"]
 
@@ -28,6 +29,10 @@ class Reduction:
     """
 
     whole: bool = True
+
+    def share(self, batch: PairBatch) -> PairBatch:
+        """The pairs of a batch whose scores this process computes: all of them, unless it has some rows only."""
+        return batch
 
     def scores(
         self, encoding: Encoding, users: Tensor, items: Tensor, score: Score, penalty: Callable[[Gathered], Tensor] | None

@@ -1,0 +1,1 @@
+"""Ranked lists to metrics per user, to reports, to comparisons."""

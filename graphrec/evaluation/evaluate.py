@@ -16,6 +16,7 @@ from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.beyond import Beyond, from_embeddings, from_features, from_training
 from graphrec.evaluation.full_ranking import check_parts, full_ranking
 from graphrec.evaluation.groups import Given
+from graphrec.evaluation.metrics import parse
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.report import Report
 from graphrec.evaluation.sampled import sampled_ranking
@@ -215,7 +216,7 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
 
 def _check_asked(k: int | Sequence[int], metrics: Sequence[str]) -> None:
     """Refuse lengths of lists that no metric has."""
-    lengths = {str(metric).partition("@")[2] for metric in metrics}
+    lengths = {str(parse(metric).k) for metric in metrics}  # a name that is none is said first
     if not lengths & {str(one) for one in np.atleast_1d(np.asarray(k, object)).tolist()}:
         raise InputError(f"k={k!r} does nothing beside metrics={list(metrics)!r}, which say their lengths; leave it out.")
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import Beyond
 from graphrec.evaluation.groups import Given, by_item_group, by_user_group, group_items, group_users
@@ -68,61 +69,79 @@ def full_ranking(
     FloatingPointError
         The model gives a score that is no finite number.
     """
-    if isinstance(metrics, str) or (metrics is not None and not metrics):
-        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
-    asked: Any = k
-    several = isinstance(asked, Sequence | np.ndarray) and not isinstance(asked, str) and len(asked) > 0
-    ks = list(asked) if several else [asked]
     of_lists = beyond is not None or item_groups is not None
-    if not metrics or of_lists:  # a k that nobody asks for need not fit the catalogue
-        check_k(ks, test.n_items)
-    chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
-    check_k([m.k for m in chosen if m.k is not None], test.n_items)
+    chosen, lengths = _asked(k, metrics, of_lists, test.n_items)
     seen = ranker.seen
     check_parts(seen, test)
-    indptr, _ = test.structure
-    users = np.flatnonzero(np.diff(indptr) > 0)
-    relevant = np.diff(indptr)[users]
+    users, _ = _tested(test)
     # Before anything is ranked: they may be refused.
     people = None if user_groups is None else group_users(*user_groups, users)
     things = None if item_groups is None else group_items(*item_groups)
     if rank_seen:
         ranker = ranker.leaving_out(None)
-    columns: dict[str, object] = {}
-    lengths = list(dict.fromkeys(m.k for m in chosen if m.k is not None)) or [int(k) for k in ks]
     depth = min(max([m.depth for m in chosen] + (lengths if of_lists else [])), test.n_items)
-    whole = [m for m in chosen if m.k is None]
-    if whole:
-        ranks, best = ranker.ranks_of(test, depth, budget)
-        columns |= _of_whole_rankings(whole, ranks, ranker.seen, test)
-    elif depth:
-        best, _ = ranker.top_k(users, depth, budget=budget)
-    if depth:
-        hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
-        columns |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
-    overall: dict[str, float] = {}
+    columns, best, hits = _ranked(ranker, test, chosen, depth, budget)
     if beyond is not None:
         columns |= beyond.per_user(best, lengths)
-        overall = beyond.overall(best, lengths, users)
     n_cold = 0 if seen is None else int((np.diff(seen.structure[0])[users] == 0).sum())
     if n_cold and warn_cold:
         warnings.warn(f"{n_cold} of {len(users)} test users have nothing in train; their ranking says little.", stacklevel=3)
     asked_first = dict.fromkeys([*map(str, chosen), *columns])
-    frame = pd.DataFrame({"user_id": test.user_ids[users], **{name: columns[name] for name in asked_first}})
+    table = {"user_id": test.user_ids[users], **{name: columns[name] for name in asked_first}}
     ranked = "all items, those in training as well" if rank_seen else "all items but those left out"
-    means = None if people is None else by_user_group(people, frame)
+    means = None if people is None else by_user_group(people, pd.DataFrame(table))
     if beyond is not None and people is not None and means is not None:
         for n in lengths:
             means[f"popularity_lift@{n}"] = [beyond.lift(best[at, :n], users[at]) for at in (people == g for g in means.index)]
     return Report(
-        frame,
+        table,
         Protocol.of(f"{ranked}; ties go to the lower item index", ranker.seen, test),
         n_cold,
-        overall=overall,
+        overall={} if beyond is None else beyond.overall(best, lengths, users),
         basis={} if beyond is None else beyond.basis,
         by_user_group=means,
         by_item_group=None if things is None else by_item_group(things, best, hits, lengths, test),
     )
+
+
+def _asked(
+    k: int | Sequence[int], metrics: Sequence[str] | None, of_lists: bool, n_items: int
+) -> tuple[list[Metric], list[int]]:
+    """The metrics, and the lengths that lists have; `of_lists` says whether something else is measured at these."""
+    if isinstance(metrics, str) or (metrics is not None and not metrics):
+        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
+    asked: Any = k
+    several = isinstance(asked, Sequence | np.ndarray) and not isinstance(asked, str) and len(asked) > 0
+    ks = list(asked) if several else [asked]
+    if not metrics or of_lists:  # a k that nobody asks for need not fit the catalogue
+        check_k(ks, n_items)
+    chosen = [parse(m) for m in (metrics or [f"{name}@{n}" for n in ks for name in STANDARD])]
+    check_k([m.k for m in chosen if m.k is not None], n_items)
+    return chosen, list(dict.fromkeys(m.k for m in chosen if m.k is not None)) or [int(k) for k in ks]
+
+
+def _tested(test: Interactions) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The users with a test item, ascending, and how many each has."""
+    counts = np.diff(test.structure[0])
+    users = np.flatnonzero(counts > 0)
+    return users, counts[users]
+
+
+def _ranked(
+    ranker: Ranker, test: Interactions, chosen: Sequence[Metric], depth: int, budget: int
+) -> tuple[dict[str, object], npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Values of the metrics user by user, the best items (n, depth), and which of these are test items."""
+    users, relevant = _tested(test)
+    columns: dict[str, object] = {}
+    whole = [m for m in chosen if m.k is None]
+    if whole:
+        ranks, best = ranker.ranks_of(test, depth, budget)
+        columns |= _of_whole_rankings(whole, ranks, ranker.seen, test)
+    else:
+        best, _ = ranker.top_k(users, depth, budget=budget)
+    hits = test.has_keys(users[:, None].astype(np.int64) * test.n_items + best) & (best >= 0)
+    columns |= {str(m): at_k(m, hits, relevant) for m in chosen if m.k is not None}
+    return columns, best, hits
 
 
 def check_k(ks: Sequence[int], n_items: int) -> None:
@@ -159,9 +178,8 @@ def _of_whole_rankings(
     chosen: Sequence[Metric], ranks: Ranks, left_out: Interactions | None, test: Interactions
 ) -> dict[str, object]:
     """Metrics that need the rank of every test item."""
-    indptr, _ = test.structure
-    users = np.flatnonzero(np.diff(indptr) > 0)
-    starts, relevant = indptr[users], np.diff(indptr)[users]
+    users, relevant = _tested(test)
+    starts = test.structure[0][users]
     left = test.n_items - (0 if left_out is None else np.diff(left_out.structure[0])[users])
     result: dict[str, object] = {}
     for metric in chosen:

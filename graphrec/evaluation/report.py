@@ -7,12 +7,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
+from graphrec.deferred import pandas as pd
 from graphrec.evaluation.protocol import Protocol
 from graphrec.html_table import html_table
 
 __all__ = ["Report"]
+
+
+class _Table:
+    """A DataFrame, or the columns of one, which is then made when it is first looked at: means need no pandas."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, report: Report, table: pd.DataFrame | Mapping[str, Any]) -> None:
+        vars(report)[self._name] = table
+
+    def __get__(self, report: Report | None, owner: type | None = None) -> pd.DataFrame:
+        if report is None:
+            raise AttributeError(self._name)  # what a dataclass takes for a field without a default
+        held = vars(report)[self._name]
+        if isinstance(held, dict):
+            held = vars(report)[self._name] = pd.DataFrame(held)
+        table: pd.DataFrame = held
+        return table
 
 
 @dataclass(frozen=True)
@@ -22,7 +42,7 @@ class Report:
     Attributes
     ----------
     per_user : DataFrame
-        Column ``user_id`` in the caller's ids and one column per metric.
+        Made from such a table, or from a dict of its columns. Column ``user_id`` in the caller's ids and one column per metric.
     protocol : Protocol
         What was ranked, what was left out, and on which pairs; reports that differ in it are not compared.
     n_cold : int
@@ -39,8 +59,8 @@ class Report:
         A row per group of items: their number n, test_share, and exposure and recall for each length of list.
     """
 
-    per_user: pd.DataFrame
-    protocol: Protocol
+    per_user: _Table = _Table()
+    protocol: Protocol  # type: ignore[misc]  # the descriptor is no default
     n_cold: int = 0
     candidates: pd.DataFrame | None = None
     overall: Mapping[str, float] = field(default_factory=dict)
@@ -51,7 +71,7 @@ class Report:
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics."""
-        return [str(name) for name in self.per_user.columns if name != "user_id"]
+        return [str(name) for name in vars(self)["per_user"] if name != "user_id"]
 
     @property
     def n_users(self) -> int:
@@ -61,7 +81,7 @@ class Report:
     @property
     def mean(self) -> dict[str, float]:
         """Mean over users of each metric."""
-        return {name: float(self.per_user[name].mean()) for name in self.metrics}
+        return {name: _mean(np.asarray(vars(self)["per_user"][name], np.float64)) for name in self.metrics}
 
     def interval(self, level: float = 0.95, n_boot: int = 1000, seed: int = 0) -> pd.DataFrame:
         """Bootstrap percentile interval of each mean; users are resampled.
@@ -114,6 +134,12 @@ class Report:
     def _note(self) -> str:
         cold = f" {self.n_cold} of them have nothing in train." if self.n_cold else ""
         return f"{self.n_users:,} users; 95 % bootstrap intervals.{cold} {self.protocol}"
+
+
+def _mean(column: npt.NDArray[np.float64]) -> float:
+    """Over what is not NaN, as pandas does it."""
+    known = ~np.isnan(column)
+    return float(np.where(known, column, 0.0).sum() / known.sum()) if known.any() else float("nan")
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import basis_of
-from graphrec.evaluation.comparison import Comparison
 from graphrec.evaluation.report import Report
+
+if TYPE_CHECKING:
+    from graphrec.evaluation.comparison import Comparison
 
 __all__ = ["compare"]
 
@@ -68,30 +70,10 @@ def compare(
         raise InputError(f"compare takes reports by names of models, {{'a': report, …}}, not {type(reports).__name__}.")
     if isinstance(metrics, str):
         raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
-    for name, given in reports.items():
-        if not isinstance(given, Report) and not (
-            isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
-        ):
-            raise InputError(
-                f"{name!r} must be a report of gr.evaluate or a list of such, one a seed; got {type(given).__name__}."
-            )
-    runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
-    for name, of_model in runs.items():
-        if len({id(run) for run in of_model}) < len(of_model):
-            raise InputError(f"the runs of {name!r} hold one report twice; each must be of a seed of its own.")
+    runs = _runs(reports)
     baseline = _checked(runs, baseline, n_permutations)
-    everyone = [run for of_model in runs.values() for run in of_model]
-    tested = [m for m in everyone[0].metrics if all(m in run.metrics for run in everyone)]
-    shared = tested + [m for m in everyone[0].overall if all(m in run.overall for run in everyone)]
-    for metric in metrics or ():
-        if metric not in shared:
-            raise InputError(f"metric {metric!r} is not in all reports; shared are {', '.join(shared)}.")
-    chosen = list(metrics or shared)
-    if not chosen:
-        raise InputError("the reports have no metric in common; evaluate all with the same k and metrics.")
-    _check_basis(runs, baseline, chosen, shared)
+    of_users, of_runs = _metrics(runs, baseline, metrics)
     users = pd.Index(runs[baseline][0].per_user["user_id"])
-    of_users, of_runs = [m for m in chosen if m in tested], [m for m in chosen if m not in tested]
     values = {name: [_by_user(run, of_users, users) for run in of_model] for name, of_model in runs.items()}
     spread = any(not isinstance(given, Report) for given in reports.values())
     base = np.mean(values[baseline], axis=0)
@@ -110,10 +92,42 @@ def compare(
             figures = {which: [float(run.overall[metric]) for run in runs[which]] for which in (name, baseline)}
             row = _row(name, metric, figures[name], figures[baseline], spread)
             rows.append({**row, "difference": row["mean"] - row["baseline"], "p": float("nan")})
+    from graphrec.evaluation.comparison import Comparison  # a kind of DataFrame: making the class imports pandas
+
     table = Comparison(rows)
     table["p_holm"] = _holm(table["p"].to_numpy(np.float64))
     table.attrs |= {"baseline": baseline, "models": list(runs), "n_users": len(users)}
     return table
+
+
+def _runs(reports: Mapping[str, Report | Sequence[Report]]) -> dict[str, list[Report]]:
+    """The reports of each model, a single one as a list of one."""
+    for name, given in reports.items():
+        several = isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
+        if not isinstance(given, Report) and not several:
+            raise InputError(
+                f"{name!r} must be a report of gr.evaluate or a list of such, one a seed; got {type(given).__name__}."
+            )
+    runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
+    for name, of_model in runs.items():
+        if len({id(run) for run in of_model}) < len(of_model):
+            raise InputError(f"the runs of {name!r} hold one report twice; each must be of a seed of its own.")
+    return runs
+
+
+def _metrics(runs: Mapping[str, Sequence[Report]], baseline: str, named: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """The metrics to be compared: those that each user has, and those of all lists together."""
+    everyone = [run for of_model in runs.values() for run in of_model]
+    tested = [m for m in everyone[0].metrics if all(m in run.metrics for run in everyone)]
+    shared = tested + [m for m in everyone[0].overall if all(m in run.overall for run in everyone)]
+    for metric in named or ():
+        if metric not in shared:
+            raise InputError(f"metric {metric!r} is not in all reports; shared are {', '.join(shared)}.")
+    chosen = list(named or shared)
+    if not chosen:
+        raise InputError("the reports have no metric in common; evaluate all with the same k and metrics.")
+    _check_basis(runs, baseline, chosen, shared)
+    return [m for m in chosen if m in tested], [m for m in chosen if m not in tested]
 
 
 def _checked(runs: Mapping[str, Sequence[Report]], baseline: str | None, n_permutations: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from graphrec.deferred import sparse
 from graphrec.devices import with_number
 from graphrec.errors import InputError, unknown_name
 from graphrec.graph.normalise import NORMALISATIONS, SELF_LOOPS, edge_values
+
+if TYPE_CHECKING:
+    from graphrec.graph.row_sparse import RowSparse
 
 __all__ = ["Adjacency", "BipartiteGraph", "Pattern"]
 
@@ -97,9 +100,34 @@ class Adjacency:
         return len(self.pattern.indptr) - 1
 
     @property
+    def n_columns(self) -> int:
+        """Number of columns, where it is another one than of rows: see :class:`graphrec.distributed.own_rows.OwnRows`."""
+        return self.n_nodes
+
+    @property
     def device(self) -> torch.device:
         """Where the values lie."""
         return self.values.device
+
+    def senders(self, x: Tensor) -> Tensor:
+        """The rows of all columns, for a product with `x`: `x` itself, where nobody else has some of them."""
+        return x
+
+    def senders_among(self, rows: RowSparse) -> RowSparse:
+        """The same of a table that is zero but for some rows."""
+        return rows
+
+    def thinned(self, keep: float, by_sender: bool = False) -> Adjacency:
+        """Each entry, or all of a column together, kept with this probability and then divided by it.
+
+        Random numbers come from torch's current default generator.
+        """
+        if by_sender:
+            senders = self.pattern.on(self.device)[1]
+            scale = torch.empty(self.n_nodes, device=self.device).bernoulli_(keep)[senders]
+        else:
+            scale = torch.empty_like(self.values).bernoulli_(keep)
+        return self.with_values(self.values * scale / keep)
 
     @cached_property
     def t(self) -> Adjacency:
@@ -153,7 +181,7 @@ class Adjacency:
             return torch.sparse_csr_tensor(
                 *self.pattern.on(self.device),
                 self.values,
-                size=(self.n_nodes, self.n_nodes),
+                size=(self.n_nodes, self.n_columns),
                 check_invariants=False,
             )
 
@@ -178,7 +206,7 @@ class Adjacency:
             rowptr=torch.tensor(self.pattern.indptr, device=self.device),
             col=torch.tensor(self.pattern.indices, dtype=torch.int64, device=self.device),
             value=self.values,
-            sparse_sizes=(self.n_nodes, self.n_nodes),
+            sparse_sizes=(self.n_nodes, self.n_columns),
             is_sorted=True,
             trust_data=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import nn
 
 from graphrec.errors import InputError
@@ -40,13 +39,7 @@ class GraphDropout(nn.Module):
         """The adjacency to propagate over in this step; the very same object when nothing is dropped."""
         if not self.training or self.p == 0:
             return adjacency
-        keep = 1.0 - self.p
-        if self.kind == "edge":
-            scale = torch.empty_like(adjacency.values).bernoulli_(keep)
-        else:
-            senders = adjacency.pattern.on(adjacency.device)[1]
-            scale = torch.empty(adjacency.n_nodes, device=adjacency.device).bernoulli_(keep)[senders]
-        return adjacency.with_values(adjacency.values * scale / keep)
+        return adjacency.thinned(1.0 - self.p, by_sender=self.kind == "node")
 
     def extra_repr(self) -> str:
         """Shown in the model's summary."""

@@ -1,8 +1,8 @@
 """Compiled products of a sparse matrix with dense rows, each for the rows ``lo:hi`` (see graphrec.threads).
 
 Every long kernel gathers: it reads rows of `x` and writes each output row once. Scattering was three times slower.
-Four edges are unrolled by hand so that an output row is loaded and stored once for four neighbours, and rows
-that come sixteen edges later are prefetched. Indices of rows and columns are unsigned: a signed one may count from
+Four edges are unrolled by hand so that an output row is loaded and stored once for four neighbours, and the rows of
+later edges are prefetched, :func:`ahead` of them. Indices of rows and columns are unsigned: a signed one may count from
 the end in Python, and looking for that keeps LLVM from the best loops.
 """
 
@@ -31,11 +31,29 @@ __all__ = [
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
 _reorder = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"}, error_model="numpy", boundscheck=False)
-_AHEAD = 16
+_LINES_AHEAD, _LEAST_AHEAD, _MOST_AHEAD = 192, 16, 96
 _LINE = np.uint64(16)  # floats in a cache line
 _LINES = np.uint64(64)
 _STRETCH = 1024  # entries that are compacted before they are summed
 _THREE, _SEVEN, _ONE = np.uint32(3), np.uint32(7), np.uint8(1)  # the byte of a bit, its place there, and the bit
+
+
+@_compile
+def ahead(x):  # type: ignore[no-untyped-def]
+    """How many edges before its use a row of `x` is prefetched: 12 kB of rows are then on their way, a third of a first cache.
+
+    One thread, 3 M edges, ms a hop by the number of edges:
+
+    =====  ====  ====  ====  ====  ====  ====
+    width    16    24    32    48    64    96
+    =====  ====  ====  ====  ====  ====  ====
+    64     66.9  54.2  46.9  41.5  45.4  52.2
+    32     56.3  44.8  37.8  30.5  26.9  25.6
+    16     42.2  34.9  30.7  25.0  22.5  21.3
+    =====  ====  ====  ====  ====  ====  ====
+    """
+    lines = max((x.shape[1] + 15) // 16, 1)
+    return min(max(_LINES_AHEAD // lines, _LEAST_AHEAD), _MOST_AHEAD)
 
 
 @_compile
@@ -50,35 +68,37 @@ def _prefetch_row(x, row):  # type: ignore[no-untyped-def]
     while k < width:
         prefetch(x, row, k)
         k += _LINE
+    if width % _LINE:  # such a row may end in a line more
+        prefetch(x, row, width - np.uint64(1))
 
 
 @_compile
-def _prefetch_first(indices, start, end, x):  # type: ignore[no-untyped-def]
+def _prefetch_first(indices, start, end, first, x):  # type: ignore[no-untyped-def]
     """Prefetch the rows of the first edges among start:end."""
-    for e in range(start, min(start + _AHEAD, end)):
+    for e in range(start, min(start + first, end)):
         _prefetch_row(x, np.uint64(indices[e]))
 
 
 @_compile
-def _accumulate(row, start, end, last, indices, values, x, out):  # type: ignore[no-untyped-def]
+def _accumulate(row, start, end, last, later, indices, values, x, out):  # type: ignore[no-untyped-def]
     """out[row] += Σ_e values[e] · x[indices[e]] over the entries start:end; rows are prefetched up to entry `last`."""
     r, width = np.uint64(row), np.uint64(out.shape[1])
     e = start
     while e + 4 <= end:
-        ahead = e + _AHEAD
-        if ahead + 4 <= last:
-            _prefetch_row(x, np.uint64(indices[ahead]))
-            _prefetch_row(x, np.uint64(indices[ahead + 1]))
-            _prefetch_row(x, np.uint64(indices[ahead + 2]))
-            _prefetch_row(x, np.uint64(indices[ahead + 3]))
+        f = e + later
+        if f + 4 <= last:
+            _prefetch_row(x, np.uint64(indices[f]))
+            _prefetch_row(x, np.uint64(indices[f + 1]))
+            _prefetch_row(x, np.uint64(indices[f + 2]))
+            _prefetch_row(x, np.uint64(indices[f + 3]))
         a, b, c, d = np.uint64(indices[e]), np.uint64(indices[e + 1]), np.uint64(indices[e + 2]), np.uint64(indices[e + 3])
         wa, wb, wc, wd = values[e], values[e + 1], values[e + 2], values[e + 3]
         for k in range(width):
             out[r, k] += wa * x[a, k] + wb * x[b, k] + wc * x[c, k] + wd * x[d, k]
         e += 4
     while e < end:
-        if e + _AHEAD < last:
-            _prefetch_row(x, np.uint64(indices[e + _AHEAD]))
+        if e + later < last:
+            _prefetch_row(x, np.uint64(indices[e + later]))
         a, wa = np.uint64(indices[e]), values[e]
         for k in range(width):
             out[r, k] += wa * x[a, k]
@@ -95,20 +115,29 @@ def _clear(row, out):  # type: ignore[no-untyped-def]
 @_compile
 def hop(lo, hi, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
     """out[i] = Σ_j A[i, j] · x[j] for the rows lo:hi of out."""
+    later = ahead(x)
     for i in range(lo, hi):
         _clear(i, out)
-        _accumulate(i, indptr[i], indptr[i + 1], indptr[hi], indices, values, x, out)
+        _accumulate(i, indptr[i], indptr[i + 1], indptr[hi], later, indices, values, x, out)
 
 
 @_compile
 def hop_rows(lo, hi, rows, places, indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
     """out[places[r]] = Σ_j A[rows[r], j] · x[j] for r in lo:hi; other rows of out are left as they are."""
+    later = ahead(x)
     for r in range(lo, hi):
         if r + 1 < hi:
-            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], x)
+            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], later, x)
         _clear(places[r], out)
         start, end = indptr[rows[r]], indptr[rows[r] + 1]
-        _accumulate(places[r], start, end, end, indices, values, x, out)
+        _accumulate(places[r], start, end, end, later, indices, values, x, out)
+
+
+@_compile
+def _room(longest):  # type: ignore[no-untyped-def]
+    """For the columns, weights and ends of a stretch of rows of at most so many entries, and an entry more."""
+    size = longest + _STRETCH + 1
+    return np.empty(size, np.uint32), np.empty(size, np.float32), np.empty(_STRETCH, np.int64)
 
 
 @_compile
@@ -123,10 +152,10 @@ def mark_neighbours(rows, indptr, indices, mark):  # type: ignore[no-untyped-def
 @_compile
 def mean_rows(lo, hi, rows, indptr, indices, values, layers, scale, mean, ego):  # type: ignore[no-untyped-def]
     """mean[r] = scale · (Σ_l layers[l][i] + (A · layers[-1])[i]) and ego[r] = layers[0][i] with i = rows[r]."""
-    width = np.uint64(mean.shape[1])
+    width, later = np.uint64(mean.shape[1]), ahead(mean)
     for r in range(lo, hi):
         if r + 1 < hi:
-            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], layers[-1])
+            _prefetch_first(indices, indptr[rows[r + 1]], indptr[rows[r + 1] + 1], later, layers[-1])
         i, to = np.uint64(rows[r]), np.uint64(r)
         for k in range(width):
             ego[to, k] = layers[0][i, k]
@@ -136,7 +165,7 @@ def mean_rows(lo, hi, rows, indptr, indices, values, layers, scale, mean, ego): 
             for k in range(width):
                 mean[to, k] += x[i, k]
         start, end = indptr[rows[r]], indptr[rows[r] + 1]
-        _accumulate(r, start, end, end, indices, values, layers[-1], mean)
+        _accumulate(r, start, end, end, later, indices, values, layers[-1], mean)
         for k in range(width):
             mean[to, k] *= scale
 
@@ -173,9 +202,10 @@ def sum_rows(position, x, out):  # type: ignore[no-untyped-def]
 @_compile
 def add_rows(lo, hi, rows, x, out):  # type: ignore[no-untyped-def]
     """out[rows[r]] += x[r] for r in lo:hi; no row is named twice."""
+    later = ahead(out)
     for r in range(lo, hi):
-        if r + _AHEAD < hi:
-            _prefetch_row(out, np.uint64(rows[r + _AHEAD]))
+        if r + later < hi:
+            _prefetch_row(out, np.uint64(rows[r + later]))
         source, to = np.uint64(r), np.uint64(rows[r])
         for k in range(np.uint64(out.shape[1])):
             out[to, k] += x[source, k]
@@ -192,10 +222,8 @@ def hop_from_marked(lo, hi, indptr, indices, values, marked, slot, x, out):  # t
     longest = 0
     for i in range(lo, hi):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    columns = np.empty(longest + _STRETCH + 1, np.uint32)
-    weights = np.empty(longest + _STRETCH + 1, np.float32)
-    ends = np.empty(_STRETCH, np.int64)
-    first = lo
+    columns, weights, ends = _room(longest)
+    later, first = ahead(x), lo
     while first < hi:
         found, i = 0, first
         while i < hi and i - first < _STRETCH and found < _STRETCH:
@@ -208,10 +236,11 @@ def hop_from_marked(lo, hi, indptr, indices, values, marked, slot, x, out):  # t
             i += 1
         for e in range(found):
             columns[e] = slot[columns[e]]
+        _prefetch_first(columns, 0, found, later, x)
         start = 0
         for row in range(first, i):
             _clear(row, out)
-            _accumulate(row, start, ends[row - first], found, columns, weights, x, out)
+            _accumulate(row, start, ends[row - first], found, later, columns, weights, x, out)
             start = ends[row - first]
         first = i
 
@@ -219,11 +248,12 @@ def hop_from_marked(lo, hi, indptr, indices, values, marked, slot, x, out):  # t
 @_compile
 def scatter_rows(lo, hi, rows, indptr, indices, values, slot, x, out):  # type: ignore[no-untyped-def]
     """out[slot[j]] += A[rows[r], j] · x[r] for every entry of the listed rows; for the columns lo:hi of x and out."""
+    later = ahead(out)
     for r in range(len(rows)):
         source, end = np.uint64(r), indptr[rows[r] + 1]
         for e in range(indptr[rows[r]], end):
-            if e + _AHEAD < end:
-                _prefetch_row(out, np.uint64(slot[np.uint64(indices[e + _AHEAD])]))
+            if e + later < end:
+                _prefetch_row(out, np.uint64(slot[np.uint64(indices[e + later])]))
             to, weight = np.uint64(slot[np.uint64(indices[e])]), values[e]
             for k in range(np.uint64(lo), np.uint64(hi)):
                 out[to, k] += weight * x[source, k]
@@ -232,9 +262,10 @@ def scatter_rows(lo, hi, rows, indptr, indices, values, slot, x, out):  # type: 
 @_reorder
 def dot_pairs(lo, hi, left, right, u, v, out):  # type: ignore[no-untyped-def]
     """out[e] = u[left[e]] · v[right[e]] for the pairs lo:hi."""
+    later = ahead(v)
     for e in range(lo, hi):
-        if e + _AHEAD < hi:
-            _prefetch_row(v, np.uint64(right[e + _AHEAD]))
+        if e + later < hi:
+            _prefetch_row(v, np.uint64(right[e + later]))
         a, b = np.uint64(left[e]), np.uint64(right[e])
         total = np.float32(0.0)
         for k in range(np.uint64(u.shape[1])):

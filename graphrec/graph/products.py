@@ -85,7 +85,8 @@ def _torch_sparse(adjacency: Adjacency, x: Tensor) -> Tensor:
 def _edge_index(adjacency: Adjacency, x: Tensor) -> Tensor:
     """A message per edge and a scatter, as PyG does on an edge index: slow, needs nnz × d memory."""
     edges, weight = adjacency.edge_index
-    return torch.zeros_like(x).index_add_(0, edges[1], x[edges[0]] * weight[:, None].to(x.dtype))
+    out = x.new_zeros(adjacency.n_nodes, x.shape[1])
+    return out.index_add_(0, edges[1], x[edges[0]] * weight[:, None].to(x.dtype))
 
 
 BACKENDS: dict[str, Callable[[Adjacency, Tensor], Tensor]] = {

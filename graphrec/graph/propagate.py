@@ -5,6 +5,7 @@ The gradient of Â·X is Âᵀ·G; nothing else is kept for the backward pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.products import product_rows, spmm
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
 
-__all__ = ["propagate", "propagate_rows"]
+__all__ = ["hops", "propagate", "propagate_rows"]
 
 
 class _Propagate(torch.autograd.Function):
@@ -23,12 +24,13 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency, backend: str | None) -> Tensor:
         ctx.adjacency, ctx.backend = adjacency, backend
-        return spmm(adjacency, x, backend)
+        return spmm(adjacency, adjacency.senders(x), backend)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return spmm(ctx.adjacency.t, gradient, ctx.backend), None, None
+        transposed = ctx.adjacency.t
+        return spmm(transposed, transposed.senders(gradient), ctx.backend), None, None
 
 
 def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Tensor:
@@ -42,6 +44,14 @@ def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Te
     return result
 
 
+def hops(x: Tensor, adjacencies: Iterable[Adjacency]) -> list[Tensor]:
+    """X and what each adjacency in turn makes of it: X, Â₁·X, Â₂·Â₁·X, …; ``[adjacency] * K`` gives hops 0 … K of one graph."""
+    found = [x]
+    for adjacency in adjacencies:
+        found.append(propagate(adjacency, found[-1]))
+    return found
+
+
 class _PropagateRows(torch.autograd.Function):
     """Some rows of one hop; the gradient reaches the neighbours of those rows only."""
 
@@ -49,12 +59,13 @@ class _PropagateRows(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency, rows: Tensor) -> Tensor:
         ctx.adjacency = adjacency
         ctx.index = NodeIndex(rows, adjacency.n_nodes)
-        return product_rows(adjacency, x, ctx.index.distinct)[ctx.index.position]
+        return product_rows(adjacency, adjacency.senders(x), ctx.index.distinct)[ctx.index.position]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return RowSparse(ctx.index, gradient).product(ctx.adjacency.t), None, None
+        transposed = ctx.adjacency.t
+        return transposed.senders_among(RowSparse(ctx.index, gradient)).product(transposed), None, None
 
 
 def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ class RowSparse:
             return spmm(adjacency, self.add_to(self.values.new_zeros(self.index.n, width)))
         from graphrec.graph import kernels
 
-        out = torch.empty(self.index.n, width) if out is None else out
+        out = torch.empty(adjacency.n_nodes, width) if out is None else out
         pattern, index = adjacency.pattern, self.index
         matrix = pattern.indptr, pattern.indices, adjacency.values.numpy()
         tables = index.marked, index.slot, self.values.numpy(), out.numpy()

@@ -2,123 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
-from graphrec.graph.bipartite import Adjacency
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.pair_dot import pair_dot
 from graphrec.losses.log_sum_exp import Product
-from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Gathered, Table
-from graphrec.models.factors import Factors, RowTables
+from graphrec.models.factors import Factors, OwnedRows, RowTables
+from graphrec.models.parts.columns import Columns
 from graphrec.models.parts.fold_in import stepped
+from graphrec.models.parts.together import Together
+from graphrec.models.scorer import Scorer
 from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
 from graphrec.sampling import PairBatch, UserBatch
 
 __all__ = ["Model", "Scorer", "Solved", "Step", "encoding_of"]
-
-
-class Scorer(nn.Module):
-    """What ranking needs: scores of users, or of people never seen, with any range of items.
-
-    Parameters
-    ----------
-    train : Interactions
-        What the model is built from; it fixes the id space.
-
-    Attributes
-    ----------
-    needs_training : bool
-        Whether the model is trained step by step.
-    personalised : bool
-        Whether a user without any interaction cannot be served.
-    reads_ratings : bool
-        Whether ratings make a difference to the model itself; a loss may read them all the same.
-    reads_weights : bool
-        The same of weights: histories that it is given then hold them, divided by their mean over the training pairs.
-    counts_alike : str
-        What the model makes of the pairs with no regard to their weights, though its loss may read them: ``"the graph"``.
-    starting_options : tuple of str
-        Options of the constructor that only say where training starts. A loaded model is built without them.
-    """
-
-    needs_training: ClassVar[bool] = False
-    personalised: ClassVar[bool] = True
-    reads_ratings: ClassVar[bool] = False
-    reads_weights: ClassVar[bool] = False
-    counts_alike: ClassVar[str] = ""
-    starting_options: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, train: Interactions) -> None:
-        super().__init__()
-        if not isinstance(train, Interactions):
-            raise InputError(f"{type(self).__name__} is built from Interactions, not from {type(train).__name__}.")
-        if not len(train):
-            raise InputError(f"{type(self).__name__} cannot be built from an empty table of interactions.")
-        self.n_users = train.n_users
-        self.n_items = train.n_items
-        # The caller's ids: what tells two id spaces of one size apart.
-        self.user_ids = train.user_ids
-        self.item_ids = train.item_ids
-
-    @classmethod
-    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
-        """Options of fit that suit the model on this table: :attr:`defaults`, unless it depends on the table."""
-        return cls.defaults
-
-    def scoring(self) -> Scoring:
-        """The model made ready for ranking, under the parameters that it has now."""
-        raise NotImplementedError(f"{type(self).__name__} must define scoring()")
-
-    def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
-        """Rows of people who were not there in training, as :meth:`Scoring.users` would give them.
-
-        Parameters
-        ----------
-        histories : scipy.sparse.csr_matrix, shape (b, n_items)
-            Their interactions, with the values that the training data would have.
-
-        Returns
-        -------
-        Tensor, shape (b, …)
-
-        Raises
-        ------
-        InputError
-            The model cannot take in new people.
-        """
-        raise InputError(f"{type(self).__name__} cannot take in people who were not there in training.")
-
-    def likeness(self) -> Likeness:
-        """The function from item indices (b,) to their similarities to all items (b, n_items)."""
-        raise InputError(f"{type(self).__name__} has no notion of similar items.")
-
-    def explaining(self) -> Explaining | None:
-        """The function from a user and an item to what their score is a sum of; None where it is no such sum.
-
-        Ranking then explains by leaving out one interaction at a time, where the model can :meth:`fold_in`. What takes time
-        is done here, once: the function is kept for as long as the parameters are these.
-        """
-        return None
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scorer:
-        """Move what torch moves, and the adjacencies that are plain attributes: they are no part of a model's state."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, value in list(vars(self).items()):
-            if isinstance(value, Adjacency):
-                setattr(self, name, value.to(fn(torch.empty(0, device=value.device)).device))
-        return self
-
-    def check_state(self) -> None:
-        """Refuse a loaded state that the model's own code could not have left; for indices in buffers."""
 
 
 class Step(NamedTuple):
@@ -173,6 +78,8 @@ class Model(Scorer, DotProduct):
         Whether the model's hops in training read their tables in :attr:`hop_storage`.
     hop_storage : torch.dtype or None
         The 16 bits that the option ``precision`` asks for, while a training lasts.
+    columns : Columns
+        Which columns of its tables are here; some of them while several processes train it.
 
     Examples
     --------
@@ -195,6 +102,7 @@ class Model(Scorer, DotProduct):
     sparse_gradients: bool = False
     reads_precision: ClassVar[bool] = False
     hop_storage: torch.dtype | None = None
+    columns: Columns = Columns()
     _people: People | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -216,9 +124,18 @@ class Model(Scorer, DotProduct):
     def column_tables(self) -> tuple[nn.Parameter, ...] | None:
         """All parameters, if several processes may each train some of their columns; None otherwise.
 
-        Nothing in training may then couple the columns but scores, which are dot products or cosines of rows, and the usual
-        penalty. A class that defines any of the methods from which training computes a loss is taken for one where it is not
-        so, unless it says so itself.
+        Nothing in training may then couple the columns but scores, which are dot products or cosines of rows, the usual
+        penalty, and what goes through :attr:`columns`. A class that defines any of the methods from which training computes a
+        loss is taken for one where it is not so, unless it says so itself.
+        """
+        return None
+
+    def owned_rows(self) -> OwnedRows | None:
+        """Tables of which several processes may each have some rows, with all that belongs to them; None if there are no such.
+
+        The score of a pair must then depend on its two rows and on parameters that are no tables, and nothing on further losses
+        or on another penalty than the usual one. Dimensions may be mixed. A class that defines `encode`, `penalty` or
+        `auxiliary` is taken for one without such tables, unless it says so itself.
         """
         return None
 
@@ -229,6 +146,18 @@ class Model(Scorer, DotProduct):
         computes a loss is taken for one where it is not so, unless it says so itself.
         """
         return None
+
+    def sampling_graph(self) -> SamplingGraph | None:
+        """What neighbours are drawn from, if a step can be taken over some of them (the option ``fanout``); None otherwise.
+
+        :meth:`encode_sampled` goes with it. A class that defines `encode` or `auxiliary` is taken for one where it cannot,
+        unless it says so itself.
+        """
+        return None
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """As :meth:`encode`, over drawn neighbours, for the nodes of one batch: other rows are not asked for."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode_sampled()")
 
     def encode(self) -> Encoding:
         """Representations of all users and items; called once per training step."""
@@ -353,10 +282,17 @@ class Solved(Scorer):
     ----------
     reads : frozenset of str
         Options of ``Recommender.fit`` that may be given; every other one is refused.
+    solved_in_parts : bool
+        Whether several processes each do a part of :meth:`solve`, which then looks at `together`. Else one of them solves
+        the model for all.
+    together : Together or None
+        The processes that solve it now, where they are several.
     """
 
     # A seed and silence are promised where nothing is drawn and nothing shown, too.
     reads: ClassVar[frozenset[str]] = frozenset({"seed", "progress", "device"})
+    solved_in_parts: ClassVar[bool] = False
+    together: Together | None = None
 
     def solve(self) -> None:
         """Compute the buffers from the training data."""
@@ -367,6 +303,8 @@ class Solved(Scorer):
 _DECLARED = {
     "row_tables": {"encode", "penalty", "auxiliary"},
     "column_tables": {"encode", "score", "score_all", "score_pairs", "score_matrix", "penalty", "auxiliary"},
+    "sampling_graph": {"encode", "auxiliary"},
+    "owned_rows": {"encode", "penalty", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
 }
 

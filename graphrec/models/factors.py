@@ -1,4 +1,4 @@
-"""What models of zero hops declare, so that a training step can touch the rows of its batch only."""
+"""What models declare of their tables, so that a training step can touch, or a process have, some of the rows only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-__all__ = ["Factors", "RowTables"]
+__all__ = ["Factors", "OwnedRows", "RowTables"]
 
 
 class RowTables(NamedTuple):
@@ -20,6 +20,22 @@ class RowTables(NamedTuple):
 
     users: tuple[nn.Parameter, ...]
     items: tuple[nn.Parameter, ...]
+
+
+class OwnedRows(NamedTuple):
+    """Parameters of which each of several processes may have the rows of its own users and items only.
+
+    Attributes
+    ----------
+    users, items : tuple of torch.nn.Parameter, shapes (n_users, …) and (n_items, …)
+        Read by rows only, those of the encoding that are looked up.
+    nodes : tuple of torch.nn.Parameter, shapes (n_users + n_items, …)
+        Users first, then items; also read as a whole by hops over the model's adjacency, if only by these.
+    """
+
+    users: tuple[nn.Parameter, ...] = ()
+    items: tuple[nn.Parameter, ...] = ()
+    nodes: tuple[nn.Parameter, ...] = ()
 
 
 class Factors(NamedTuple):

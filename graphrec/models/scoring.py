@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,7 +16,18 @@ from torch.nn import functional as F
 from graphrec.deferred import sparse
 from graphrec.models.encoding import Rows
 
-__all__ = ["DotProduct", "Likeness", "MadeOnce", "People", "Scoring", "TableScoring", "Tables", "as_evaluated", "cosines"]
+__all__ = [
+    "DotProduct",
+    "Likeness",
+    "MadeOnce",
+    "People",
+    "Scoring",
+    "Sums",
+    "TableScoring",
+    "Tables",
+    "as_evaluated",
+    "cosines",
+]
 
 Likeness = Callable[[Tensor], Tensor]
 People: TypeAlias = "Callable[[sparse.csr_matrix], Tensor]"
@@ -67,6 +80,25 @@ class Tables(NamedTuple):
     users: Tensor
     items: Tensor
     dot_product: bool
+
+
+class Sums(NamedTuple):
+    """Scores that are sums of rows of a sparse matrix, s_u = Σ x_ui S_i over what user u has met; arrays on the host.
+
+    Attributes
+    ----------
+    user_indptr, user_items, user_values : ndarray of int64 (n + 1,), int64 (nnz,) and float32 (nnz,) or (0,)
+        X in compressed rows, shape (n, n_items). Without values all x_ui are 1.
+    indptr, indices, values : ndarray of int64 (n_items + 1,), integers (nnz,) and float32 (nnz,)
+        S in compressed rows, shape (n_items, n_items).
+    """
+
+    user_indptr: npt.NDArray[np.int64]
+    user_items: npt.NDArray[np.int64]
+    user_values: npt.NDArray[np.float32]
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.integer[Any]]
+    values: npt.NDArray[np.float32]
 
 
 class DotProduct:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphrec.deferred import sparse
-from graphrec.models.scoring import Scoring
+from graphrec.models.scoring import Scoring, Sums
 
 __all__ = ["FloatArray", "IndexArray", "IntArray", "Known", "Lists", "New", "Wanted"]
 
@@ -60,6 +60,15 @@ class Known:
         index = torch.as_tensor(self._index[lo:hi], device=self._scoring.device)
         return self._scoring.users(index)
 
+    def sums(self) -> tuple[Sums, IndexArray] | None:
+        """Their scores as sums of rows of a sparse matrix, and their rows in it, if the model's scores are such sums."""
+        made = _sums(self._scoring, None)
+        return None if made is None else (made, self._index)
+
+    def part(self, lo: int, hi: int) -> Known:
+        """The people lo:hi alone."""
+        return Known(self._scoring, self._index[lo:hi])
+
     def mark(self) -> int:
         """A number that tells these people from others."""
         return zlib.crc32(self._index.tobytes())
@@ -79,6 +88,15 @@ class New:
         """What is known of the people lo:hi, as :meth:`Scoring.people`."""
         return self._scoring.people(self._histories[lo:hi])
 
+    def sums(self) -> tuple[Sums, IndexArray] | None:
+        """As :meth:`Known.sums`."""
+        made = _sums(self._scoring, self._histories)
+        return None if made is None else (made, np.arange(self._histories.shape[0]))
+
+    def part(self, lo: int, hi: int) -> New:
+        """The people lo:hi alone."""
+        return New(self._scoring, self._histories[lo:hi])
+
     def mark(self) -> int:
         """A number that tells these people from others."""
         return zlib.crc32(self._histories.indices.tobytes(), zlib.crc32(self._histories.indptr.tobytes()))
@@ -86,3 +104,9 @@ class New:
     def name(self, place: int, user_ids: npt.NDArray[np.generic]) -> str:
         """Who stands at a place, for a message."""
         return f"person {place}"
+
+
+def _sums(scoring: Scoring, histories: sparse.csr_matrix | None) -> Sums | None:
+    made = getattr(scoring, "sums", None)  # a scoring of one's own need not have it
+    found: Sums | None = None if made is None else made(histories)
+    return found

@@ -16,12 +16,13 @@ from graphrec.deferred import sparse
 from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
-from graphrec.models.scoring import Tables, as_evaluated
+from graphrec.models.parts.whole_rows import whole_rows_of
+from graphrec.models.scoring import Sums, Tables, as_evaluated
 from graphrec.ranking.asked import FloatArray, IndexArray, IntArray, Known, Lists, New, Wanted
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
 from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
-from graphrec.threads import run_alone
+from graphrec.threads import even_bounds, run_alone, run_ranges, thread_count
 
 __all__ = ["Ranker", "Ranks"]
 
@@ -177,11 +178,24 @@ class Ranker:
 
     def _fill(self, lists: Wanted, budget: int, blocks: Blocks | None) -> None:
         n, whole = len(lists.rows), self._scoring.whole_rows
-        if self.on_host:
+        sums = lists.people.sums() if self.on_host and lists.items is None else None
+        if sums is not None:
+            self._fill_from_sums(lists, *sums)
+        elif self.on_host:
             width = self.n_items if lists.items is None or whole else len(lists.items)
             self._fill_on_host(lists, blocks or plan_blocks(n, width, whole, budget))
         else:
             self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
+
+    def _fill_from_sums(self, lists: Wanted, sums: Sums, users: IndexArray) -> None:
+        from graphrec.ranking.sum_kernels import best_of_sums
+
+        out = lists.best, lists.scores, lists.bad
+
+        def some(lo: int, hi: int) -> None:
+            best_of_sums(lo, hi, users, sums, *lists.left_out, lists.rows, *out)
+
+        run_ranges(some, even_bounds(len(users), 32 * thread_count()))
 
     def _fill_on_host(self, lists: Wanted, blocks: Blocks) -> None:
         from graphrec.ranking.kernels import scan
@@ -246,9 +260,12 @@ class Ranker:
         rows = np.flatnonzero(np.diff(test_indptr) > 0)
         lists = Wanted(Known(self._scoring, rows), rows, self._left_out, k, None)
         ranks = Ranks(*(np.zeros(len(test_items), np.int64) for _ in range(3)))
-        (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
+        self._count(lists, ranks, test, budget)
         self._require_finite(lists.bad, lists.people)
         return ranks, lists.best
+
+    def _count(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
+        (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
 
     def _ranks_on_host(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
         from graphrec.ranking.kernels import count_above, not_finite, scan
@@ -258,7 +275,7 @@ class Ranker:
 
         def block(lo: int, hi: int) -> None:
             with torch.inference_mode():
-                scores = self._whole_rows(lists.people.rows(lo, hi)).numpy()
+                scores = whole_rows_of(self._scoring, lists.people.rows(lo, hi), self.n_items).numpy()
             out = lists.best[lo:hi], lists.scores[lo:hi], lists.bad[lo:hi]
             not_finite(0, hi - lo, scores, out[2])
             if lists.k:
@@ -277,17 +294,9 @@ class Ranker:
                 people, held = lists.people.rows(lo, lo + len(some)), Held.of(*test.structure, some)
                 made.append(ranks_of_rows(self._scoring, people, some, held, self._known_there(), k))
             counts, lists.best[:, :k], lists.scores[:, :k], lists.bad[:] = copied(made)
-        ranks.above[:], ranks.ties[:], ranks.ties_before[:] = counts.T
-
-    def _whole_rows(self, u: Tensor) -> Tensor:
-        """Scores of all items on the host, (b, n_items); one wide product would take 1.6 times as long."""
-        if self._scoring.whole_rows:
-            return self._scoring.scores(u, slice(None)).float().contiguous()
-        scores = torch.empty(len(u), self.n_items)
-        width = 1024
-        for first in range(0, self.n_items, width):
-            scores[:, first : first + width] = self._scoring.scores(u, slice(first, first + width))
-        return scores
+        starts = test.structure[0]
+        here = slice(int(starts[rows[0]]), int(starts[rows[-1] + 1]))  # nobody between them has a test item
+        ranks.above[here], ranks.ties[here], ranks.ties_before[here] = counts.T
 
     # ---- pairs and likeness -------------------------------------------------------------------------
 

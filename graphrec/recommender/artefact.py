@@ -24,19 +24,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from graphrec._version import __version__
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.models.base import Scorer
+from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.folder_lock import locked
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import features_of, pack_features, pack_tables, pack_titles, tables_of, titles_of
-from graphrec.tensor_files import pack, read_tensors, replace_file
+from graphrec.tensor_files import digest_of, pack, read_tensors, replace_file
 
 __all__ = ["Artefact", "fill", "read", "write"]
 
@@ -98,7 +98,7 @@ def write(folder: Path, artefact: Artefact) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; a recommender is saved in a folder.")
-    bodies: dict[str, bytes] = {}
+    bodies: dict[str, list[bytes | memoryview]] = {}
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}
     text = _with_checksum(record, artefact.model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def write(folder: Path, artefact: Artefact) -> None:
             for name, body in bodies.items():
                 if not (folder / name).exists():
                     made.append(name)
-                replace_file(folder / name, body)
+                replace_file(folder / name, *body)
             replace_file(folder / "run.json", text.encode("utf-8"))
         except OSError:
             for name in set(made) - set(_named_files(folder)):  # it may have been the last step that failed
@@ -150,10 +150,12 @@ def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
     for name, tensor in artefact.state.items():
         if tensor.dtype != dtypes[name]:
             raise InputError(f"{folder} does not fit the model {artefact.model}: {name} is of another type.")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        # The extremes are no numbers if any is none, and take no memory as a mask would.
+        if tensor.is_floating_point() and tensor.numel() and not all(map(torch.isfinite, torch.aminmax(tensor))):
             raise InputError(f"{folder} is damaged: {name} has numbers that are not finite.")
     try:
-        model.load_state_dict(artefact.state)
+        # What was solved is taken as it was read: its size may be most of the memory, and nothing else holds on to it.
+        model.load_state_dict(artefact.state, assign=isinstance(model, Solved))
     except RuntimeError as error:
         raise InputError(f"{folder} does not fit the model {artefact.model}: {str(error).splitlines()[-1].strip()}") from None
     try:
@@ -165,16 +167,16 @@ def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
 # ---- from data to files ------------------------------------------------------------------------------
 
 
-def _record(artefact: Artefact, prefix: str, bodies: dict[str, bytes]) -> dict[str, Any]:
+def _record(artefact: Artefact, prefix: str, bodies: dict[str, list[bytes | memoryview]]) -> dict[str, Any]:
     """What ``run.json`` says of a recommender; its files' contents go to `bodies` by name."""
     files = {}
 
     def add(piece: str, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         body = pack(tensors, {"kind": piece, **meta})
-        digest = hashlib.sha256(body).hexdigest()
+        digest = digest_of(*body)
         name = f"{prefix}{piece}-{digest[:16]}.safetensors"
         bodies[name] = body
-        files[piece] = {"name": name, "bytes": len(body), "sha256": digest}
+        files[piece] = {"name": name, "bytes": sum(map(len, body)), "sha256": digest}
 
     add("model", artefact.state, {})
     add("interactions", *pack_tables(artefact.built_from, artefact.shown, artefact.valid))

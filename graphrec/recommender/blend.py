@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,11 +78,7 @@ class Blend(Recommender):
         train: Interactions,
         valid: Interactions | None = None,
         *,
-        callbacks: Sequence[object] = (),
-        checkpoint: str | Path | None = None,
-        resume: bool = False,
         refit: bool = False,
-        warm_start: bool = False,
         **options: Any,
     ) -> Blend:
         """Choose the weights on validation; the members stay as they were fitted.
@@ -99,10 +94,9 @@ class Blend(Recommender):
             Without it the weights must have been given.
         refit : bool
             Fit the members anew on train and valid, each for the epochs that were its best, and keep the weights.
-        callbacks, checkpoint, resume, warm_start
-            Refused: nothing is trained here.
         **options
-            ``metric`` (``"ndcg@20"``), ``device``, ``seed`` and ``progress``.
+            ``metric`` (``"ndcg@20"``), ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is
+            refused: nothing is trained here.
 
         Returns
         -------
@@ -116,7 +110,7 @@ class Blend(Recommender):
         """
         fitting.check_tables(train, valid)
         options = given(options)
-        others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+        others = {name: options.pop(name, None) for name in ("callbacks", "checkpoint", "resume", "warm_start")}
         refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, others)
         if valid is None and (refit or self.hyper["weights"] is None):
             raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.ranking.explaining import people_between
 from graphrec.ranking.ranker import Ranker
 from graphrec.recommender.newcomers import counts_ratings

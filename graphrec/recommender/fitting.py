@@ -15,6 +15,8 @@ from graphrec.data.parts import Split
 from graphrec.devices import plainly, resolve_device, seeded
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import Group
+from graphrec.distributed.sharing import shared
+from graphrec.distributed.solving import solve_together
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
@@ -22,8 +24,10 @@ from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
+from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
+from graphrec.training.row_trainer import RowTrainer
 from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 
@@ -120,10 +124,22 @@ def build(plan: Plan, train: Interactions, seed: int = 0, but: Sequence[str] = (
 
 
 @plainly
-def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bool, device: str = "auto") -> State:
-    """A solved model, on a device; `refit` solves it from train and valid together."""
-    _say_unread_ratings(plan, train)
-    _say_unread_weights(plan, train)
+def solve(
+    plan: Plan,
+    train: Interactions,
+    valid: Interactions | None,
+    refit: bool,
+    device: str = "auto",
+    group: Group | None = None,
+) -> State:
+    """A solved model, on a device; `refit` solves it from train and valid together, a group of processes once for all."""
+    if group is None or group.is_writer:
+        _say_unread_ratings(plan, train)
+        _say_unread_weights(plan, train)
+    if group is not None:
+        tables = {"training table": of_table(train), "validation table": of_table(valid)}
+        group.check_same({**tables, "model": as_json(plan.identity), "refit": refit})
+        device = group.device(device)
     if refit:
         _check_joined(train, valid)
     where = resolve_device(device)
@@ -131,7 +147,10 @@ def solve(plan: Plan, train: Interactions, valid: Interactions | None, refit: bo
     built_from = shown if refit else train
     model = build(plan, built_from).to(where)
     assert isinstance(model, Solved)
-    model.solve()
+    if group is None:
+        model.solve()
+    else:
+        solve_together(model, group)
     return State(model.eval(), built_from, shown, valid)
 
 
@@ -221,12 +240,12 @@ def run(
     if evaluate is not None and valid is not None:
         evaluate.check(valid)
     if group is not None:
-        shared = SharedColumns(model, group)
-        shared.cut()
-        ended = ColumnTrainer(shared, options, evaluate, callbacks, identity=plan.identity, stage=stage).fit(
-            table, valid, checkpoint, resume
-        )
-        shared.join()
+        together = shared(model, group)
+        together.cut()
+        kind: Any = ColumnTrainer if isinstance(together, SharedColumns) else RowTrainer
+        several: Trainer = kind(together, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+        ended = several.fit(table, valid, checkpoint, resume)
+        together.join()
         return ended
     trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
     return trainer.fit(table, valid, checkpoint, resume)

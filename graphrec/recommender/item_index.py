@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.full_ranking import check_k
 from graphrec.models.scoring import Tables

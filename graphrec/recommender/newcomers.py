@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
-from graphrec.errors import InputError
+from graphrec.errors import InputError, about
 from graphrec.losses import RATING_ERRORS
 from graphrec.recommender.state import State
 
@@ -68,10 +68,8 @@ def _matrix(state: State, name: str, histories: Histories) -> tuple[npt.NDArray[
                 f"histories are lists of item ids, one list a person, and the one of {person!s} is {items!r}; "
                 "for one person write [[first, second, …]]."
             )
-        try:
+        with about(f"history of person {person!s}"):
             met = np.unique(table.item_index(items))  # type: ignore[arg-type]
-        except InputError as error:
-            raise InputError(f"history of person {person!s}: {error}") from None
         if not len(met) and state.model.personalised:
             raise InputError(
                 f"the history of person {person!s} is empty, and {name} has nothing to recommend from; "

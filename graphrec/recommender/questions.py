@@ -1,113 +1,28 @@
-"""What a fitted recommender answers: what its fit left, scores, lists, reasons, likeness."""
+"""What a fitted recommender answers: scores, lists, reasons, likeness."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from graphrec.data.interactions import Interactions
-from graphrec.errors import InputError, check_flag, unknown_name
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.full_ranking import check_k
-from graphrec.models import Scorer
-from graphrec.ranking.ranker import Ranker
 from graphrec.recommender import explaining, newcomers
+from graphrec.recommender.cold_start import Cold, best_items, whom
 from graphrec.recommender.newcomers import Histories
-from graphrec.recommender.state import State
+from graphrec.recommender.outcome import Outcome
 
 __all__ = ["Questions"]
 
 Ids = Sequence[Any] | npt.NDArray[Any] | str | int
-Cold = Literal["error", "skip", "popular"]
 
 
-class Questions:
-    """The half of a recommender that asks a fitted state and changes nothing.
-
-    Attributes
-    ----------
-    name : str
-        Of the model, for messages.
-    kind : type
-        The model's class.
-    """
-
-    name: str
-    kind: type[Scorer]
-    _state: State | None
-
-    # ---- what a fit left ------------------------------------------------------------------------
-
-    @property
-    def _fitted(self) -> State:
-        if self._state is None:
-            raise InputError("this recommender is not fitted yet; call fit first.")
-        return self._state
-
-    @property
-    def model(self) -> Scorer:
-        """The fitted model."""
-        return self._fitted.model
-
-    @property
-    def ranker(self) -> Ranker:
-        """The fitted model made ready for questions; it leaves out what was shown."""
-        return self._fitted.ranker
-
-    @property
-    def train(self) -> Interactions:
-        """What the model was built from: the training part, and the validation part after a refit."""
-        return self._fitted.built_from
-
-    @property
-    def valid(self) -> Interactions | None:
-        """The validation part of the latest fit."""
-        return None if self._state is None else self._state.valid
-
-    @property
-    def trained_on(self) -> Interactions:
-        """Pairs that the model knows: those of :attr:`train`, and of every later stage."""
-        return self._fitted.trained_on
-
-    @property
-    def selected(self) -> bool:
-        """Whether the weights were chosen on the validation part."""
-        return self._state is not None and self._state.selected
-
-    @property
-    def scores_are_ratings(self) -> bool:
-        """Whether a score may be read as a predicted rating, by the model and the loss."""
-        return self._fitted.scores_are_ratings
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """How the model was trained: every option of fit as plain data; empty for a solved model."""
-        return {} if self._state is None else self._state.options
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """A row per epoch."""
-        return pd.DataFrame([] if self._state is None else [dict(row) for row in self._state.history])
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch whose weights are kept; None when there was no validation part."""
-        return None if self._state is None else self._state.best_epoch
-
-    @property
-    def origin(self) -> Mapping[str, Any]:
-        """How the command line read and split the table that the model was fitted on; empty where it did not."""
-        return {} if self._state is None else self._state.origin
-
-    @property
-    def n_without_history(self) -> int:
-        """How many users have no training interaction to recommend from, where the model needs one."""
-        return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
-
-    # ---- questions ----------------------------------------------------------------------------
+class Questions(Outcome):
+    """The part of a recommender that asks a fitted state and changes nothing."""
 
     def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
         """Scores of paired users and items, shape (n,); one id may stand alone."""
@@ -170,45 +85,21 @@ class Questions:
         if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
             raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
         check_flag("filter_seen", filter_seen)
-        if cold not in ("error", "skip", "popular"):
-            raise unknown_name("value of cold", cold, ("error", "skip", "popular"))
-        table = self.train
+        state, table = self._fitted, self.train
         check_k([k], table.n_items)
         items = self._choice(candidates, exclude)
-        index, ids = table.find_users(users)
-        if cold == "error" and (index < 0).any():
-            table.user_index(users)  # says which
-        nothing = index < 0
-        if self.kind.personalised:
-            nothing |= self._fitted.has_nothing[index]
-        without = np.flatnonzero(nothing)
-        if len(without) and cold == "error":
-            raise InputError(
-                f"user {table.user_ids[index[without[0]]]!s} has no training interaction to recommend from; "
-                "cold='skip' leaves such users out and cold='popular' gives them what most people have."
-            )
-        if len(without) and cold == "skip":
-            index, without = np.delete(index, without), without[:0]
-            ids = table.user_ids[index]
+        asked = whom(state, users, cold)
         ranker = self.ranker if filter_seen else self.ranker.leaving_out(None)
-        warm = np.delete(np.arange(len(index)), without)
-        best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
-        best[warm], scores[warm] = ranker.top_k(index[warm], k, items)
-        if len(without):
-            popular = self._fitted.popularity.leaving_out(ranker.seen)
-            known, unknown = without[index[without] >= 0], without[index[without] < 0]
-            best[known], scores[known] = popular.top_k(index[known], k, items)
-            if len(unknown):  # nobody of them has seen anything: one list for all
-                best[unknown], scores[unknown] = popular.leaving_out(None).top_k(np.zeros(1, np.int64), k, items)
+        best, scores = best_items(state, ranker, asked, k, items)
         row, column = np.nonzero(best >= 0)
         reasons = {}
         if explain:
-            pairs = [(int(u), int(i)) for u, i in zip(index[row], best[row, column], strict=True)]
-            nobody = frozenset(int(u) for u in index[without])
-            reasons = explaining.strongest(ranker, explaining.as_read(self._fitted), pairs, int(explain), nobody)
+            pairs = [(int(u), int(i)) for u, i in zip(asked.rows[row], best[row, column], strict=True)]
+            nobody = frozenset(int(u) for u in asked.rows[asked.without])
+            reasons = explaining.strongest(ranker, explaining.as_read(state), pairs, int(explain), nobody)
         return pd.DataFrame(
             {
-                "user_id": ids[row],
+                "user_id": asked.ids[row],
                 "item_id": table.item_ids[best[row, column]],
                 "score": scores[row, column],
                 "rank": column + 1,

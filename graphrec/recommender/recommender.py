@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import pandas as pd
 import torch
 
-from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.devices import resolve_device
 from graphrec.distributed.group import joined
 from graphrec.errors import InputError, check_flag, check_path, unknown_name
@@ -19,10 +18,12 @@ from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
-from graphrec.recommender import artefact, fitting, updating
+from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
 from graphrec.recommender.state import State
+from graphrec.recommender.stored import Stored
 from graphrec.recommender.vectors import Vectors
+from graphrec.report.page import write_page
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.signature import given, with_options
@@ -33,7 +34,7 @@ NAMED = {**MODELS, **COMPOSED}
 """Every model that has a name."""
 
 
-class Recommender(Vectors, Parameters):
+class Recommender(Vectors, Parameters, Stored):
     """A model by name or class, with its hyper-parameters; nothing is built before :meth:`fit`.
 
     Parameters
@@ -69,8 +70,6 @@ class Recommender(Vectors, Parameters):
     Traceback (most recent call last):
     graphrec.errors.InputError: unknown option of model mf 'factors'; here it is called 'dim'.
     """
-
-    titles: pd.Series[str] | None = None
 
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
@@ -141,9 +140,10 @@ class Recommender(Vectors, Parameters):
             built from (its graph, for one). The history goes on, too; `best_epoch` counts within the stage.
         distributed : bool
             Train together with the other processes of torch's process group, or of those that torchrun has started: all of
-            them call `fit` with the same arguments, each holds some columns of every embedding table, and each ends with the
-            whole recommender, equal to what one process makes up to rounding. Callbacks are called in process 0 alone, which
-            also writes `checkpoint`.
+            them call `fit` with the same arguments, each holds some columns of every embedding table, or some rows where the
+            model mixes dimensions (ngcf, neumf, …), and each ends with the whole recommender, equal to what one process makes
+            up to rounding. Callbacks are called in process 0 alone, which also writes `checkpoint`. A model in closed form is
+            solved in parts, or by process 0 for all.
         **options
             How to train: every field of :class:`graphrec.training.options.FitOptions`, told below. What is not given is the
             model's own default, and the library's where it has none. Models in closed form take `device` only, and what
@@ -170,9 +170,10 @@ class Recommender(Vectors, Parameters):
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         plan = self._plan()
         if issubclass(self.kind, Solved):
-            others = {"callbacks": callbacks, "checkpoint": checkpoint, **flags, "refit": False}
+            others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)
-            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"))
+            group = joined() if distributed else None
+            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
             return self
         if warm_start:
             self._check_warm_start(train, refit)
@@ -249,8 +250,9 @@ class Recommender(Vectors, Parameters):
     def share_ranking(self) -> Recommender:
         """From now on, find best items together with the other processes of torch's process group, or of torchrun's.
 
-        Each looks at a part of the items, and all get the lists that one process would find. For :meth:`recommend`,
-        :meth:`recommend_new` and :func:`graphrec.evaluate`, which all processes must then call alike, in the same order.
+        Each looks at a part of the items, or of the people where a model scores all items at once, and all get the lists that
+        one process would find. For :meth:`recommend`, :meth:`recommend_new` and :func:`graphrec.evaluate`, which all processes
+        must then call alike, in the same order.
 
         Returns
         -------
@@ -275,10 +277,6 @@ class Recommender(Vectors, Parameters):
     def _identity(self) -> dict[str, Any]:
         """What the model is, as plain data: its name and options, those that are objects by name."""
         return {"model": self.name, **{name: _inner(value, Recommender._identity) for name, value in self.hyper.items()}}
-
-    def _plain_hyper(self) -> dict[str, Any]:
-        """The constructor's keyword arguments that are plain data."""
-        return {n: v for n, v in self.hyper.items() if not isinstance(v, Recommender | Scorer | Features) and not _several(v)}
 
     def _check_warm_start(self, train: Interactions, refit: bool) -> None:
         if refit:
@@ -331,68 +329,7 @@ class Recommender(Vectors, Parameters):
         OSError
             The file cannot be written.
         """
-        from graphrec.report.page import write_page
-
         return write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
-
-    # ---- on disk ------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write the recommender to a folder, complete: :func:`graphrec.load` needs no data set and runs no code.
-
-        Only a table that :func:`graphrec.open_table` opened is named instead of copied, and a warning says so.
-
-        A run that is there already is replaced in one move: a kill or a full disk leaves the old one or the new one.
-
-        Raises
-        ------
-        InputError
-            It is not fitted, or has options that cannot be written.
-        OSError
-            The folder cannot be written.
-        """
-        artefact.write(check_path("path", path), self._artefact())
-
-    def _artefact(self) -> artefact.Artefact:
-        state = self._fitted
-        given = {n: v for n, v in self.hyper.items() if isinstance(v, Recommender | Scorer | Features)}
-        for name, several in ((n, v) for n, v in self.hyper.items() if _several(v)):
-            given |= {f"{name}.{place}": value for place, value in enumerate(several)}
-        parts: dict[str, artefact.Artefact] = {}
-        for name, value in given.items():
-            if name in self.kind.starting_options or isinstance(value, Features):
-                continue  # the weights have what they started from
-            if not isinstance(value, Recommender):
-                raise InputError(
-                    f"a recommender of {self.name} cannot be saved with a bare model as its {name}: nothing tells the model's "
-                    f"own options. Give the recommender itself, {name}=recommender instead of {name}=recommender.model."
-                )
-            parts[name] = value._artefact()
-        return artefact.Artefact(
-            model=self.name,
-            hyper=self._plain_hyper(),
-            fit_defaults=self.fit_defaults,
-            state=dict(state.model.state_dict()),
-            built_from=state.built_from,
-            shown=state.shown,
-            valid=state.valid,
-            fitted={
-                "selected": state.selected,
-                "options": dict(state.options),
-                "history": [dict(row) for row in state.history],
-                "best_epoch": state.best_epoch,
-                "stage": state.stage,
-                "origin": dict(state.origin),
-            },
-            features={name: value for name, value in given.items() if isinstance(value, Features)},
-            parts=parts,
-            titles=self.titles,
-        )
-
-
-def _several(value: object) -> bool:
-    """Whether an option is a list of recommenders or models, such as the members of a blend."""
-    return isinstance(value, list) and any(isinstance(one, Recommender | Scorer) for one in value)
 
 
 def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:

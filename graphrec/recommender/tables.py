@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import MappedInteractions, open_table
 from graphrec.data.parts import Split
+from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 

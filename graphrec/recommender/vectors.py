@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender.item_index import ItemIndex
 from graphrec.recommender.questions import Questions

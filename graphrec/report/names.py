@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.side_table import read_side_table
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
+from graphrec.report.told import Told
 
 __all__ = ["Names", "is_whole", "names_of", "read_items", "typed_id"]
 
@@ -42,7 +43,7 @@ class Names:
 
 
 def names_of(
-    recommender: Any,
+    recommender: Told,
     items: pd.DataFrame | None = None,
     title: str | None = None,
     image: str | None = None,
@@ -69,12 +70,12 @@ def names_of(
     InputError
         A column that is named is not there, or no column holds ids of items.
     """
-    table: Interactions = recommender.train
+    table = recommender.train
     own = [str(one) for one in table.item_ids.tolist()]
     if items is None:
         if title is not None or image is not None or item is not None:
             raise InputError("columns of titles, pictures or ids were named, and no table of items was given.")
-        told = getattr(recommender, "titles", None)
+        told = recommender.titles
         if told is None:
             return Names(own, [None] * len(own))
         items, title, item = pd.DataFrame({"item_id": told.index, "title": told.to_numpy()}), "title", "item_id"

@@ -8,13 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.groups import by_user_group, group_users
 from graphrec.evaluation.report import Report
 from graphrec.report.names import Names, names_of
 from graphrec.report.paths import by_own_item, plot_paths
+from graphrec.report.told import Told
 from graphrec.tensor_files import replace_file
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _HISTORY = 100  # rows of a person's history that are listed
 
 
 def write_page(
-    recommender: Any,
+    recommender: Told,
     user: Any,
     path: str | Path,
     items: pd.DataFrame | None = None,
@@ -98,7 +99,7 @@ def _curves(history: pd.DataFrame) -> Any:
     return _drawn(lambda: plot_history(history))
 
 
-def _paths(recommender: Any, user: Any, places: list[int], names: Names) -> Any:
+def _paths(recommender: Told, user: Any, places: list[int], names: Names) -> Any:
     """The paths of the first recommendation; None where the model tells of none."""
     train = recommender.train
     titles = pd.Series(names.titles, index=pd.Index(train.item_ids.tolist(), dtype=object), dtype=object)
@@ -120,16 +121,16 @@ def _drawn(plot: Callable[[], Figure]) -> Any:
     return Markup(text[text.index("<svg") :])  # matplotlib escapes what it writes
 
 
-def _item(names: Names, train: Any, place: int) -> dict[str, Any]:
+def _item(names: Names, train: Interactions, place: int) -> dict[str, Any]:
     return {"id": train.item_ids[place], "title": names.titles[place], "image": names.images[place]}
 
 
-def _history(train: Any, row: int, names: Names) -> list[dict[str, Any]]:
+def _history(train: Interactions, row: int, names: Names) -> list[dict[str, Any]]:
     indptr, columns = train.structure
     return [_item(names, train, place) for place in columns[indptr[row] : indptr[row + 1]][:_HISTORY].tolist()]
 
 
-def _why(recommender: Any, user: Any, place: int, names: Names) -> list[dict[str, Any]]:
+def _why(recommender: Told, user: Any, place: int, names: Names) -> list[dict[str, Any]]:
     """The strongest reasons; none where the model cannot tell."""
     train = recommender.train
     try:
@@ -145,7 +146,7 @@ def _why(recommender: Any, user: Any, place: int, names: Names) -> list[dict[str
     ]
 
 
-def _similar(recommender: Any, places: list[int], names: Names) -> list[dict[str, Any]]:
+def _similar(recommender: Told, places: list[int], names: Names) -> list[dict[str, Any]]:
     train, found = recommender.train, []
     for place in places:
         try:
@@ -157,7 +158,7 @@ def _similar(recommender: Any, places: list[int], names: Names) -> list[dict[str
     return found
 
 
-def _groups(evaluation: Report, train: Any) -> list[dict[str, Any]]:
+def _groups(evaluation: Report, train: Interactions) -> list[dict[str, Any]]:
     """Tables of figures by group: of people as they were evaluated, or by length of history, and of items if they were."""
     of_people = evaluation.by_user_group
     if of_people is None:

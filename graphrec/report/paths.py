@@ -7,10 +7,12 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.report.style import COLOURS, DARK_GREY, INK, TEXT_SIZE, WIDTH, new_figure
+from graphrec.report.told import Told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +52,7 @@ def by_own_item(explanation: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_paths(
-    recommender: Any, user: Any, item: Any, titles: pd.Series[str] | None = None, n_items: int = 6, n_people: int = 7
+    recommender: Told, user: Any, item: Any, titles: pd.Series[str] | None = None, n_items: int = 6, n_people: int = 7
 ) -> Figure:
     """The paths on which an item reaches a person, as bands whose widths are the contributions to its score.
 
@@ -106,13 +108,14 @@ def plot_paths(
     score, sign = float(why["contribution"].sum()), np.sign(parts["value"])
     _draw(axes, parts.assign(start=0, end=0).groupby(["start", "own", "over", "end", sign], sort=False)["value"].sum(), columns)
     axes.set_title(f"Why {called(item)} for user {user!s}", loc="left", fontsize=TEXT_SIZE + 1, color=INK, parse_math=False)
-    told = [f"{row.contribution:+.3g} {row.kind}" for row in rest.itertuples() if abs(row.contribution) > 1e-9]
+    parted = zip(rest["contribution"], rest["kind"], strict=True)
+    told = [f"{value:+.3g} {kind}" for value, kind in parted if abs(value) > 1e-9]
     told = [f"score {score:.3g} = {about['contribution'].sum():.3g} on these ways", *told]
     axes.text(0, -0.1, " ".join(told), fontsize=TEXT_SIZE - 1, color=DARK_GREY, va="top", parse_math=False)
     return figure
 
 
-def _ways(train: Any, user: Any, item: Any, about: pd.DataFrame) -> list[tuple[Any, tuple[Any, ...], str, float]]:
+def _ways(train: Interactions, user: Any, item: Any, about: pd.DataFrame) -> list[tuple[Any, tuple[Any, ...], str, float]]:
     """Parts of a score by own item and what they go over: its key, its name, and what goes that way."""
     others = np.setdiff1d(_people(train, item), train.user_index(user))
     through, ways = bool((about["kind"] == _THROUGH).any()), list[tuple[Any, tuple[Any, ...], str, float]]()
@@ -132,7 +135,7 @@ def _ways(train: Any, user: Any, item: Any, about: pd.DataFrame) -> list[tuple[A
     return ways
 
 
-def _people(train: Any, item: Any) -> Any:
+def _people(train: Interactions, item: Any) -> Any:
     """Indices of those who have met an item."""
     return np.unique(train.users[train.items == train.item_index(item)[0]])
 

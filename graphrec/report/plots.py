@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.report.item_plots import plot_embedding, plot_item_components, plot_popularity_rank
 from graphrec.report.paths import plot_paths

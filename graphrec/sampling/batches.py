@@ -32,6 +32,10 @@ class PairBatch(NamedTuple):
     log_q: Tensor | None = None
     weights: Tensor | None = None
 
+    def part(self, pairs: slice) -> PairBatch:
+        """Some of the pairs, each with its own negatives (b, k), rating and weight."""
+        return PairBatch(*(None if t is None else t[pairs] for t in self))  # type: ignore[arg-type]
+
     def to(self, device: torch.device) -> PairBatch:
         """The same batch on a device."""
         return PairBatch(*_moved(self, device))  # type: ignore[arg-type]

@@ -95,5 +95,9 @@ class Costs:
         if model in self._ratios:
             ratios = self._ratios[model]
             return (declared + _START) * max(ratios[1:] or ratios)  # the first may have loaded compiled code
-        others = [ratios[-1] for ratios in self._ratios.values()]
-        return 1.5 * (declared + _START) * float(np.clip(np.median(others), 0.5, 4.0) if others else 1.0)
+        return 1.5 * (declared + _START) * self.pace()
+
+    def pace(self) -> float:
+        """Seconds for each declared one on this machine, as the latest fits of all models say."""
+        latest = [ratios[-1] for ratios in self._ratios.values()]
+        return float(np.clip(np.median(latest), 0.5, 4.0) if latest else 1.0)

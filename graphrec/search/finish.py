@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from graphrec.recommender import Blend, Recommender
-from graphrec.recommender.blend_weights import MemberScores, forward_selection
+from graphrec.recommender.blend_weights import MemberScores, best_weights, forward_selection
 from graphrec.recommender.refitting import refitted
 from graphrec.recommender.tables import joined
-from graphrec.search.run import Run
+from graphrec.search.run import LOOKS, Run
 from graphrec.search.trial import Deadline, OutOfTime, Trial, reason_of
 
 __all__ = ["blended", "fitted_anew"]
@@ -23,9 +23,9 @@ def blended(run: Run) -> tuple[Recommender, list[Trial]]:
     pool = [trial for _, trial in run.kept if trial.recommender is not None]
     task, best = run.task, pool[0].recommender
     assert best is not None
-    looks = 2.2 * sum(trial.eval_seconds for trial in pool)
+    looks = LOOKS * sum(trial.eval_seconds for trial in pool)
     while len(pool) > 1 and looks > max(0.0, run.budget.left):
-        looks -= 2.2 * pool.pop().eval_seconds
+        looks -= LOOKS * pool.pop().eval_seconds
     if len(pool) == 1:
         return best, pool
     whole = Trial("blend", {}, {})
@@ -33,18 +33,14 @@ def blended(run: Run) -> tuple[Recommender, list[Trial]]:
 
     def fit() -> float:
         models = [trial.recommender.model for trial in pool if trial.recommender is not None]
-        weights = forward_selection(MemberScores(models, task.train, task.valid, task.metric, seed=task.seed), _MEMBERS)
-        chosen = [trial for trial, weight in zip(pool, weights, strict=True) if weight > 0]
-        members = [trial.recommender for trial in chosen if trial.recommender is not None]
-        blend = Blend(members).fit(task.train, valid=task.valid, metric=task.metric, device=task.device, seed=task.seed)
-        used = [n for n, weight in enumerate(blend.weights) if weight > 0]
-        if len(used) < len(members):  # who has no say need not be kept
-            kept = [blend.weights[n] for n in used]
-            members, chosen = [members[n] for n in used], [chosen[n] for n in used]
-            blend = Blend(members, weights=kept).fit(task.train, valid=task.valid, device=task.device)
+        scores = MemberScores(models, task.train, task.looked_at, task.metric, seed=task.seed)
+        weights = best_weights(scores, np.flatnonzero(forward_selection(scores, _MEMBERS)).tolist())
+        chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
+        members = [trial.recommender for trial, _ in chosen if trial.recommender is not None]
+        blend = Blend(members, weights=[w for _, w in chosen]).fit(task.train, valid=task.looked_at, device=task.device)
         made.append(blend)
-        pool[:] = chosen
-        whole.hyper = {t.model: f"{w:.2f}" for t, w in zip(chosen, blend.weights, strict=True)}
+        pool[:] = [trial for trial, _ in chosen]
+        whole.hyper = {trial.model: f"{weight:.2f}" for trial, weight in chosen}
         return task.figure(blend)
 
     started = run.budget.spent
@@ -69,12 +65,14 @@ def fitted_anew(run: Run, best: Recommender, parts: list[Trial]) -> Recommender:
     left = run.budget.left + 0.05 * run.budget.seconds
     if expected > left:
         run.tell(trial, "skipped", f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left: fitted on train alone")
+        best._state = replace(best._fitted, valid=task.valid)
         return best
     started = run.budget.spent
     try:
         again = refitted(best, joined(task.train, task.valid), task.device, [Deadline(np.inf, max(1.0, left))])
     except (OutOfTime, Exception) as error:
         run.tell(trial, "failed", f"{reason_of(error)}: fitted on train alone")
+        best._state = replace(best._fitted, valid=task.valid)
         return best
     again._state = replace(again._fitted, valid=task.valid, selected=True)
     trial.seconds = run.budget.spent - started

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
@@ -14,8 +12,8 @@ from graphrec.search.trial import Deadline, Trial
 __all__ = ["compete"]
 
 _RUNGS, _FACTOR = 3, 3
-_WHOLE = 0.25
-_SHARE = 0.55  # of the time that is left; the rest is for fitting the survivors anew
+_WHOLE = 0.35  # of the time that is left, for trainings that are laid out over their whole length
+_SHARE = 0.55  # of what is left then; the rest is for other settings of the best, and for fitting the survivors anew
 _LEAST = 0.5  # seconds: in less there is nothing to see
 
 Contenders = list[tuple[Entry, Trial]]
@@ -32,7 +30,8 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
     between : callable
         Called after each time, with what is left of the budget.
     """
-    untried, asked, lap = contenders, contenders, 0
+    untried = asked = _within_memory(run, contenders)
+    lap = 0
     while asked:
         waiting, touched = _halve(run, asked, lap)
         if asked is untried:
@@ -43,10 +42,24 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
         asked, lap = untried or _unfinished(run, contenders), lap + 1
     if not contenders:
         between()
-    left = max(0.0, run.budget.left - run.reserve)
-    for _, trial in untried:
+    if untried:
+        left = max(0.0, run.budget.left - run.reserve)
         why = f"there was no time to train it: {left:.0f} s are left beside blend and refit"
-        run.tell(trial, "skipped", why, show=trial is untried[0][1])
+        for _, trial in untried:
+            run.tell(trial, "skipped", why, quietly=True)
+        run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")
+
+
+def _within_memory(run: Run, contenders: Contenders) -> Contenders:
+    fitting: Contenders = []
+    for entry, trial in contenders:
+        need = entry.bytes(run.facts, trial.hyper)
+        if need > run.memory:
+            why = f"would take about {need / 2**30:.1f} GiB of memory; {run.memory / 2**30:.1f} are allowed"
+            run.tell(trial, "skipped", why)
+        else:
+            fitting.append((entry, trial))
+    return fitting
 
 
 def _unfinished(run: Run, contenders: Contenders) -> Contenders:
@@ -58,9 +71,9 @@ def _unfinished(run: Run, contenders: Contenders) -> Contenders:
 def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool]:
     """Train contenders in rounds of equal total time (Jamieson and Talwalkar, AISTATS 2016).
 
-    A contender's time is counted in seconds, not epochs: what counts is where a model gets to within the budget. What one
-    that is at its end leaves of its time goes to those after it. A training that is laid out over its whole length
-    (``whole``) stands outside of the rounds, with up to a quarter of the time.
+    A contender's time is counted in seconds, not epochs: what counts is where a model gets to within the budget. Each gets time
+    in proportion to what it takes to see something of it, and what one that is at its end leaves of its time goes to those
+    after it. A training that is laid out over its whole length (``whole``) stands outside of the rounds, before them.
 
     Returns
     -------
@@ -69,50 +82,59 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
     touched : bool
         Whether anybody was trained, or is known to have been in this lap.
     """
-    touched, passed_over = False, list[tuple[Entry, Trial]]()
-    look = float(np.median([trial.eval_seconds for _, trial in run.kept])) if run.kept else 0.1
+    waiting, touched = _train_whole(run, [one for one in contenders if one[0].whole])
+    looks = sorted(trial.eval_seconds for _, trial in run.kept)
+    look = looks[len(looks) // 4] if looks else 0.1  # a trained model ranks by products, as the faster of the others do
     eval_every = 1 if look < 0.5 else 3
     round_seconds = _SHARE * max(0.0, run.budget.left - run.reserve) / _RUNGS
-    room = max(int(round_seconds / max(_LEAST, 10 * look)), 0 if run.kept else 1)
-    fitting: Contenders = []
-    for entry, trial in contenders:
-        need = entry.bytes(run.facts, trial.hyper)
-        if need > run.memory:
-            run.tell(
-                trial, "skipped", f"would take about {need / 2**30:.1f} GiB of memory; {run.memory / 2**30:.1f} are allowed"
-            )
+    alive, taken = list[tuple[float, Entry, Trial]](), 0.0
+    for entry, trial in [one for one in contenders if not one[0].whole]:
+        # Two epochs and a look, or five looks where these take longer.
+        least = max(_LEAST, 5 * look, 2.5 * run.costs.pace() * entry.seconds(run.facts, trial.hyper))
+        if taken + least <= round_seconds or (round_seconds >= _LEAST and not (run.kept or alive)):
+            alive.append((least, entry, trial))
+            taken += least
         else:
-            fitting.append((entry, trial))
-    alive = [(0.0, entry, trial) for entry, trial in fitting[:room]]
-    for _, entry, trial in [one for one in alive if one[1].whole]:
-        touched = True
-        if not run.taken_back(trial, rung=0):
-            _go(run, entry, trial, _WHOLE * max(0.0, run.budget.left - run.reserve), 0, eval_every)
-    alive = [one for one in alive if not one[1].whole]
+            waiting.append((entry, trial))
     for rung in range(lap * _RUNGS, (lap + 1) * _RUNGS):
         ends = run.budget.spent + round_seconds
-        survivors: list[tuple[float, Entry, Trial]] = []
-        for place, (before, entry, trial) in enumerate(alive):
-            among = len(alive) - place
-            seconds = min(max((ends - run.budget.spent) / among, round_seconds / len(alive)), _rest(run, among))
+        survivors: list[tuple[float, float, Entry, Trial]] = []
+        for place, (least, entry, trial) in enumerate(alive):
+            of_all, of_rest = (least / sum(one[0] for one in some) for some in (alive, alive[place:]))
+            rest = max(0.0, run.budget.left - run.reserve) / 2  # as much is needed for fitting anew
+            # Who overran takes nothing from the others; what somebody has left over goes to those after it.
+            seconds = min(max(of_all * round_seconds, of_rest * (ends - run.budget.spent)), rest)
             if run.taken_back(trial, rung=rung):
                 touched, figure = True, next((f for f, t in run.kept if t is trial), run.best_of_key(trial.key))
             elif trial.ended or seconds < _LEAST:
-                figure = before or None
+                figure = run.best_of_key(trial.key)
                 if figure is None and not trial.ended:
-                    passed_over.append((entry, trial))
+                    waiting.append((entry, trial))
             else:
                 touched, figure = True, _go(run, entry, trial, seconds, rung, eval_every)
             if figure is not None:
-                survivors.append((figure, entry, trial))
+                survivors.append((figure, least, entry, trial))
         survivors.sort(key=lambda one: -one[0])
-        alive = survivors[: math.ceil(len(survivors) / _FACTOR)]
-    return [*passed_over, *fitting[room:]], touched
+        alive = [one[1:] for one in survivors[: math.ceil(len(survivors) / _FACTOR)]]
+    return waiting, touched
 
 
-def _rest(run: Run, among: int) -> float:
-    """What is left for each of some trainings, with as much again for fitting it anew."""
-    return max(0.0, run.budget.left - run.reserve) / 2 / among
+def _train_whole(run: Run, contenders: Contenders) -> tuple[Contenders, bool]:
+    """Those that are judged at their end alone, one after the other while there is time; for whom there was none."""
+    ends = run.budget.spent + _WHOLE * max(0.0, run.budget.left - run.reserve)
+    waiting, touched = Contenders(), False
+    for entry, trial in contenders:
+        declared = entry.seconds(run.facts, trial.hyper)
+        left, first = ends - run.budget.spent, not run.best_of(entry.model)
+        if run.taken_back(trial, rung=0):
+            touched = True
+        elif left < (_LEAST if first else 1.2 * run.costs.expected(entry.model, declared)):
+            waiting.append((entry, trial))
+        else:
+            touched = True
+            if _go(run, entry, trial, left, 0, 3) is not None:
+                run.costs.learn(entry.model, declared, trial.seconds)
+    return waiting, touched
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int, eval_every: int) -> float | None:

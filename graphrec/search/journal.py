@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
 __all__ = ["Journal"]
+
+_END = "end"
 
 
 class Journal:
@@ -55,6 +58,26 @@ class Journal:
                 file.write(json.dumps(row) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+
+    @property
+    def ended_with(self) -> float | None:
+        """The budget of the search that came to its end; None if it did not."""
+        row = self.latest(_END)
+        return None if row is None else float(row["budget"])
+
+    def end(self, at: float, budget: float) -> None:
+        """Write that the search is at its end."""
+        self.add({"key": _END, "model": "", "figure": None, "status": _END, "at": at, "budget": budget})
+
+    def reopen(self) -> None:
+        """Forget the end: there is more time."""
+        self.rows = [row for row in self.rows if row["key"] != _END]
+
+    def table(self, metric: str) -> pd.DataFrame:
+        """A row a candidate, its latest, in the order in which they were begun; figures under the name of their metric."""
+        frame = pd.DataFrame(list({row["key"]: row for row in self.rows if row["key"] != _END}.values()))
+        columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
+        return frame.reindex(columns=columns).rename(columns={"figure": metric})
 
     def latest(self, key: str) -> dict[str, Any] | None:
         """The last row of a candidate."""

@@ -6,8 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from graphrec.deferred import pandas as pd
 from graphrec.report.style import COLOURS, DARK_GREY, WIDTH, new_figure, tidy
 from graphrec.tensor_files import replace_file
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.models import MODELS
 from graphrec.search.run import Run
-from graphrec.search.space import VARY, Entry
+from graphrec.search.space import LIMITS, VARY, Entry
 from graphrec.search.trial import Trial
 
 __all__ = ["refine"]
@@ -44,9 +44,12 @@ def _round(run: Run, entry: Entry, factor: float, ends: float, tried: set[str]) 
     before = run.best_of(entry.model)
     for hyper in _around(entry.model, run.best_settings(entry.model), factor):
         trial = Trial(entry.model, hyper, {})
-        if trial.key not in tried and run.budget.spent < ends:
-            tried.add(trial.key)
-            run.solve(entry, trial)
+        if trial.key in tried:
+            continue
+        if run.budget.spent >= ends or run.refusal(entry, trial) is not None:
+            break
+        tried.add(trial.key)
+        run.solve(entry, trial)
     return run.best_of(entry.model) > before
 
 
@@ -57,4 +60,5 @@ def _around(model: str, hyper: Mapping[str, Any], factor: float) -> Iterator[dic
         if isinstance(value, bool) or not isinstance(value, int | float) or not value:
             continue
         for moved in (value * factor, value / factor):
-            yield {**hyper, name: max(1, round(moved)) if isinstance(value, int) else float(f"{moved:.3g}")}
+            at_most = min(moved, LIMITS.get((model, name), moved))
+            yield {**hyper, name: max(1, round(at_most)) if isinstance(value, int) else float(f"{at_most:.3g}")}

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from graphrec.recommender import load
 from graphrec.search.budget import Budget, Costs
 from graphrec.search.journal import Journal
@@ -18,6 +16,7 @@ from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 __all__ = ["Run"]
 
 _KEPT, _OF_ONE_MODEL = 8, 2
+LOOKS = 3.3  # a blend scores its candidates twice (whom they put first, and all of these) and is looked at once
 
 
 class Run:
@@ -29,7 +28,7 @@ class Run:
     facts : Facts
     budget : Budget
     memory : float
-        Bytes that a candidate may take.
+        Bytes that a candidate may take; with those that are kept, twice as many.
     journal : Journal
     folder : Path
         For the candidates that may be blended.
@@ -43,7 +42,7 @@ class Run:
         self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
         self.journal, self.folder, self.costs = journal, folder, Costs()
         self.kept: list[tuple[float, Trial]] = []
-        self._show, self._slowest_look = show, 0.0
+        self._show, self._looks = show, dict[str, float]()
 
     # ---- what there is time for -----------------------------------------------------------------
 
@@ -51,21 +50,34 @@ class Run:
     def reserve(self) -> float:
         """Seconds that blending and fitting the best few anew will take."""
         best = [trial for _, trial in self.kept]
-        looks = 2.2 * sum(trial.eval_seconds for trial in best) + 3 * sum(trial.eval_seconds for trial in best[:4])
-        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:3]) + 0.02 * self.budget.seconds
+        looks = LOOKS * sum(trial.eval_seconds for trial in best)
+        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:4]) + 0.02 * self.budget.seconds
 
     def refusal(self, entry: Entry, trial: Trial) -> str | None:
         """Why a candidate is not begun; None if it may."""
         need = entry.bytes(self.facts, trial.hyper)
         if need > self.memory:
             return f"would take about {need / 2**30:.1f} GiB of memory; {self.memory / 2**30:.1f} GiB are allowed"
+        held = sum(trial.bytes for _, trial in self.kept)
+        if need + held > 2 * self.memory:
+            return (
+                f"would take about {need / 2**30:.1f} GiB of memory beside {held / 2**30:.1f} GiB of the best so far; "
+                f"{2 * self.memory / 2**30:.1f} GiB are allowed for all"
+            )
         expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve
         if not self.kept and expected < self.budget.left:  # something must come of it
             return None
-        if 2.2 * expected + 4 * self._slowest_look > left:
-            return f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left beside blend and refit"
+        look = self.look_of(entry.model)
+        if 2.2 * expected + (1 + LOOKS) * look > left:  # fitted and looked at, perhaps blended, and fitted anew
+            took = f"{expected + look:.0f} s to fit and look at, and as much at the end"
+            return f"would take about {took}; {max(left, 0):.0f} s are left beside blend and refit"
         return None
+
+    def look_of(self, model: str) -> float:
+        """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""
+        known = sorted(self._looks.values())
+        return self._looks.get(model, known[3 * len(known) // 4] if known else 0.1)
 
     # ---- candidates -----------------------------------------------------------------------------
 
@@ -99,7 +111,7 @@ class Run:
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
         """Remember the best few, not all of one model, and forget the others' weights."""
-        self._slowest_look = max(self._slowest_look, trial.eval_seconds)
+        self._looks[trial.model] = trial.eval_seconds
         others = [(f, t) for f, t in self.kept if t.key != trial.key]
         ranked = sorted([*others, (figure, trial)], key=lambda pair: -pair[0])
         kept: list[tuple[float, Trial]] = []
@@ -150,10 +162,15 @@ class Run:
 
     # ---- rows -----------------------------------------------------------------------------------
 
+    def say(self, line: str) -> None:
+        """A line for the eye alone."""
+        if self._show:
+            print(f"{self.budget.spent:8.1f} s {line}", file=sys.stderr, flush=True)
+
     def tell(
-        self, trial: Trial, status: str, reason: str = "", figure: float | None = None, show: bool = True, **more: Any
+        self, trial: Trial, status: str, reason: str = "", figure: float | None = None, quietly: bool = False, **more: Any
     ) -> None:
-        """A row, in the journal and, unless `show` is False, for the eye."""
+        """A row, in the journal and, unless quietly, for the eye."""
         made = trial.recommender
         row = {
             "key": trial.key,
@@ -171,15 +188,7 @@ class Run:
         }
         best = max((r["figure"] for r in self.journal.rows if r["figure"] is not None), default=-1.0)
         self.journal.add(row)
-        if self._show and show:
+        if not quietly:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
-            line = f"{row['at']:8.1f} s {mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}"
-            print(line.rstrip(), file=sys.stderr, flush=True)
-
-    def table(self) -> pd.DataFrame:
-        """A row a candidate, its latest, in the order in which they were begun."""
-        latest = {row["key"]: row for row in self.journal.rows if row["key"] != "end"}
-        frame = pd.DataFrame(list(latest.values()))
-        columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
-        return frame.reindex(columns=columns).rename(columns={"figure": self.task.metric})
+            self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip())

@@ -13,6 +13,7 @@ from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.metrics import parse
+from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
@@ -58,7 +59,8 @@ def search(
         ``"90s"``, ``"10min"``, ``"1h"`` or seconds: of all runs of this search together. What cannot be expected to fit in is
         not begun, and time for blend and refit is set aside.
     memory : str or float, optional
-        ``"8GB"`` or bytes that a candidate may take; half of what is free unless given.
+        ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
+        free unless given.
     out : path, optional
         Folder for the result (a run that :func:`graphrec.load` reads), ``journal.jsonl``, ``table.csv`` and ``search.png``.
     seed : int
@@ -99,17 +101,14 @@ def search(
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")
     what = {"graphrec": __version__, "train": of_table(train), "valid": of_table(valid), "metric": metric, "seed": seed}
     journal = Journal(folder, what, resume)
-    ended = next((row for row in journal.rows if row["key"] == "end"), None)
-    if folder is not None and ended is not None and float(ended["budget"]) >= seconds and (folder / "run.json").is_file():
+    if folder is not None and (journal.ended_with or 0.0) >= seconds and (folder / "run.json").is_file():
         best = load(folder, device="cpu" if device == "auto" else device)
-        best.table = Run(
-            Task(train, valid, metric, seed, device), facts_of(train), Budget(1), allowed, journal, folder, False
-        ).table()
+        best.table = journal.table(metric)
         return best
     if folder is not None and not journal.rows:
         for name in ("candidates", "checkpoints"):
             shutil.rmtree(folder / name, ignore_errors=True)
-    journal.rows = [row for row in journal.rows if row["key"] != "end"]
+    journal.reopen()
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(
             Task(train, valid, metric, seed, device),
@@ -120,14 +119,13 @@ def search(
             Path(scratch) if folder is None else folder,
             progress,
         )
-        with quiet():
+        with quiet(), shared_decompositions():
             best = _searched(run, solved, trained)
-        best.table = run.table()
+        best.table = journal.table(metric)
         if folder is not None:
             best.save(folder)
             write_results(best.table, metric, folder)
-            end = {"key": "end", "model": "", "figure": None, "status": "end", "at": run.budget.spent, "budget": seconds}
-            journal.add(end)
+            journal.end(run.budget.spent, seconds)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return best
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from graphrec.data.interactions import Interactions
+from graphrec.models import EASE
 
-__all__ = ["SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
+__all__ = ["LIMITS", "SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,16 @@ def _by_factors(facts: Facts, hyper: Mapping[str, Any]) -> float:
     return _by_pairs(facts, hyper) + 4e-9 * facts.pairs * span + 2e-10 * (facts.users + facts.items) * span**2
 
 
-def _inverse(facts: Facts, _: Mapping[str, Any]) -> float:
-    return 1e-10 * facts.items**3 + 1e-8 * facts.squares
+def _ridge(facts: Facts, hyper: Mapping[str, Any]) -> float:
+    """EASE: one inversion, or a small regression for each item."""
+    if "neighbours" in hyper:
+        return 1e-3 * facts.items + 4e-8 * facts.squares
+    return 1.5e-11 * facts.items**3 + 4e-8 * facts.squares
 
 
 def _by_items(facts: Facts, _: Mapping[str, Any]) -> float:
     """A small regression for each item."""
-    return 5e-3 * facts.items + 4e-8 * facts.squares
+    return 5e-4 * facts.items + 2e-7 * facts.squares
 
 
 def _sparse(facts: Facts, _: Mapping[str, Any]) -> float:
@@ -71,13 +75,34 @@ def _sparse(facts: Facts, _: Mapping[str, Any]) -> float:
     return 24.0 * min(facts.squares, float(facts.items) ** 2)
 
 
-def _dense(facts: Facts, _: Mapping[str, Any]) -> float:
-    return 8.0 * facts.items**2 + _sparse(facts, _) / 2
+def _ridge_bytes(facts: Facts, hyper: Mapping[str, Any]) -> float:
+    return _sparse(facts, hyper) if "neighbours" in hyper else float(EASE.dense_bytes(facts.items))
 
 
 def _tables(facts: Facts, hyper: Mapping[str, Any]) -> float:
     """Embeddings with their gradients, two moments, a copy of the best and a checkpoint."""
     return 28.0 * (facts.users + facts.items) * float(hyper.get("dim", 64)) + 64.0 * facts.pairs
+
+
+def _epoch_of(hops: float, per_pair: float = 1e-6) -> Work:
+    """An epoch of a trained model: steps of 2,048 pairs, each with some passes over the edges, 64 columns wide."""
+
+    def seconds(facts: Facts, hyper: Mapping[str, Any]) -> float:
+        wide = float(hyper.get("dim", 64)) / 64
+        return wide * facts.pairs * (per_pair + hops * 2e-8 * facts.pairs / 2048)
+
+    return seconds
+
+
+def _coded(facts: Facts, _: Mapping[str, Any]) -> float:
+    """An epoch of an autoencoder: everybody's row over all items."""
+    return 5e-8 * facts.users * facts.items
+
+
+def _fast(facts: Facts, hyper: Mapping[str, Any]) -> float:
+    """All 30 epochs of `lightgcn-fast`: a few large products, and everybody against 4,096 negatives."""
+    wide = float(hyper.get("dim", 64)) / 64
+    return wide * (2e-5 * facts.pairs + 3e-4 * facts.users) + 1.0
 
 
 Settings = Sequence[Mapping[str, Any]] | Callable[[Facts], Sequence[Mapping[str, Any]]]
@@ -99,7 +124,9 @@ class Entry:
         Options of fit; for trained models.
     whole : bool
         Whether a training is laid out over its whole length, so that it cannot be judged half-way.
-    seconds, bytes : function of Facts and settings
+    seconds : function of Facts and settings
+        Of a fit; of an epoch where a model is trained, unless it is trained as a whole.
+    bytes : function of Facts and settings
     """
 
     model: str
@@ -124,6 +151,19 @@ def _ranks(*wanted: int, **others: Any) -> Callable[[Facts], list[dict[str, Any]
     return lambda facts: [{"rank": facts.rank(rank), **others} for rank in wanted]
 
 
+def _ridges(*strengths: float) -> Callable[[Facts], list[dict[str, Any]]]:
+    """EASE with several l2: in full where that is quick, and of a large catalogue over neighbours first."""
+
+    def settings(facts: Facts) -> list[dict[str, Any]]:
+        need = 4 * facts.items**2
+        if need <= _QUICK:
+            return [{"l2": l2} for l2 in strengths]
+        return [*({"l2": l2, "neighbours": 200} for l2 in strengths), *({"l2": l2, "budget": need} for l2 in strengths)]
+
+    return settings
+
+
+_QUICK = 1 << 30  # bytes of a dense matrix: 16,000 items
 # Numbers that are moved up and down around a model's best settings, where time is left.
 VARY: dict[str, Sequence[str]] = {
     "rp3beta": ("alpha", "beta"),
@@ -139,6 +179,8 @@ VARY: dict[str, Sequence[str]] = {
     "slim": ("l1", "l2"),
 }
 
+LIMITS: dict[tuple[str, str], float] = {("turbocf", "alpha"): 1.0}  # where the model takes no more
+
 # Cheapest and most different first: a short budget ends somewhere in this list.
 SOLVED = [
     Entry("itempop", why="what everything else must beat", bytes=lambda f, _: 8.0 * f.items),
@@ -146,13 +188,7 @@ SOLVED = [
     Entry(
         "itemknn", [{}, {"neighbours": 50, "shrink": 10.0}, {"neighbours": 500, "shrink": 100.0}], "Dacrema 2021: its ranges"
     ),
-    Entry(
-        "ease",
-        [{"l2": x} for x in (500.0, 100.0, 2000.0)],
-        "Steck 2019: 200 to 1,000, and beyond",
-        seconds=_inverse,
-        bytes=_dense,
-    ),
+    Entry("ease", _ridges(500.0, 100.0, 2000.0), "Steck 2019: 200 to 1,000, and beyond", seconds=_ridge, bytes=_ridge_bytes),
     Entry("gfcf", _ranks(256, 64), "Shen 2021: 256 factors; fewer for small tables", seconds=_by_factors),
     Entry("turbocf", [{}, {"alpha": 0.5, "power": 1.0}, {"alpha": 0.5, "power": 1.4}], "Park 2024: by data set"),
     Entry("userknn", [{}, {"neighbours": 50}, {"neighbours": 500}], "Dacrema 2021: its ranges"),
@@ -175,20 +211,41 @@ SOLVED = [
     Entry("puresvd", _ranks(64, 256, 16), "Cremonesi 2010: 50 to 300, fewer for small tables", seconds=_by_factors),
     Entry("slim", [{}, {"l1": 1.0, "l2": 10.0}], "Ning 2011: penalties over two orders of magnitude", seconds=_by_items),
     Entry("rp3beta", [{"alpha": 0.7, "beta": 0.5}, {"alpha": 1.0, "beta": 0.3}], "between the first ones"),
-    Entry("ease", [{"l2": x} for x in (200.0, 1000.0)], "Steck 2019, between the first ones", seconds=_inverse, bytes=_dense),
+    Entry("ease", _ridges(200.0, 1000.0), "Steck 2019, between the first ones", seconds=_ridge, bytes=_ridge_bytes),
 ]
 
 _BPR = {"loss": "bpr", "lr": 5e-3, "batch_size": 2048}
 TRAINED = [
-    Entry("lightgcn-fast", why="sampled softmax from a decomposition; laid out over 30 epochs", whole=True, bytes=_tables),
-    Entry("mf", [{"dim": 64}, {"dim": 128}], "Rendle 2009; a rate that reaches the end in minutes", _BPR, bytes=_tables),
-    Entry("lightgcn", [{"layers": 2}, {"layers": 3}], "He 2020: 2 to 4 hops", _BPR, bytes=_tables),
-    Entry("multvae", why="Liang 2018", bytes=lambda f, _: 28.0 * f.items * 1200),
-    Entry("multdae", why="Liang 2018", bytes=lambda f, _: 28.0 * f.items * 400),
-    *(
-        Entry(name, bytes=_tables)
-        for name in ("ials", "xsimgcl", "simplex", "ultragcn", "simgcl", "lightgcnpp", "sgl", "ncl", "nescl")
+    Entry(
+        "lightgcn-fast",
+        [{}, {"dim": 128}, {"dim": 256}],
+        "sampled softmax from a decomposition; laid out over 30 epochs",
+        whole=True,
+        seconds=_fast,
+        bytes=_tables,
     ),
-    Entry("ngcf", [{"layers": [64, 64]}], "Wang 2019, with two layers", _BPR, bytes=_tables),
-    *(Entry(name, bytes=_tables) for name in ("lrgccf", "dgcf", "lightgcnlw", "mgdcf", "pinsage", "gcmc", "hoprec", "cmn")),
+    Entry(
+        "mf",
+        [{"dim": 64}, {"dim": 128}],
+        "Rendle 2009; a rate that reaches the end in minutes",
+        _BPR,
+        False,
+        _epoch_of(0),
+        _tables,
+    ),
+    Entry("lightgcn", [{"layers": 2}, {"layers": 3}], "He 2020: 2 to 4 hops", _BPR, False, _epoch_of(3), _tables),
+    Entry("multvae", why="Liang 2018", seconds=_coded, bytes=lambda f, _: 28.0 * f.items * 1200),
+    Entry("multdae", why="Liang 2018", seconds=_coded, bytes=lambda f, _: 28.0 * f.items * 400),
+    Entry("ials", seconds=_epoch_of(0, 5e-6), bytes=_tables),
+    *(Entry(name, seconds=_epoch_of(0, 2e-5), bytes=_tables) for name in ("simplex", "ultragcn")),
+    *(
+        Entry(name, seconds=_epoch_of(hops, 2e-6), bytes=_tables)
+        for name, hops in (("xsimgcl", 4), ("simgcl", 9), ("lightgcnpp", 3), ("sgl", 9), ("ncl", 6), ("nescl", 9))
+    ),
+    Entry("ngcf", [{"layers": [64, 64]}], "Wang 2019, with two layers", _BPR, False, _epoch_of(8), _tables),
+    *(
+        Entry(name, seconds=_epoch_of(hops), bytes=_tables)
+        for name, hops in (("lrgccf", 6), ("dgcf", 40), ("lightgcnlw", 3), ("mgdcf", 6), ("pinsage", 10), ("gcmc", 6))
+    ),
+    *(Entry(name, seconds=_epoch_of(0, 2e-5), bytes=_tables) for name in ("hoprec", "cmn")),
 ]

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.metrics import parse
 from graphrec.models import MODELS
+from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.search.budget import Budget, bytes_of, seconds_of
@@ -22,7 +24,7 @@ from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
-from graphrec.search.space import Entry, facts_of
+from graphrec.search.space import TRAINED, Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.training.options import FitOptions
 
@@ -82,40 +84,41 @@ def tune(
         raise InputError(f"settings are chosen by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     kind = Trial(model, {}, {}).made().kind
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
-    for name, values in space.items():
-        if name not in own and not (kind.needs_training and name in FitOptions.names()):
-            raise unknown_name("option", name, own | set(FitOptions.names() if kind.needs_training else ()))
-        if not callable(values) and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
-            raise InputError(f"space[{name!r}] must be a list of values or a function that draws one, got {values!r}.")
-    points = _points(space, trials, seed)
-    entry = Entry(model, bytes=lambda *_: 0.0)
+    _check_space(space, own, kind.needs_training)
+    each = [
+        Trial(model, {n: v for n, v in point.items() if n in own}, {n: v for n, v in point.items() if n not in own})
+        for point in _points(space, trials, seed)
+    ]
+    known = next((entry for entry in TRAINED if entry.model == model), Entry(model))
+    entry, journal = replace(known, bytes=lambda *_: 0.0), Journal(None, {}, False)
     with tempfile.TemporaryDirectory() as scratch:
-        run = Run(
-            Task(train, valid, metric, seed, device),
-            facts_of(train),
-            Budget(seconds_of(budget)),
-            bytes_of(None),
-            Journal(None, {}, False),
-            Path(scratch),
-            progress,
-        )
-        each = [
-            Trial(model, {n: v for n, v in p.items() if n in own}, {n: v for n, v in p.items() if n not in own}) for p in points
-        ]
+        task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
+        run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress)
         if kind.needs_training:
             compete(run, [(entry, trial) for trial in each])
         else:
-            for trial in each:
-                run.solve(entry, trial)
+            with shared_decompositions():
+                for trial in each:
+                    run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
-            why = next((f": {row['reason']}" for row in run.journal.rows if row["reason"]), "")
+            why = next((f": {row['reason']}" for row in journal.rows if row["reason"]), "")
             raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
         best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
         if refit:
             with quiet():
                 best = fitted_anew(run, best, parts)
-        best.table = run.table()
+        best.table = journal.table(metric)
         return best
+
+
+def _check_space(space: Mapping[str, Any], own: set[str], is_trained: bool) -> None:
+    """Refuse names that are no option of the model (`own`) or of its fit, and values that are no choice."""
+    of_fit = FitOptions.names() if is_trained else []
+    for name, values in space.items():
+        if name not in own and name not in of_fit:
+            raise unknown_name("option", name, own | set(of_fit))
+        if not callable(values) and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
+            raise InputError(f"space[{name!r}] must be a list of values or a function that draws one, got {values!r}.")
 
 
 def _points(space: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender.explaining import as_read, own_items
 from graphrec.recommender.loading import load

@@ -1,0 +1,1 @@
+"""A model and batches to weights, a history and checkpoints."""

@@ -19,7 +19,7 @@ from graphrec.training.unread import READ_BY
 __all__ = ["choose", "refuse_for_solved"]
 
 # What means something else, or nothing, under an objective of another kind.
-_OF_THE_KIND = frozenset(READ_BY) - {"batch_size", "l2"}
+_OF_THE_KIND = frozenset(READ_BY) - {"batch_size", "l2", "fanout"}
 # What looks at the validation part, and the value that asks for nothing.
 _OF_VALIDATION = {"metric": None, "patience": None, "min_delta": 0, "eval_every": ()}
 

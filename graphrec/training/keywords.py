@@ -42,4 +42,5 @@ class FitKeywords(TypedDict, total=False):
     min_delta: float
     device: str
     precision: str | None
+    fanout: int | Sequence[int] | None
     progress: bool

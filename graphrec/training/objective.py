@@ -14,6 +14,7 @@ from graphrec import losses
 from graphrec.data.interactions import Interactions
 from graphrec.distributed.reduction import Reduction
 from graphrec.errors import InputError
+from graphrec.graph.neighbourhood import Neighbourhood
 from graphrec.models.base import Model, Step, encoding_of
 from graphrec.models.encoding import Encoding, Gathered
 from graphrec.sampling.negatives import READS
@@ -74,8 +75,13 @@ class BuiltIn:
         Whether a step reads the rows of the batch's users, items and negatives, and nothing else of a model's tables.
     by_columns : bool
         Whether all that a step makes of a model's rows are their scores and their penalty, see :class:`Reduction`.
+    by_pairs : bool
+        Whether the scores of a batch are those of its pairs, and of each pair's own negatives, so that they can be computed in
+        parts, see :meth:`Reduction.share`.
     takes_steps : bool
         Whether it moves the parameters by itself, without an optimiser.
+    neighbourhood : Neighbourhood or None
+        What was drawn for the batch at hand; None for the whole graph.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
@@ -84,12 +90,14 @@ class BuiltIn:
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False
+    by_pairs: ClassVar[bool] = False
     takes_steps: bool = False
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         self.options = options
         self.loss = loss
         self.reduction = Reduction()
+        self.neighbourhood: Neighbourhood | None = None
         self._log_q: Tensor | None = None
         self._fresh = True
         refuse_unread(options, self.reads_of(options.loss, options.negatives))
@@ -132,7 +140,7 @@ class BuiltIn:
                 raise InputError(f"loss_options[{name!r}] of the loss {self.options.loss} must be a number, got {value!r}.")
 
     def _encode(self, model: Model) -> Encoding:
-        encoding = model.encode()
+        encoding = model.encode() if self.neighbourhood is None else model.encode_sampled(self.neighbourhood)
         return encoding_of(model, encoding) if self._fresh else encoding
 
     def _loss(

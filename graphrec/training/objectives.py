@@ -56,10 +56,11 @@ class Pairwise(BuiltIn):
     2014).
     """
 
-    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2"}) | SAMPLED
+    reads = frozenset({"loss_options", "negatives", "log_q", "credit", "pairs", "batch_size", "l2", "fanout"}) | SAMPLED
     reads_weights = True
     by_rows = True
     by_columns = True
+    by_pairs = True
 
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)
@@ -92,18 +93,20 @@ class Pairwise(BuiltIn):
     def terms(self, model: Model, batch: PairBatch, epoch: int = 1) -> Terms:
         """See :class:`BuiltIn`."""
         encoding = self._encode(model)
-        b = len(batch.users)
-        items = batch.items if batch.negatives is None else torch.cat([batch.items, batch.negatives.reshape(-1)])
+        mine = self.reduction.share(batch)
+        negatives, own = mine.negatives, len(mine.users)
+        items = mine.items if negatives is None else torch.cat([mine.items, negatives.reshape(-1)])
 
         def score(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-            pos = model.score(u, v[:b])
-            if batch.negatives is None:
+            pos = model.score(u, v[:own])
+            if negatives is None:
                 return pos, model.score_all(u, v)
-            if batch.negatives.ndim == 1:
-                return pos, model.score_all(u, v[b:])
-            return pos, model.score(u[:, None], v[b:].view(b, batch.negatives.shape[1], -1))
+            if negatives.ndim == 1:
+                return pos, model.score_all(u, v[own:])
+            return pos, model.score(u[:, None], v[own:].view(*negatives.shape, v.shape[-1]))
 
-        rows, (pos, neg), penalty = self._looked(model, encoding, batch.users, items, score)
+        rows, (pos, neg), penalty = self._looked(model, encoding, mine.users, items, score)
+        b = len(batch.users)
         if batch.negatives is None:
             neg = _others_of_batch(neg, batch.items)
         drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
@@ -129,11 +132,12 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
 class Rating(BuiltIn):
     """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``, each error times the weight of its row."""
 
-    reads = frozenset({"loss_options", "batch_size", "l2"})
+    reads = frozenset({"loss_options", "batch_size", "l2", "fanout"})
     reads_ratings = True
     reads_weights = True
     by_rows = True
     by_columns = True
+    by_pairs = True
 
     def sampler(self, train: Interactions, generator: torch.Generator) -> PairSampler:
         if train.ratings is None:
@@ -152,7 +156,8 @@ class Rating(BuiltIn):
         """See :class:`BuiltIn`."""
         encoding = self._encode(model)
         assert batch.ratings is not None
-        rows, (predicted,), penalty = self._looked(model, encoding, batch.users, batch.items, lambda u, v: (model.score(u, v),))
+        mine = self.reduction.share(batch)
+        rows, (predicted,), penalty = self._looked(model, encoding, mine.users, mine.items, lambda u, v: (model.score(u, v),))
         loss = self._loss(predicted, batch.ratings, weights=batch.weights)
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
 
@@ -198,7 +203,7 @@ class SharedNegatives(BuiltIn):
     """
 
     reads_weights = True
-    reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2"})
+    reads = frozenset({"loss_options", "negatives", "n_negatives", "popularity_power", "log_q", "batch_size", "l2", "fanout"})
     by_rows = True
     by_columns = True
     scores = 3
@@ -239,7 +244,7 @@ class SharedNegatives(BuiltIn):
 class Alignment(BuiltIn):
     """Positive pairs only, as rows: ``loss(users (b, d), items (b, d))``; they come up in proportion to their weights."""
 
-    reads = frozenset({"loss_options", "pairs", "batch_size", "l2"})
+    reads = frozenset({"loss_options", "pairs", "batch_size", "l2", "fanout"})
     reads_weights = True
     by_rows = True
 

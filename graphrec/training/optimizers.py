@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from graphrec.errors import InputError, unknown_name
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.models.base import Model
+from graphrec.models.factors import RowTables
 from graphrec.sampling import PairBatch, UserBatch
 from graphrec.training.checkpoint import flatten_optimizer, restore_optimizer
 from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowAdagrad, RowAdam, RowOptimizer, RowSGD
-from graphrec.training.schedules import RunningSchedule, Schedule
+from graphrec.training.running_schedule import RunningSchedule
+from graphrec.training.schedules import Schedule
 
 __all__ = ["OPTIMIZERS", "Optimizers"]
 
@@ -52,12 +54,16 @@ class Optimizers:
         Whether every step will read the rows of its batch only, of the tables for which the model says so. Adam and plain
         SGD then touch no others: a training must tell which ones it is about to read (:meth:`catch_up`) and when the tables
         will be read as a whole (:meth:`settle`).
+    by_nodes : torch.nn.Parameter, optional
+        A table of which every step will read the rows of drawn nodes only; to be told by :meth:`catch_up_nodes`.
     """
 
-    def __init__(self, model: Model, options: FitOptions, by_rows: bool = False) -> None:
+    def __init__(self, model: Model, options: FitOptions, by_rows: bool = False, by_nodes: nn.Parameter | None = None) -> None:
         self.options = options
         self.model = model
-        self.tables = model.row_tables() if by_rows and _on_kernels(model) else None
+        tables = model.row_tables() if by_nodes is None else RowTables((), ())
+        self.tables = tables if by_rows and _on_kernels(model) else None
+        self._by_nodes = by_nodes
         rest = {name: p for name, p in model.named_parameters() if p.requires_grad}
         if not rest:
             raise InputError(f"{type(model).__name__} has no parameter to train.")
@@ -74,6 +80,7 @@ class Optimizers:
         if not all(isinstance(optimizer, RowOptimizer) for optimizer in self.all):
             self.tables = None  # one of them wants dense gradients
         self.schedule: RunningSchedule | None = None
+        self.after_backward: Callable[[], None] | None = None  # where gradients are made by several processes together
 
     def attach_schedule(self, epochs: int, steps_per_epoch: int) -> None:
         """Start the learning-rate schedule; it moves the first optimiser's rate."""
@@ -97,6 +104,8 @@ class Optimizers:
         for optimizer in self.all:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.after_backward is not None:
+            self.after_backward()
         for optimizer in self.all:
             optimizer.step()
         self.step_ended()
@@ -128,6 +137,15 @@ class Optimizers:
                 for table in tables:
                     if optimizer.owns(table):
                         optimizer.catch_up(table, rows)
+
+    def catch_up_nodes(self, nodes: Tensor) -> None:
+        """As :meth:`catch_up`, of distinct nodes and the table that is read by nodes."""
+        table = self._by_nodes
+        if table is None or self.tables is None:
+            return
+        for optimizer in self.all:
+            if isinstance(optimizer, RowAdam) and optimizer.owns(table):
+                optimizer.catch_up(table, nodes.numpy())
 
     def settle(self) -> None:
         """Bring all rows to where they belong; to be called before tables are read as a whole."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from graphrec.errors import InputError, check_flag
 from graphrec.losses import RATING_ERRORS
 from graphrec.sampling import Negatives
@@ -101,6 +103,13 @@ class FitOptions:
         Type in which the hops of training read their table, rounded from float32; sums, parameters, optimiser and rankings
         stay in float32. For models that propagate. It halves what a GPU reads in a hop and has run on none yet; on the CPU
         it is there for comparison and costs time, because what is read lies in the caches already.
+    fanout : int, sequence of int or None
+        Compute a batch's rows over drawn neighbours instead of the whole graph, for graphs too large to be propagated whole in
+        every step: so many at most of each node, for the last hop, the one before it, and so on (PyG's order); −1 takes all
+        of them, one number stands for every hop. Edges count by the whole graph's weights over the probability with which
+        they are drawn: without anything between the hops (LightGCN) the expectation is the exact row. Rankings, validation
+        included, are made over the whole graph. For LightGCN, NGCF, PinSage and the like, and losses that look at the rows of
+        a batch. PyG's loader draws, with torch-sparse or pyg-lib. See :class:`graphrec.graph.neighbours.Neighbours`.
     progress : bool
         Show how far the training is: a bar in a terminal and in a notebook, and a line every ten seconds elsewhere.
     given : frozenset of str or None
@@ -139,6 +148,7 @@ class FitOptions:
     min_delta: float = 0.0
     device: str = "auto"
     precision: str | None = None
+    fanout: int | Sequence[int] | None = None
     progress: bool = True
     given: frozenset[str] | None = field(default=None, repr=False, compare=False, kw_only=True)
 
@@ -211,6 +221,16 @@ def _schedule(name: str, value: Any) -> object:
     return value
 
 
+def _fanout(name: str, value: object) -> object:
+    if value is None:
+        return None
+    several = [value] if isinstance(value, int | np.integer) else value
+    if isinstance(several, str) or not isinstance(several, Sequence) or not several:
+        raise InputError(f"{name} must be a number of neighbours or a list of them, one for each hop, got {value!r}.")
+    counts = [-1 if type(one) is not bool and one == -1 else whole(f"{name} (of a hop; -1 for all)", one) for one in several]
+    return counts if several is value else counts[0]
+
+
 def _groups(name: str, value: object) -> dict[str, Any]:
     groups = {part: table(f"{name}[{part!r}]", settings) for part, settings in table(name, value).items()}
     for part, settings in groups.items():
@@ -247,6 +267,7 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "min_delta": number,
     "device": word,
     "precision": lambda name, value: None if value is None else word(name, value, known=("bf16", "fp16")),
+    "fanout": _fanout,
     "progress": check_flag,
 }
 

@@ -26,7 +26,6 @@ Neural Networks", WACV 2017). `period` is the first half cosine, and each is `gr
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,8 +38,9 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from graphrec.errors import InputError, unknown_name
+from graphrec.training.running_schedule import RunningSchedule, rates_of
 
-__all__ = ["RunningSchedule", "Schedule", "preview", "schedule_names"]
+__all__ = ["Schedule", "preview", "schedule_names"]
 
 _Maker = Callable[[Optimizer], LRScheduler]
 _Given: TypeAlias = "Schedule | str | _Maker | Mapping[str, Any]"
@@ -161,7 +161,7 @@ class Schedule:
             if not isinstance(scheduler, LRScheduler):
                 raise InputError(f"schedule {self.name!r} makes no scheduler of torch's, but {scheduler!r}.")
         whole = self.name in ("cosine", "one_cycle") or None in (self.options.get(o, 0) for o in ("period", "milestones"))
-        return RunningSchedule(self, scheduler, total if whole else None)
+        return RunningSchedule(self.name, self.per, scheduler, total if whole else None)
 
 
 def _checked(name: str | _Maker, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _checked(name: str | _Maker, given: Mapping[str, Any]) -> dict[str, Any]:
 def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mode: Any) -> LRScheduler:
     """Torch's scheduler of a name; `total`, `epoch` and the lengths among the options are in the schedule's own unit."""
     o, per, name, low = schedule.options, schedule.per, cast(Any, schedule.name), cast(Any, schedule.options.get("min_lr"))
-    peaks = [o.get("max_lr") or rate for rate in _rates(optimizer)]
+    peaks = [o.get("max_lr") or rate for rate in rates_of(optimizer)]
     if low is not None and low > min(peaks):
         raise InputError(f"schedule {name!r} has min_lr={low:g} above the learning rate, {min(peaks):g}.")
     match name:
@@ -237,73 +237,6 @@ def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mod
     lows, half = [peak / 10 if low is None else low for peak in peaks], o["step_size"] or 2 * epoch
     # With cycle_momentum torch would move Adam's beta1 too.
     return lr_scheduler.CyclicLR(optimizer, lows, peaks, half, mode=name, gamma=o.get("gamma", 1.0), cycle_momentum=False)
-
-
-def _rates(optimizer: Optimizer) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-class RunningSchedule:
-    """A schedule bound to an optimiser; made by :meth:`Schedule.build`.
-
-    Attributes
-    ----------
-    needs_metric : bool
-        Whether the rate never changes without a validation metric.
-    """
-
-    def __init__(self, schedule: Schedule, scheduler: LRScheduler, length: int | None) -> None:
-        self.schedule, self.scheduler = schedule, scheduler
-        self.length = length  # of a schedule laid out over the whole training, whose last rate is held from then on
-        self.needs_metric = isinstance(scheduler, lr_scheduler.ReduceLROnPlateau)
-        self.per = "epoch" if self.needs_metric else schedule.per
-        self._first = _rates(scheduler.optimizer)
-        self.position = 0
-        self.metrics: list[float] = []
-
-    def step_ended(self) -> None:
-        """Set the rate of the next step; to be called after the optimiser's step."""
-        if self.per == "step":
-            self._move()
-
-    def epoch_ended(self, metric: float | None = None) -> None:
-        """Set the rate of the next epoch; `metric` is what validation gave, None after an epoch without a look at it."""
-        if self.needs_metric and metric is not None:
-            self._move(metric)
-        elif self.per == "epoch" and not self.needs_metric:
-            self._move()
-
-    def _move(self, *metric: Any) -> None:
-        self.position += 1
-        self.metrics += metric
-        if self.length is None or self.position < self.length:
-            self.scheduler.step(*metric)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The moves so far, in numbers and lists."""
-        return {"position": self.position, "length": self.length, "metrics": list(self.metrics)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Make the moves of :meth:`state_dict` again (3 µs each), in a schedule newly built with the same options.
-
-        Raises
-        ------
-        InputError
-            The schedule was laid out over a training of another length.
-        """
-        if state["length"] != self.length:
-            raise InputError(
-                f"schedule {self.schedule.name!r} was laid out over {state['length']} {self.per}s and is now asked to cover "
-                f"{self.length}; resume with the same number of epochs."
-            )
-        for group, rate in zip(self.scheduler.optimizer.param_groups, self._first, strict=True):
-            group["lr"] = rate
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch misses the optimiser's steps
-            for metric in state["metrics"]:
-                self._move(metric)
-            while self.position < state["position"]:
-                self._move()
 
 
 def preview(

@@ -16,6 +16,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.devices import random_state, resolve_device, seeded, set_random_state
 from graphrec.errors import InputError
+from graphrec.graph.neighbours import Neighbours
 from graphrec.models.base import Model, Scorer
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
@@ -27,6 +28,7 @@ from graphrec.training.loss_watch import LossWatch
 from graphrec.training.objectives import objective
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.options import FitOptions
+from graphrec.training.sampled import SampledBatch, SampledBatches, sampling_graph
 from graphrec.training.state import parameter_norms
 from graphrec.training.terms import total
 
@@ -78,7 +80,9 @@ class Trainer:
         self.evaluate = evaluate
         self.identity = {"model": as_json(type(model))} if identity is None else identity
         self.stage = stage
-        self.optimizers = Optimizers(model, options, by_rows=self.objective.by_rows)
+        self.sampled = sampling_graph(model, options)
+        nodes = None if self.sampled is None else self.sampled[0].table
+        self.optimizers = Optimizers(model, options, by_rows=self.objective.by_rows, by_nodes=nodes)
         self.compiled = factor_step(options, self.optimizers)
         if options.hogwild:
             self.compiled = hogwild_step(self.compiled, options, self.optimizers)
@@ -120,6 +124,10 @@ class Trainer:
         if resume and checkpoint is None:
             raise InputError("resume=True needs checkpoint, the folder to go on from.")
         sampler = self.objective.sampler(train, self.generator)
+        if self.sampled is not None:
+            graph, fanout = self.sampled
+            neighbours = Neighbours(graph.adjacency, fanout)
+            sampler = SampledBatches(sampler, neighbours, self.model.n_users, self.generator)
         if self.options.schedule is not None:
             self.optimizers.attach_schedule(self.options.epochs, _length(sampler))
         if valid is None and self.optimizers.needs_metric:
@@ -181,13 +189,20 @@ class Trainer:
 
     def _step(self, batch: Any, watch: LossWatch) -> None:
         """Take a step; on the CPU not one whose loss is no finite number."""
-        if self.optimizers.tables is not None:
-            self.optimizers.catch_up(batch)
+        if isinstance(batch, SampledBatch):
+            self.optimizers.catch_up_nodes(batch.neighbourhood.nodes)
+            batch, self.objective.neighbourhood = batch
+        else:
+            self._catch_up(batch)
         with self.optimizers.row_gradients():
             terms = self.objective.terms(self.model, batch, watch.epoch)
             loss = total(terms)
             watch.add(loss, terms)
             self.optimizers.step(loss)
+
+    def _catch_up(self, batch: Any) -> None:
+        if self.optimizers.tables is not None:
+            self.optimizers.catch_up(batch)
 
     def _compiled_step(self, batch: Any, watch: LossWatch) -> None:
         """As :meth:`_step`, for the models and losses that are compiled; its loss is known when the step has been taken."""

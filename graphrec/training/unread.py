@@ -23,6 +23,8 @@ READ_BY: dict[str, str] = {
     "credit": f"credit is for negatives of pairwise losses ({_PAIRWISE_NAMES})",
     "pairs": f"pairs is for the pairwise losses ({_PAIRWISE_NAMES}) and for {', '.join(losses.EMBEDDING)}",
     "batch_size": "batch_size is for the losses of the library and functions; an objective of one's own makes its own batches",
+    "fanout": "fanout draws neighbours of the nodes of a batch, for the losses that look at no others "
+    f"({', '.join((*losses.PAIRWISE, *losses.POINTWISE, *losses.SHARED, *losses.EMBEDDING))})",
     "l2": "l2 is a penalty on the rows that a loss looks at, while weight_decay is felt under every loss",
 }
 _NEUTRAL: dict[str, Any] = {
@@ -31,6 +33,7 @@ _NEUTRAL: dict[str, Any] = {
     "shared_negatives": False,
     "log_q": False,
     "credit": None,
+    "fanout": None,
     "l2": 0,
 }
 

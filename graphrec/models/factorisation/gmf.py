@@ -8,15 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import Model
-from graphrec.models.encoding import Encoding, Table
-from graphrec.models.factors import RowTables
 from graphrec.models.parts.tables import embedding
+from graphrec.models.parts.two_tables import TwoTables
 
 __all__ = ["GMF"]
 
 
-class GMF(Model):
+class GMF(TwoTables):
     """Generalised matrix factorisation, h · (p_u ⊙ q_i) + c (He et al., WWW 2017, eq. 9).
 
     Scores are log-odds: the sigmoid of the paper belongs to the loss, so that rankings have no ties from
@@ -48,14 +46,6 @@ class GMF(Model):
         self.out = nn.Linear(dim, 1)
         nn.init.kaiming_uniform_(self.out.weight, a=1)  # LeCun's uniform, as in the authors' code
         nn.init.zeros_(self.out.bias)
-
-    def encode(self) -> Encoding:
-        """The two embedding tables."""
-        return Encoding(Table(self.users, self.sparse_gradients), Table(self.items, self.sparse_gradients))
-
-    def row_tables(self) -> RowTables:
-        """The same."""
-        return RowTables((self.users,), (self.items,))
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim), shape (...)."""

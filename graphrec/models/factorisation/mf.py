@@ -12,7 +12,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Rows, Table
-from graphrec.models.factors import Factors, RowTables
+from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.fold_in import of_ratings, ridge, ridge_of_ratings, stepped
 from graphrec.models.parts.rating_range import RatingRange
@@ -108,6 +108,10 @@ class MF(Model):
     def column_tables(self) -> tuple[nn.Parameter, ...] | None:
         """The two tables, where there is nothing else: no bias, sigmoid or dropout, which draws anew for each column."""
         return (self.users, self.items) if self.dot_product and self.user_bias is None and not self.dropout.p else None
+
+    def owned_rows(self) -> OwnedRows | None:
+        """All tables, where no dropout draws anew for each look-up."""
+        return None if self.dropout.p else OwnedRows(*self.row_tables())
 
     def factors(self) -> Factors | None:
         """The tables, unless a sigmoid or dropout stands between them and the score."""

@@ -8,17 +8,16 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
-from graphrec.models.base import Model
-from graphrec.models.encoding import Encoding, Table
-from graphrec.models.factors import RowTables
+from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.parts.checks import check_widths
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.tables import embedding
+from graphrec.models.parts.two_tables import TwoTables
 
 __all__ = ["MLP"]
 
 
-class MLP(Model):
+class MLP(TwoTables):
     """Multi-layer perceptron on [p_u; q_i] (He et al., WWW 2017, eq. 10). Scores are log-odds.
 
     Parameters
@@ -35,15 +34,7 @@ class MLP(Model):
         Standard deviation of the initial embeddings.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {
-        "loss": "bce",
-        "n_negatives": 4,
-        "pairs": "interaction",
-        "epochs": 20,
-        "batch_size": 1024,
-        "lr": 1e-3,
-        "l2": 0.0,
-    }
+    defaults: ClassVar[dict[str, Any]] = GMF.defaults  # of one paper
 
     def __init__(
         self,
@@ -60,14 +51,6 @@ class MLP(Model):
         self.items = embedding(self.n_items, dim, init_std)
         # What enters the output layer is kept whole.
         self.network = PairNetwork(dim, dim, hidden, input_dropout=dropout, dropout=[dropout] * (len(hidden) - 1) + [0.0])
-
-    def encode(self) -> Encoding:
-        """The two embedding tables."""
-        return Encoding(Table(self.users, self.sparse_gradients), Table(self.items, self.sparse_gradients))
-
-    def row_tables(self) -> RowTables:
-        """The same."""
-        return RowTables((self.users,), (self.items,))
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim), shape (...)."""

@@ -14,7 +14,7 @@ from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mlp import MLP
-from graphrec.models.factors import RowTables
+from graphrec.models.factors import OwnedRows, RowTables
 from graphrec.models.parts.joined import Joined
 
 __all__ = ["NeuMF"]
@@ -50,15 +50,7 @@ class NeuMF(Model):
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ("gmf", "mlp", "alpha")
-    defaults: ClassVar[dict[str, Any]] = {
-        "loss": "bce",
-        "n_negatives": 4,
-        "pairs": "interaction",
-        "epochs": 10,
-        "batch_size": 1024,
-        "lr": 1e-3,
-        "l2": 0.0,
-    }
+    defaults: ClassVar[dict[str, Any]] = {**GMF.defaults, "epochs": 10}
 
     def __init__(
         self,
@@ -130,6 +122,10 @@ class NeuMF(Model):
     def row_tables(self) -> RowTables:
         """The four tables."""
         return RowTables((self.gmf.users, self.mlp.users), (self.gmf.items, self.mlp.items))
+
+    def owned_rows(self) -> OwnedRows:
+        """The four tables; the rest is everybody's."""
+        return OwnedRows(*self.row_tables())
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
         """Log-odds of paired rows (..., dim + mlp_dim), shape (...)."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.truncated_svd import truncated_svd
@@ -40,6 +42,8 @@ class GFCF(ItemSimilarity):
         √α D_I^-½ V and √α D_I^½ V. Empty before :meth:`solve`.
     """
 
+    solved_in_parts: ClassVar[bool] = True
+
     def __init__(self, train: Interactions, *, alpha: float = 0.3, rank: int = 256, effort: int = 4) -> None:
         check_at_least("alpha", alpha, 0)
         check_at_least("rank", rank, 1)
@@ -58,9 +62,14 @@ class GFCF(ItemSimilarity):
         matrix = self.matrix()
         users, items = self.degrees()
         root = items**0.5
-        self.store(cooccurrence(matrix, 1 / users, over_product(root, root), diagonal=True))
+        together = self.together
+        self.store(cooccurrence_rows(matrix, 1 / users, over_product(root, root), diagonal=True, together=together))
         normalised = (sparse.diags_array(users**-0.5) @ matrix @ sparse.diags_array(1 / root)).astype("float32").tocsr()
-        _, _, v = truncated_svd(normalised, self.rank, effort=self.effort)
+
+        def vectors() -> Tensor:
+            return truncated_svd(normalised, self.rank, effort=self.effort)[2]
+
+        v = vectors() if together is None else together.once(vectors)
         v = v.to(self.first.device) * self.alpha**0.5
         scale = torch.from_numpy(root).to(v).unsqueeze(1)
         self.first, self.second = v / scale, v * scale

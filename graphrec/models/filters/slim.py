@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
+import torch
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
@@ -39,6 +42,8 @@ class SLIM(ItemSimilarity):
     twice the time and gain little.
     """
 
+    solved_in_parts: ClassVar[bool] = True
+
     def __init__(
         self,
         train: Interactions,
@@ -69,17 +74,22 @@ class SLIM(ItemSimilarity):
         root = np.sqrt(np.asarray(matrix.astype(np.float64).power(2).sum(0)).ravel())
         root[root == 0] = 1
         alone = np.ones(self.n_users)
-        nearest = cooccurrence(matrix, alone, over_product(root, root), neighbours=self.candidates)
-        one = np.ones(self.n_items)
-        gram = cooccurrence(matrix, alone, over_product(one, one), diagonal=True)
+        together, n = self.together, self.n_items
+        nearest = cooccurrence(matrix, alone, over_product(root, root), neighbours=self.candidates, together=together)
+        one = np.ones(n)
+        gram = cooccurrence(matrix, alone, over_product(one, one), diagonal=True, together=together)
+        first, last = (0, n) if together is None else (n * (together.rank + at) // together.size for at in (0, 1))
         penalties = (np.float32(self.l1), np.float32(self.l2), self.sweeps, np.float32(self.tolerance))
         weights = np.empty(nearest.nnz, np.float32)
         run_ranges(
             lambda lo, hi: slim_kernels.regress_items(
                 lo, hi, nearest.indptr, nearest.indices, gram.indptr, gram.indices, gram.data, *penalties, weights
             ),
-            even_bounds(self.n_items, 64 * thread_count()),
+            [first + at for at in even_bounds(last - first, 64 * thread_count())],
         )
+        if together is not None:
+            mine = weights[nearest.indptr[first] : nearest.indptr[last]]
+            weights = together.stacked(torch.from_numpy(mine)).numpy()
         columns = sparse.csr_matrix((weights, nearest.indices, nearest.indptr), shape=gram.shape)
         columns.eliminate_zeros()
         self.store(columns.T.tocsr())

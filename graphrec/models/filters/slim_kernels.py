@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from graphrec.models.parts.gram_kernels import gather_square
+
 __all__ = ["regress_items"]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
@@ -25,20 +27,8 @@ def regress_items(lo, hi, start, regressors, indptr, indices, counts, l1, l2, sw
     gram = np.empty((widest, widest + 1), np.float32)
     for j in range(lo, hi):
         m = start[j + 1] - start[j]
-        for c in range(m):
-            slot[regressors[start[j] + c]] = c
-        slot[j] = m  # the column behind the last holds the right-hand side
-        for c in range(m):
-            i = regressors[start[j] + c]
-            gram[c, : m + 1] = 0.0
-            for e in range(indptr[i], indptr[i + 1]):
-                s = slot[indices[e]]
-                if s >= 0:
-                    gram[c, s] = counts[e]
-        _descend(gram, m, l1, l2, sweeps, tolerance, weights, start[j])
-        for c in range(m):
-            slot[regressors[start[j] + c]] = -1
-        slot[j] = -1
+        gather_square(j, regressors[start[j] : start[j + 1]], indptr, indices, counts, slot, gram)
+        _descend(gram, m, l1, l2, sweeps, tolerance, weights, start[j])  # column m holds the right-hand side
 
 
 @_compile

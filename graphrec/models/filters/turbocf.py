@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -40,6 +42,8 @@ class TurboCF(ItemSimilarity):
         s = 1 on Yelp2018: 2λ − λ² is a low-pass filter only while the eigenvalues of P stay below 1.
     """
 
+    solved_in_parts: ClassVar[bool] = True
+
     def __init__(self, train: Interactions, *, alpha: float = 0.6, power: float = 0.7, order: int = 1) -> None:
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha must lie between 0 and 1, got {alpha!r}.")
@@ -64,7 +68,7 @@ class TurboCF(ItemSimilarity):
         users, items = self.degrees()
         scale = items ** (1 - self.alpha)
         ratio = over_product(scale, scale, power=self.power)
-        p = cooccurrence(self.matrix(), users ** (-2 * self.alpha), ratio, diagonal=True)
+        p = cooccurrence(self.matrix(), users ** (-2 * self.alpha), ratio, diagonal=True, together=self.together)
         if self.order > 1:
             dense = torch.from_numpy(p.toarray()).to(self.values.device)
             p = sparse.csr_matrix(_polynomial(dense, self.order).cpu().numpy())

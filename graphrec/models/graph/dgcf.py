@@ -17,7 +17,7 @@ from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.distance_correlation import centred_distances, distance_correlation
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["DGCF"]

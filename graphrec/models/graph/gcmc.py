@@ -16,7 +16,7 @@ from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.routes import level_adjacencies
 from graphrec.models.parts.tables import embedding
 

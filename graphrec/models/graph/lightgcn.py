@@ -14,8 +14,9 @@ from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.newcomers import Listeners
-from graphrec.graph.propagate import propagate
+from graphrec.graph.propagate import hops, propagate
 from graphrec.models.base import Model
 from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Table
@@ -25,6 +26,7 @@ from graphrec.models.parts.dropped_users import DroppedUsers
 from graphrec.models.parts.fold_in import linear_guess, ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.graph_reasons import HopMeanReasons
+from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import People
@@ -128,8 +130,21 @@ class LightGCN(Model):
 
     def encode(self) -> Encoding:
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""
-        z = self._propagated()
-        z = DroppedUsers(z, self.dropout) if self.training and self.dropout else z
+        return self._scored(self._propagated())
+
+    def sampling_graph(self) -> SamplingGraph | None:
+        """The mean of the hops, over drawn neighbours of each; without a hop there are none."""
+        return SamplingGraph(self._adjacency, self.layers, self.embedding) if self.layers else None
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """The same mean; its expectation over the draws is that of the whole graph."""
+        ego = ego_rows(self, self.embedding, neighbourhood)
+        mean = torch.stack(hops_over(neighbourhood, ego)).mean(0)
+        return self._scored(sampled_encoding(self, neighbourhood, mean, ego))
+
+    def _scored(self, z: Encoding) -> Encoding:
+        """Rows as training scores them."""
+        z = DroppedUsers(z, self.dropout, self.columns) if self.training and self.dropout else z
         return z if self.similarity == "dot" else CosineEncoding(z)
 
     def column_tables(self) -> tuple[nn.Parameter, ...]:
@@ -147,10 +162,8 @@ class LightGCN(Model):
         if self.layers == 0:
             found = ridge(items, users, self._train.to_csr("ones"))
             return lambda histories: self._finished(found(histories))
-        adjacency, hops = self.adjacency(), [self.embedding.detach()]
-        for _ in range(self.layers - 1):
-            hops.append(propagate(adjacency, hops[-1]))
-        sent = [hop[self.n_users :] for hop in hops]
+        adjacency = self.adjacency()
+        sent = [hop[self.n_users :] for hop in hops(self.embedding.detach(), [adjacency] * (self.layers - 1))]
         total = torch.stack(sent).sum(0)
         heard = propagate(adjacency, F.pad(total, (0, 0, self.n_users, 0)))[: self.n_users]
         listeners, guess = Listeners(self.normalisation, adjacency, self.n_users), linear_guess(heard, users)

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
-from graphrec.graph.propagate import propagate
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
+from graphrec.graph.propagate import hops
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_one_of
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["LightGCNLW"]
@@ -64,9 +66,18 @@ class LightGCNLW(Model):
 
     def encode(self) -> Encoding:
         """The weighed sum of the hops."""
-        hops: list[Tensor] = [self.embedding]
-        for _ in range(self.layers):
-            hops.append(propagate(self._adjacency, hops[-1]))
-        weight = self.hop_weight.softmax(0) if self.weights == "softmax" else self.hop_weight
-        z = (weight[:, None, None] * torch.stack(hops)).sum(0)
+        z = self._weighed(hops(self.embedding, [self._adjacency] * self.layers))
         return node_tables(z, self.embedding, self.n_users)
+
+    def sampling_graph(self) -> SamplingGraph:
+        """The same sum, over drawn neighbours of each hop."""
+        return SamplingGraph(self._adjacency, self.layers, self.embedding)
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """The weighed sum of estimated hops."""
+        ego = ego_rows(self, self.embedding, neighbourhood)
+        return sampled_encoding(self, neighbourhood, self._weighed(hops_over(neighbourhood, ego)), ego)
+
+    def _weighed(self, tables: list[Tensor]) -> Tensor:
+        weight = self.hop_weight.softmax(0) if self.weights == "softmax" else self.hop_weight
+        return (weight[:, None, None] * torch.stack(tables)).sum(0)

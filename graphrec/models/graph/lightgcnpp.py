@@ -9,12 +9,14 @@ from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.power_adjacency import power_adjacency
+from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["LightGCNPP"]
@@ -71,3 +73,17 @@ class LightGCNPP(Model):
             hops.append(e)
         z = self.gamma * self.embedding + (1 - self.gamma) / self.layers * torch.stack(hops).sum(0)
         return node_tables(z, self.embedding, self.n_users)
+
+    def sampling_graph(self) -> SamplingGraph:
+        """The same hops, over drawn neighbours of each."""
+        return SamplingGraph(self._adjacency, self.layers, self.embedding)
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """As :meth:`encode`; estimated rows are longer than whole ones, so that from the second hop on there is a bias."""
+        s, e = len(neighbourhood.seeds), ego_rows(self, self.embedding, neighbourhood)
+        ego, hops = e, []
+        for hop in neighbourhood.hops:
+            e = hop(F.normalize(e, dim=1))
+            hops.append(e[:s])
+        z = self.gamma * ego[:s] + (1 - self.gamma) / self.layers * torch.stack(hops).sum(0)
+        return sampled_encoding(self, neighbourhood, z, ego)

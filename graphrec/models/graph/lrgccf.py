@@ -9,11 +9,13 @@ from torch import nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["LRGCCF"]
@@ -69,6 +71,18 @@ class LRGCCF(Model):
             hop = propagate(self._adjacency, hops[-1])
             hops.append(hop @ self.transforms[k] if len(self.transforms) else hop)
         return node_tables(torch.cat(hops, dim=1), self.embedding, self.n_users)
+
+    def sampling_graph(self) -> SamplingGraph | None:
+        """The same hops, over drawn neighbours of each; without a hop there are none."""
+        return SamplingGraph(self._adjacency, self.layers, self.embedding) if self.layers else None
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """All estimated hops side by side."""
+        s, hops = len(neighbourhood.seeds), [ego_rows(self, self.embedding, neighbourhood)]
+        for k, hop in enumerate(neighbourhood.hops):
+            e = hop(hops[-1])
+            hops.append(e @ self.transforms[k] if len(self.transforms) else e)
+        return sampled_encoding(self, neighbourhood, torch.cat([e[:s] for e in hops], dim=1), hops[0])
 
     def column_tables(self) -> tuple[nn.Parameter, ...] | None:
         """The one table, unless the paper's matrices mix its columns."""

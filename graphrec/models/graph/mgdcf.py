@@ -15,7 +15,7 @@ from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_dropout
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["MGDCF"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,13 +10,12 @@ from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.graph.propagate import propagate
+from graphrec.graph.propagate import hops
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.losses import info_nce_among
-from graphrec.losses.checks import above_zero
 from graphrec.models.base import Step
 from graphrec.models.encoding import Encoding
-from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.contrasted import ContrastedLightGCN
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.hop_table import HopTable, hops_of
@@ -26,7 +24,7 @@ from graphrec.models.parts.k_means import k_means
 __all__ = ["NCL"]
 
 
-class NCL(LightGCN):
+class NCL(ContrastedLightGCN):
     """Neighbourhood-enriched contrastive learning (Lin et al., WWW 2022).
 
     Two terms beside the loss, each the mean over the batch's users of −log( e^{cos(a, b)/τ} / Σ e^{cos(a, ·)/τ} ), plus α
@@ -53,9 +51,6 @@ class NCL(LightGCN):
     The clusters start from torch's current generator. The defaults of the weights were chosen on ML-100K's validation part.
     """
 
-    starting_options: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 5e-3, "l2": 1e-4}
-
     def __init__(
         self,
         train: Interactions,
@@ -71,15 +66,14 @@ class NCL(LightGCN):
         clusters: int = 100,
         warm_up: int = 20,
     ) -> None:
-        check_at_least("layers", layers, 1)
-        super().__init__(train, dim=dim, layers=layers, init_std=init_std)
+        super().__init__(train, dim=dim, layers=layers, init_std=init_std, temperature=temperature)
         if hop < 2 or hop % 2:
             raise InputError(f"hop must be even and at least 2, where nodes of one's own kind are; got {hop}.")
         for name, value, low in (("clusters", clusters, 1), ("warm_up", warm_up, 0)):
             check_at_least(name, value, low)
         for name, weight in (("structure", structure), ("prototypes", prototypes), ("item_share", item_share)):
             check_at_least(name, weight, 0)
-        self.hop, self.temperature, self.clusters, self.warm_up = hop, above_zero("temperature", temperature), clusters, warm_up
+        self.hop, self.clusters, self.warm_up = hop, clusters, warm_up
         self.structure, self.prototypes, self.item_share = structure, prototypes, item_share
         self._kinds: list[tuple[Tensor, Tensor]] = []
 
@@ -93,16 +87,14 @@ class NCL(LightGCN):
         """As LightGCN; in training with all hops at hand."""
         if not self.training:
             return super().encode()
-        adjacency, hops = self.adjacency(), list[Tensor]([self.embedding])
-        for _ in range(max(self.layers, self.hop)):
-            hops.append(propagate(adjacency, hops[-1]))
-        mean = torch.stack(hops[: self.layers + 1]).mean(0)
-        return GraphEncoding(HopTable(mean, self.embedding, hops), self.n_users, self.n_items)
+        passed = hops(self.embedding, [self.adjacency()] * max(self.layers, self.hop))
+        mean = torch.stack(passed[: self.layers + 1]).mean(0)
+        return GraphEncoding(HopTable(mean, self.embedding, passed), self.n_users, self.n_items)
 
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The weighted ``structure`` and, after the warm-up, ``prototypes``."""
         sizes = [self.n_users, self.n_items]
-        egos, hops = (torch.split(rows, sizes) for rows in (self.embedding, hops_of(step, "NCL").hops[self.hop]))
+        egos, hopped = (torch.split(rows, sizes) for rows in (self.embedding, hops_of(step, "NCL").hops[self.hop]))
         if step.epoch > self.warm_up and not self._kinds:
             self._kinds = [k_means(ego.detach(), self.clusters) for ego in egos]
         losses = {"structure": self.structure} | ({"prototypes": self.prototypes} if self._kinds else {})
@@ -110,7 +102,7 @@ class NCL(LightGCN):
         for side, (batch, share) in enumerate(((step.batch.users, 1.0), (step.batch.items, self.item_share))):
             index = NodeIndex(batch, sizes[side])
             some = index.distinct  # a node that the batch repeats is looked at once, and counts as often as it is there
-            each = {"structure": info_nce_among(F.embedding(some, hops[side]), egos[side], some, self.temperature)}
+            each = {"structure": info_nce_among(F.embedding(some, hopped[side]), egos[side], some, self.temperature)}
             if self._kinds:
                 centres, kind = self._kinds[side]
                 each["prototypes"] = info_nce_among(F.embedding(some, egos[side]), centres, kind[some], self.temperature)

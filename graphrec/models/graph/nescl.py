@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
-from graphrec.graph.propagate import propagate
+from graphrec.graph.propagate import hops
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.losses.log_sum_exp import Product, log_sum_exp
 from graphrec.models.base import Step
@@ -59,8 +59,6 @@ class NESCL(SimGCL):
     denominator : {"anchor", "positive"}
     """
 
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 5e-3, "l2": 1e-4}
-
     def __init__(
         self,
         train: Interactions,
@@ -88,10 +86,7 @@ class NESCL(SimGCL):
     def view(self) -> Tensor:
         """Unit rows of all nodes: the mean of hops 1 … K over a graph of which a share is left out."""
         graph = thinned(self.adjacency(), "nodes" if self.augmentation == "node" else "edges", self.drop)
-        hops: list[Tensor] = [self.embedding]
-        for _ in range(self.layers):
-            hops.append(propagate(graph, hops[-1]))
-        return F.normalize(torch.stack(hops[1:]).sum(0), dim=1)
+        return F.normalize(torch.stack(hops(self.embedding, [graph] * self.layers)[1:]).sum(0), dim=1)
 
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The weighted contrast of the anchors with their positives."""

@@ -15,15 +15,18 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.dropout import GraphDropout
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate, propagate_rows
 from graphrec.graph.row_sparse import NodeIndex
 from graphrec.graph.transform import NGCFTransform
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
+from graphrec.models.factors import OwnedRows
 from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.fold_in import linear_guess
 from graphrec.models.parts.graph_encoding import GraphEncoding
+from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import People
 
@@ -116,6 +119,30 @@ class NGCF(Model):
         adjacency = self._adjacency.stored_as(self.hop_storage) if self.training else self._adjacency
         return GraphEncoding(_Layers(self, self.graph_dropout(adjacency)), self.n_users, self.n_items)
 
+    def sampling_graph(self) -> SamplingGraph:
+        """All layers, over drawn neighbours of each."""
+        if self.graph_dropout.p:
+            raise InputError("node_dropout leaves out edges in every step, and so does fanout: choose one of them.")
+        return SamplingGraph(self._adjacency, len(self.transforms), self.embedding)
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """All layers for the nodes of a batch; what is drawn goes through LeakyReLU, so that rows have a bias."""
+        s, layers = len(neighbourhood.seeds), [ego_rows(self, self.embedding, neighbourhood)]
+        for transform, hop in zip(self.transforms, neighbourhood.hops, strict=True):
+            heard = hop(layers[-1])
+            layers.append(self.message_dropout(transform(layers[-1][: len(heard)], heard)))
+        return sampled_encoding(self, neighbourhood, self._joined([e[:s] for e in layers]), layers[0])
+
+    def _joined(self, layers: list[Tensor]) -> Tensor:
+        """All layers of some nodes side by side, (b, width)."""
+        if self.normalise_layers:
+            layers = [layers[0], *(F.normalize(e, dim=1) for e in layers[1:])]
+        return torch.cat(layers, dim=1)
+
+    def owned_rows(self) -> OwnedRows:
+        """The embedding; the transformations are everybody's."""
+        return OwnedRows(nodes=(self.embedding,))
+
     def folding(self) -> People:
         """One inductive pass: a new person listens to the given items' layers, and is transformed as any node.
 
@@ -152,9 +179,7 @@ class _Layers:
 
     def join(self, layers: list[Tensor]) -> Tensor:
         """All layers of some nodes side by side, (b, width)."""
-        if self.model.normalise_layers:
-            layers = [layers[0], *(F.normalize(e, dim=1) for e in layers[1:])]
-        return torch.cat(layers, dim=1)
+        return self.model._joined(layers)
 
     def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Joined layers of some nodes, (b,) to (b, width), and their first columns, the ego embedding."""

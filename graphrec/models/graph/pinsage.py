@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.node_tables import node_tables
+from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.routes import walk_adjacency
+from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["PinSage"]
@@ -85,7 +87,21 @@ class PinSage(Model):
         """All layers for all nodes."""
         h: Tensor = self.embedding
         for message, update in zip(self.messages, self.updates, strict=True):
-            h = update(torch.cat([h, propagate(self._adjacency, message(h).relu())], dim=1)).relu()
-            if self.normalise:
-                h = F.normalize(h, dim=1)
+            h = self._updated(update, h, propagate(self._adjacency, message(h).relu()))
         return node_tables(self.head(h), self.embedding, self.n_users)
+
+    def sampling_graph(self) -> SamplingGraph:
+        """All layers over drawn ones of each node's neighbours, which are few already."""
+        return SamplingGraph(self._adjacency, len(self.messages), self.embedding)
+
+    def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
+        """All layers for the nodes of a batch; what is drawn goes through ReLU and lengths, so that rows have a bias."""
+        h = ego = ego_rows(self, self.embedding, neighbourhood)
+        for message, update, hop in zip(self.messages, self.updates, neighbourhood.hops, strict=True):
+            heard = hop(message(h).relu())
+            h = self._updated(update, h[: len(heard)], heard)
+        return sampled_encoding(self, neighbourhood, self.head(h), ego)
+
+    def _updated(self, update: nn.Module, h: Tensor, heard: Tensor) -> Tensor:
+        h = update(torch.cat([h, heard], dim=1)).relu()
+        return F.normalize(h, dim=1) if self.normalise else h

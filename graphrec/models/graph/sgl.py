@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.hop_mean import HopMean
-from graphrec.graph.propagate import propagate
-from graphrec.losses.checks import above_zero
+from graphrec.graph.propagate import hops
 from graphrec.models.base import Step
-from graphrec.models.graph.lightgcn import LightGCN
-from graphrec.models.parts.batch_contrast import NodeTable, batch_contrast
+from graphrec.models.graph.contrasted import ContrastedLightGCN
+from graphrec.models.parts.batch_contrast import batch_contrast
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import Nodes
+from graphrec.models.parts.hop_table import NodeTable
 from graphrec.models.parts.thinning import thinned
 
 __all__ = ["SGL"]
 
 
-class SGL(LightGCN):
+class SGL(ContrastedLightGCN):
     """Self-supervised graph learning (Wu et al., SIGIR 2021, eq. 5 to 12).
 
     The two views of an epoch are LightGCN's propagation over graphs of which a share of the nodes or edges is left
@@ -50,9 +50,6 @@ class SGL(LightGCN):
     The views are drawn from torch's current generator in the first step of an epoch.
     """
 
-    starting_options: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 5e-3, "l2": 1e-4}
-
     def __init__(
         self,
         train: Interactions,
@@ -65,13 +62,12 @@ class SGL(LightGCN):
         temperature: float = 0.2,
         weight: float = 0.1,
     ) -> None:
-        check_at_least("layers", layers, 1)
-        super().__init__(train, dim=dim, layers=layers, init_std=init_std)
+        super().__init__(train, dim=dim, layers=layers, init_std=init_std, temperature=temperature)
         if augmentation not in ("edge", "node", "walk"):
             raise InputError(f"augmentation must be 'edge', 'node' or 'walk', got {augmentation!r}.")
         check_at_least("weight", weight, 0)
         self.augmentation, self.drop = augmentation, check_dropout("drop", drop)
-        self.temperature, self.weight = above_zero("temperature", temperature), weight
+        self.weight = weight
         self._views: list[list[Adjacency]] = []
 
     def train(self, mode: bool = True) -> SGL:
@@ -79,6 +75,10 @@ class SGL(LightGCN):
         self._views = []
         super().train(mode)
         return self
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: all processes thin the graph alike, and the contrast looks at whole rows."""
+        return (self.embedding,)
 
     def thinned(self) -> Adjacency:
         """The graph without what is left out this time, normalised by the degrees that remain."""
@@ -88,10 +88,7 @@ class SGL(LightGCN):
         """The mean of all hops, over one graph or over one a hop."""
         if len(adjacencies) == 1:
             return HopMean(adjacencies[0], self.embedding, self.layers, self._pool)
-        hops: list[Tensor] = [self.embedding]
-        for adjacency in adjacencies:
-            hops.append(propagate(adjacency, hops[-1]))
-        return NodeTable(torch.stack(hops).mean(0), self.embedding)
+        return NodeTable(torch.stack(hops(self.embedding, adjacencies)).mean(0), self.embedding)
 
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The weighted contrast of the two views."""
@@ -99,7 +96,9 @@ class SGL(LightGCN):
             graphs = self.layers if self.augmentation == "walk" else 1
             self._views = [[self.thinned() for _ in range(graphs)] for _ in range(2)]
         first, second = (self.view(adjacencies) for adjacencies in self._views)
-        loss = batch_contrast(
-            step, self.n_users, self.n_items, lambda nodes: (first.rows(nodes)[0], second.rows(nodes)[0]), self.temperature
-        )
+
+        def views(nodes: Tensor) -> tuple[Tensor, Tensor]:
+            return first.rows(nodes)[0], second.rows(nodes)[0]
+
+        loss = batch_contrast(step, self.n_users, self.n_items, views, self.temperature, self.columns)
         return {"contrast": self.weight * loss}

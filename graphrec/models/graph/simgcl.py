@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.newcomers import Listeners
-from graphrec.graph.propagate import propagate
-from graphrec.losses.checks import above_zero
+from graphrec.graph.propagate import hops, propagate
 from graphrec.models.base import Step
 from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding
-from graphrec.models.graph.lightgcn import LightGCN
+from graphrec.models.graph.contrasted import ContrastedLightGCN
 from graphrec.models.parts.batch_contrast import batch_contrast
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import GraphEncoding
@@ -27,7 +25,7 @@ from graphrec.models.scoring import People
 __all__ = ["SimGCL"]
 
 
-class SimGCL(LightGCN):
+class SimGCL(ContrastedLightGCN):
     """Simple graph contrastive learning (Yu et al., "Are Graph Augmentations Necessary?", SIGIR 2022, eq. 6 to 9).
 
     A row is the mean of hops 1 … K. In a view every hop adds Δ = ε · Δ̄ ⊙ sign(e) to every row e, where Δ̄ is drawn
@@ -54,9 +52,6 @@ class SimGCL(LightGCN):
     apart (ndcg@20 of 0.03 on the validation part of ML-100K, where popularity has 0.08). The defaults were chosen there.
     """
 
-    starting_options: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 5e-3, "l2": 1e-4}
-
     def __init__(
         self,
         train: Interactions,
@@ -68,19 +63,22 @@ class SimGCL(LightGCN):
         temperature: float = 0.2,
         weight: float = 0.05,
     ) -> None:
-        check_at_least("layers", layers, 1)
-        super().__init__(train, dim=dim, layers=layers, init_std=init_std)
+        super().__init__(train, dim=dim, layers=layers, init_std=init_std, temperature=temperature)
         for name, value in (("noise", noise), ("weight", weight)):
             check_at_least(name, value, 0)
-        self.noise, self.temperature, self.weight = noise, above_zero("temperature", temperature), weight
+        self.noise, self.weight = noise, weight
 
     def passed(self, noise: float) -> HopTable:
         """Hops 1 … K of all nodes, each with noise of this length added before the next, and their mean."""
-        adjacency, hops = self.adjacency(), list[Tensor]([self.embedding])
+        adjacency, e = self.adjacency(), list[Tensor]([self.embedding])
         for _ in range(self.layers):
-            e = propagate(adjacency, hops[-1])
-            hops.append(e + noise * F.normalize(torch.rand_like(e), dim=1) * e.detach().sign() if noise else e)
-        return HopTable(torch.stack(hops[1:]).mean(0), self.embedding, hops[1:])
+            hop = propagate(adjacency, e[-1])
+            e.append(hop + noise * self.columns.drawn(hop, _unit_noise) * hop.detach().sign() if noise else hop)
+        return HopTable(torch.stack(e[1:]).mean(0), self.embedding, e[1:])
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table: noise is drawn for whole rows, and the contrast looks at whole rows."""
+        return (self.embedding,)
 
     def encode(self) -> Encoding:
         """The mean of hops 1 … K, without noise."""
@@ -91,21 +89,24 @@ class SimGCL(LightGCN):
         return self._contrast(step, *(self.passed(self.noise).propagated for _ in range(2)))
 
     def _contrast(self, step: Step, a: Tensor, b: Tensor) -> Mapping[str, Tensor]:
-        loss = batch_contrast(
-            step, self.n_users, self.n_items, lambda nodes: (F.embedding(nodes, a), F.embedding(nodes, b)), self.temperature
-        )
+        def views(nodes: Tensor) -> tuple[Tensor, Tensor]:
+            return F.embedding(nodes, a), F.embedding(nodes, b)
+
+        loss = batch_contrast(step, self.n_users, self.n_items, views, self.temperature, self.columns)
         return {"contrast": self.weight * loss}
 
     def folding(self) -> People:
         """A new person's row is the mean of what the items' hops 0 … K−1 send; there is no row of one's own to guess."""
         adjacency = self.adjacency()
-        hops = [self.embedding.detach()]
-        for _ in range(self.layers - 1):
-            hops.append(propagate(adjacency, hops[-1]))
-        sent = torch.stack(hops).mean(0)[self.n_users :]
+        sent = torch.stack(hops(self.embedding.detach(), [adjacency] * (self.layers - 1))).mean(0)[self.n_users :]
         listeners = Listeners(self.normalisation, adjacency, self.n_users)
         return lambda histories: listeners.edges(histories)[0] @ sent
 
     def explaining(self) -> Explaining:
         """Parts by the item through which a path leaves the user."""
         return HopMeanReasons(self.adjacency(), self.embedding.detach(), self.layers, self.n_users, with_ego=False)
+
+
+def _unit_noise(like: Tensor) -> Tensor:
+    """Δ̄: rows from U(0, 1), brought to length 1."""
+    return F.normalize(torch.rand_like(like), dim=1)

@@ -83,7 +83,7 @@ class SimpleX(Model):
         self._adjacency = self._adjacency.to(self.embedding.device)
         ego_users, items = Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :])
         cosines = CosineEncoding(Encoding(_Joined(self), items, ego_users, items))
-        return DroppedUsers(cosines, self.dropout) if self.training and self.dropout else cosines
+        return DroppedUsers(cosines, self.dropout, self.columns) if self.training and self.dropout else cosines
 
     def pooled(self, users: Tensor) -> Tensor:
         """p of some users, shape (b, dim)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
@@ -48,6 +48,10 @@ class XSimGCL(SimGCL):
         if not 1 <= contrast_layer <= layers:
             raise InputError(f"contrast_layer must lie in 1 … layers, which is {layers}; got {contrast_layer}.")
         self.contrast_layer = contrast_layer
+
+    def column_tables(self) -> tuple[nn.Parameter, ...]:
+        """The one table, as in :class:`~graphrec.models.graph.simgcl.SimGCL`."""
+        return (self.embedding,)
 
     def encode(self) -> Encoding:
         """The mean of hops 1 … K; with noise in training."""

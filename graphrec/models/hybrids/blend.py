@@ -14,11 +14,10 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.base import Scorer, Solved
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.whole_rows import WholeRows, whole_rows_of
 from graphrec.models.scoring import Likeness, MadeOnce, Scoring
 
 __all__ = ["Blend", "Levelled", "add_levelled"]
-
-_WIDTH = 1024  # items that a model scores at a time, where it does not score whole rows
 
 
 def add_levelled(scores: Tensor, top: int, weight: float, out: Tensor) -> None:
@@ -178,10 +177,8 @@ class Levelled(Blend):
     levels_one = True
 
 
-class _Levelled:
+class _Levelled(WholeRows):
     """What is known of a user is the blend's score of every item."""
-
-    whole_rows = True
 
     def __init__(self, model: Blend, weights: Sequence[float], members: Sequence[Scorer]) -> None:
         self.device = model.weights.device
@@ -202,29 +199,8 @@ class _Levelled:
         out = None
         for weight, member, some in zip(self._weights, self._members, rows, strict=True):
             if self._as_they_are:
-                return self._whole(member, some)
+                return whole_rows_of(member, some, self._n_items)
             out = torch.zeros(len(some), self._n_items, device=self.device) if out is None else out
-            add_levelled(self._whole(member, some), self._top, weight, out)
+            add_levelled(whole_rows_of(member, some, self._n_items), self._top, weight, out)
         assert out is not None
         return out
-
-    def _whole(self, member: Scoring, rows: Tensor) -> Tensor:
-        """A member's scores of all items; one wide product would leave the caches."""
-        if member.whole_rows or self.device.type != "cpu":
-            return member.scores(rows, slice(None)).float().contiguous()
-        scores = torch.empty(len(rows), self._n_items)
-        for first in range(0, self._n_items, _WIDTH):
-            scores[:, first : first + _WIDTH] = member.scores(rows, slice(first, first + _WIDTH))
-        return scores
-
-    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
-        """Columns (b, m): a view where the items are a range."""
-        return rows[:, items]
-
-    def finite(self, rows: Tensor) -> bool:
-        """Unknown: the members' scores may be anything."""
-        return False
-
-    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
-        """Entries (b, k)."""
-        return rows.gather(1, items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,8 @@ class ItemKNN(ItemSimilarity):
     (``shrink=0, weighting="none"``), which is what comparisons often mean by ItemKNN, is much weaker there.
     """
 
+    solved_in_parts: ClassVar[bool] = True
+
     def __init__(
         self,
         train: Interactions,
@@ -87,8 +89,9 @@ class ItemKNN(ItemSimilarity):
     def solve(self) -> None:
         """Find the neighbours of each item j, and turn them into rows of what each item i says."""
         matrix = self.matrix()
-        weight = self._weights()
-        nearest = cooccurrence(matrix, weight, self._ratio(matrix.power(2).T @ weight), neighbours=self.neighbours)
+        weight, together = self._weights(), self.together
+        ratio = self._ratio(matrix.power(2).T @ weight)
+        nearest = cooccurrence(matrix, weight, ratio, neighbours=self.neighbours, together=together)
         self.store(nearest.T.tocsr())
 
     def likeness(self) -> Likeness:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 
@@ -39,6 +41,8 @@ class RP3beta(ItemSimilarity):
     weaker there.
     """
 
+    solved_in_parts: ClassVar[bool] = True
+
     def __init__(self, train: Interactions, *, alpha: float = 0.7, beta: float = 0.3, neighbours: int | None = None) -> None:
         check_at_least("alpha", alpha, 0)
         check_at_least("beta", beta, 0)
@@ -56,4 +60,5 @@ class RP3beta(ItemSimilarity):
         """Weigh the co-occurrences by degrees."""
         users, items = self._sums
         ratio = over_product(items**self.alpha, items**self.beta)
-        self.store(cooccurrence(self.matrix(), users**-self.alpha, ratio, neighbours=self.neighbours))
+        weight, together = users**-self.alpha, self.together
+        self.store(cooccurrence_rows(self.matrix(), weight, ratio, neighbours=self.neighbours, together=together))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.models.parts.together import Together
 from graphrec.threads import balanced_bounds, run_ranges, thread_count
 
-__all__ = ["Pairs", "Ratio", "cooccurrence", "over_product", "over_sum"]
+__all__ = ["Pairs", "Ratio", "Rows", "cooccurrence", "cooccurrence_rows", "over_product", "over_sum"]
 
 FloatArray = npt.NDArray[np.float32]
 MAX_ENTRIES = 1 << 30  # eight bytes each
@@ -44,6 +46,28 @@ class Ratio(NamedTuple):
     power: np.float32
 
 
+class Rows(NamedTuple):
+    """A square sparse matrix in compressed rows, whose columns are not sorted by index.
+
+    Attributes
+    ----------
+    indptr, indices, values : ndarray of int64 (n + 1,), uint16 or int32 (nnz,) and float32 (nnz,)
+        Columns are numbers of 16 bits where these are enough: less to write, and less to read for each sum of rows.
+    """
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.integer[Any]]
+    values: FloatArray
+
+    def matrix(self) -> sparse.csr_matrix:
+        """The same for SciPy, whose columns are numbers of 32 bits."""
+        n = len(self.indptr) - 1
+        similarity = sparse.csr_matrix((n, n), dtype=np.float32)
+        similarity.indptr, similarity.indices = self.indptr.astype(np.int32), self.indices.astype(np.int32, copy=False)
+        similarity.data = self.values
+        return similarity
+
+
 def over_product(
     left: npt.NDArray[np.floating], right: npt.NDArray[np.floating], *, shrink: float = 0.0, power: float = 1.0
 ) -> Ratio:
@@ -66,7 +90,23 @@ def cooccurrence(
     *,
     neighbours: int | None = None,
     diagonal: bool = False,
+    together: Together | None = None,
 ) -> sparse.csr_matrix:
+    """As :func:`cooccurrence_rows`, for SciPy: scipy.sparse.csr_matrix of float32, shape (n_items, n_items)."""
+    options: dict[str, Any] = {"neighbours": neighbours, "diagonal": diagonal, "together": together}
+    return cooccurrence_rows(matrix, weight, form, columns=np.int32, **options).matrix()
+
+
+def cooccurrence_rows(
+    matrix: sparse.csr_matrix,
+    weight: npt.NDArray[np.floating],
+    form: Ratio,
+    *,
+    neighbours: int | None = None,
+    diagonal: bool = False,
+    columns: type[np.integer[Any]] | None = None,
+    together: Together | None = None,
+) -> Rows:
     """Similarities of all pairs of items that have a user in common.
 
     Parameters
@@ -81,11 +121,14 @@ def cooccurrence(
         Keep this many of the largest entries of each row, strongest first; of equal ones the lower index.
     diagonal : bool
         Whether s_ii is stored; never when `neighbours` is given.
+    columns : type, optional
+        Of the column indices; the shorter of uint16 and int32 that is enough unless given.
+    together : Together, optional
+        Processes that find it together: each the rows of some items, all get the whole, bit for bit that of one process.
 
     Returns
     -------
-    scipy.sparse.csr_matrix of float32, shape (n_items, n_items)
-        Columns of a row are not sorted by index.
+    Rows
 
     Raises
     ------
@@ -106,26 +149,52 @@ def cooccurrence(
         none if plain else matrix.data.astype(np.float32),
     )
     n_items = matrix.shape[1]
+    first, last = _my_items(pairs, together)
+    columns = columns or (np.uint16 if n_items <= 2**16 else np.int32)
     # Many more ranges than threads: an item's cost depends on how active its users are.
-    bounds = balanced_bounds(pairs.item_indptr, 32 * thread_count())
+    bounds = [
+        first + at
+        for at in balanced_bounds(pairs.item_indptr[first : last + 1] - pairs.item_indptr[first], 32 * thread_count())
+    ]
     counts = np.zeros(n_items, np.int64)
     if neighbours is None:
         run_ranges(lambda lo, hi: kernels.count_partners(lo, hi, pairs, diagonal, counts), bounds)
+        counts = _joined(counts[first:last], together)
         indptr = _indptr(counts, "every pair of items with a user in common")
-        indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-        run_ranges(lambda lo, hi: kernels.fill_partners(lo, hi, pairs, form, diagonal, indptr, indices, values), bounds)
+        room = indptr[last] - indptr[first]
+        indices, values = np.empty(room, columns), np.empty(room, np.float32)
+        places = indptr - indptr[first]
+        run_ranges(lambda lo, hi: kernels.fill_partners(lo, hi, pairs, form, diagonal, places, indices, values), bounds)
     else:
         limit = min(neighbours, n_items)
         room = int(_indptr(np.full(n_items, limit), f"neighbours={neighbours}")[-1])
-        wide_indices, wide_values = np.empty(room, np.int32), np.empty(room, np.float32)
+        wide_indices, wide_values = np.empty(room, columns), np.empty(room, np.float32)
         run_ranges(
             lambda lo, hi: kernels.strongest_partners(lo, hi, pairs, form, limit, counts, wide_indices, wide_values), bounds
         )
-        used = (np.arange(limit) < counts[:, None]).ravel()
-        indptr, indices, values = _indptr(counts, ""), wide_indices[used], wide_values[used]
-    similarity = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
-    similarity.indptr, similarity.indices, similarity.data = indptr.astype(np.int32), indices, values
-    return similarity
+        used = (np.arange(limit) < counts[:, None]).ravel()  # none of the items of others
+        indices, values = wide_indices[used], wide_values[used]
+        indptr = _indptr(_joined(counts[first:last], together), "")
+    return Rows(indptr, _joined(indices, together), _joined(values, together))
+
+
+def _my_items(pairs: Pairs, together: Together | None) -> tuple[int, int]:
+    """The items whose rows this process finds: as many additions as any other's, which are Σ d_u over an item's users."""
+    n_items = len(pairs.item_indptr) - 1
+    if together is None:
+        return 0, n_items
+    of_entries = np.cumsum(np.diff(pairs.user_indptr)[pairs.item_users])
+    additions = np.concatenate([[0], of_entries])[pairs.item_indptr]
+    bounds = balanced_bounds(additions, together.size)
+    bounds += [n_items] * (together.size + 1 - len(bounds))
+    return bounds[together.rank], bounds[together.rank + 1]
+
+
+def _joined(mine: npt.NDArray[Any], together: Together | None) -> npt.NDArray[Any]:
+    if together is None:
+        return mine
+    sent = mine.view(np.int16) if mine.dtype == np.uint16 else mine  # gloo has no messages of the other
+    return together.stacked(torch.from_numpy(sent)).numpy().view(mine.dtype)
 
 
 def _indptr(counts: npt.NDArray[np.integer], what: str) -> npt.NDArray[np.int64]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["add_similar", "count_partners", "fill_partners", "strongest_partners"]
+from graphrec.graph.prefetch import prefetch
+
+__all__ = ["add_rows", "add_similar", "count_partners", "fill_partners", "strongest_partners"]
 
 _compile = numba.njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy", boundscheck=False)
+_GROUP, _BEGIN, _AHEAD = 32, 256, 512  # entries
 
 
 @_compile
@@ -178,25 +181,53 @@ def _heapify(values, items, start, size):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def add_similar(lo, hi, rows, user_indptr, user_items, user_values, indptr, indices, values, out):  # type: ignore[no-untyped-def]
-    """out[r] = Σ over the items i of user rows[r] of x_ui times row i of the similarity, for the rows lo:hi of out.
+def _begin_row(i, indptr, indices, values):  # type: ignore[no-untyped-def]
+    """Ask for the first entries of row i, which no hardware prefetcher can foresee."""
+    start = np.uint64(indptr[i])
+    for f in range(start, min(np.uint64(indptr[i + 1]), start + np.uint64(_BEGIN)), np.uint64(_GROUP)):
+        _ask_for(f, indices, values)
 
-    All x_ui are 1 where `user_values` is empty.
-    The output row is the accumulator. This is bound by reading the similarity from memory, eight bytes for
-    one addition; slices of columns that fit the first-level cache, unrolling, and going through the users
-    instead (Rᵀ R never formed) were no faster on Gowalla. Unsigned indices are 1.2 to 1.5 times faster.
+
+@_compile
+def _ask_for(f, indices, values):  # type: ignore[no-untyped-def]
+    """Ask for a group of 32 entries: two cache lines of columns, which are one if they have 16 bits, and two of values.
+
+    A branch between the two would keep this from being inlined, which costs all that is gained.
     """
-    for row in range(lo, hi):
-        r = np.uint64(row)
-        for j in range(np.uint64(out.shape[1])):
-            out[r, j] = 0.0
-        u = rows[r]
-        for e in range(user_indptr[u], user_indptr[u + 1]):
-            i = user_items[e]
-            if len(user_values):
-                x = user_values[e]
-                for f in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-                    out[r, np.uint64(indices[f])] += x * values[f]
-            else:
-                for f in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-                    out[r, np.uint64(indices[f])] += values[f]
+    zero, half = np.uint64(0), np.uint64(_GROUP // 2)
+    prefetch(indices, zero, f)
+    prefetch(indices, zero, f + half)
+    prefetch(values, zero, f)
+    prefetch(values, zero, f + half)
+
+
+@_compile
+def add_rows(u, sums, total):  # type: ignore[no-untyped-def]
+    """Add to `total` the score of every item for user u; `sums` is a :class:`graphrec.models.scoring.Sums`.
+
+    This waits for S to come from memory, six or eight bytes for one addition, in rows that are too short for the hardware to
+    read ahead well. Naming what comes 512 entries later, and where the next row begins, makes it 1.4 times faster on Gowalla,
+    half of the way to what it takes when all lies in the cache; unsigned indices 1.2 to 1.5 times. Slices of columns that fit
+    the first-level cache, columns in the order of popularity or sorted within a row, and going through the users instead
+    (Rᵀ R never formed) were no faster.
+    """
+    first, last = sums.user_indptr[u], sums.user_indptr[u + 1]
+    indices, values = sums.indices.reshape((1, -1)), sums.values.reshape((1, -1))
+    for e in range(first, last):
+        if e + 1 < last:
+            _begin_row(sums.user_items[e + 1], sums.indptr, indices, values)
+        i = sums.user_items[e]
+        x = sums.user_values[e] if len(sums.user_values) else np.float32(1)
+        start, end = np.uint64(sums.indptr[i]), np.uint64(sums.indptr[i + 1])
+        for group in range(start, end, np.uint64(_GROUP)):
+            _ask_for(group + np.uint64(_AHEAD), indices, values)
+            for f in range(group, min(group + np.uint64(_GROUP), end)):
+                total[np.uint64(sums.indices[f])] += x * sums.values[f]
+
+
+@_compile
+def add_similar(lo, hi, rows, sums, out):  # type: ignore[no-untyped-def]
+    """out[r] = the scores of every item for user rows[r], for the rows lo:hi of out."""
+    for r in range(lo, hi):
+        out[r] = 0.0
+        add_rows(rows[r], sums, out[r])

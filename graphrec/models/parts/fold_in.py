@@ -7,7 +7,7 @@ training; the people of ``python -m benchmarks fold_in`` are others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from graphrec.deferred import sparse
+from graphrec.models.encoding import Encoding
 from graphrec.models.scoring import People
-
-if TYPE_CHECKING:
-    from graphrec.models.base import Model
 
 __all__ = ["linear_guess", "of_ratings", "ridge", "ridge_of_ratings", "stepped"]
 
 _AT_ONCE = 256  # people; a system of d × d numbers for each
+
+
+class _Encoder(Protocol):
+    """What steps ask of a :class:`~graphrec.models.base.Model`."""
+
+    def encode(self) -> Encoding: ...
+    def score_pairs(self, u: Tensor, v: Tensor, left: Tensor, right: Tensor) -> Tensor: ...
+    def score_all(self, u: Tensor, items: Tensor) -> Tensor: ...
 
 
 def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: float = 0.2, penalty: float = 0.3) -> People:
@@ -111,7 +117,7 @@ def linear_guess(known: Tensor, wanted: Tensor, penalty: float = 0.01) -> Tensor
     return found
 
 
-def stepped(model: Model, steps: int = 100, rate: float = 0.05, negatives: float = 4.0, sample: int = 1000) -> People:
+def stepped(model: _Encoder, steps: int = 100, rate: float = 0.05, negatives: float = 4.0, sample: int = 1000) -> People:
     """Rows by steps of Adam with everything else fixed, for any model whose users have rows.
 
     Every row starts from the mean of the trained ones. A history of ones is fitted by the log-loss against `negatives` times as

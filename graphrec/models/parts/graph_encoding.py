@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from graphrec.errors import InputError
-from graphrec.models.encoding import Encoding, Gathered
+from graphrec.models.encoding import Encoding, Gathered, Table
 
-__all__ = ["GraphEncoding", "Nodes"]
+__all__ = ["GraphEncoding", "Nodes", "node_tables"]
 
 
 class Nodes(Protocol):
@@ -87,3 +87,24 @@ class GraphEncoding(Encoding):
         # One split and not two slices: its gradient is one concatenation instead of two padded tables and their sum.
         sizes = [len(users), len(items)]
         return Gathered(*torch.split(rows, sizes), *torch.split(ego, sizes))
+
+
+def node_tables(nodes: Tensor, ego: Tensor, n_users: int) -> Encoding:
+    """The encoding of nodes that are propagated in full, users first.
+
+    Parameters
+    ----------
+    nodes : Tensor, shape (n_users + n_items, d)
+    ego : Tensor, shape (n_users + n_items, dim)
+        What penalties look at.
+    n_users : int
+
+    Returns
+    -------
+    Encoding
+    """
+    # Splits and not slices: their gradient is one concatenation.
+    sizes = [n_users, len(nodes) - n_users]
+    users, items = torch.split(nodes, sizes)
+    ego_users, ego_items = torch.split(ego, sizes)
+    return Encoding(Table(users), Table(items), Table(ego_users), Table(ego_items))

@@ -1,17 +1,38 @@
-"""Every hop of a pass over the graph, kept beside what is made of them."""
+"""Rows of all nodes that lie ready, alone or with every hop that they were made of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from graphrec.errors import InputError
 from graphrec.models.base import Step
-from graphrec.models.parts.batch_contrast import NodeTable
 from graphrec.models.parts.graph_encoding import GraphEncoding
 
-__all__ = ["HopTable", "hops_of"]
+__all__ = ["HopTable", "NodeTable", "hops_of"]
+
+
+class NodeTable:
+    """The nodes of a :class:`~graphrec.models.parts.graph_encoding.GraphEncoding`, computed in full.
+
+    Parameters
+    ----------
+    propagated : Tensor, shape (n, d)
+    ego : Tensor, shape (n, dim)
+    """
+
+    def __init__(self, propagated: Tensor, ego: Tensor) -> None:
+        self.propagated, self.ego = propagated, ego
+
+    def rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Propagated and ego rows of some nodes."""
+        return F.embedding(nodes, self.propagated), F.embedding(nodes, self.ego)
+
+    def full(self) -> Tensor:
+        """Propagated rows of all nodes."""
+        return self.propagated
 
 
 class HopTable(NodeTable):

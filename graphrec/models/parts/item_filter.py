@@ -17,7 +17,8 @@ from graphrec.graph.buffers import BufferPool
 from graphrec.models.base import Solved
 from graphrec.models.contributions import Contributions, Explaining, together
 from graphrec.models.parts.sparse_rows import SparseRows
-from graphrec.models.scoring import Likeness, MadeOnce, Scoring, as_evaluated
+from graphrec.models.parts.whole_rows import WholeRows
+from graphrec.models.scoring import Likeness, MadeOnce, Scoring, Sums, as_evaluated
 
 __all__ = ["ItemFilter"]
 
@@ -70,6 +71,13 @@ class ItemFilter(Solved):
         Tensor of float32, shape (b, n_items)
         """
         raise NotImplementedError(f"{type(self).__name__} must define filter()")
+
+    def sums(self, histories: SparseRows) -> Sums | None:
+        """The scores for a table of histories as sums of rows of a sparse matrix on the host; None if they are no such sums.
+
+        A ranking then makes a row of scores at a time, which stays in the cache while it is looked through.
+        """
+        return None
 
     def said(self, items: Tensor, item: int) -> Tensor:
         """What each of some items (b,) says for one item, shape (b,): entries of a column of B."""
@@ -157,18 +165,19 @@ class ItemFilter(Solved):
             return self._pool.take(rows, self.n_items)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        # The size of what solve() finds is not known before; a state that is loaded brings its own.
+        # The size of what solve() finds is not known before, nor the width of its indices; a loaded state brings its own.
         for name, buffer in self._buffers.items():
             saved = state_dict.get(prefix + name)
-            if buffer is not None and saved is not None and saved.shape != buffer.shape:
-                self._buffers[name] = buffer.new_empty(saved.shape)
+            if buffer is None or saved is None:
+                continue
+            kind = saved.dtype if {saved.dtype, buffer.dtype} == {torch.uint16, torch.int32} else buffer.dtype
+            if saved.shape != buffer.shape or kind != buffer.dtype:
+                self._buffers[name] = buffer.new_empty(saved.shape, dtype=kind)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-class _Signals:
+class _Signals(WholeRows):
     """Scores of a filter: a user's signal is computed once and then only looked into."""
-
-    whole_rows = True
 
     def __init__(self, model: ItemFilter) -> None:
         self.model = model
@@ -183,14 +192,6 @@ class _Signals:
         """Signals (b, n_items) of people who were not there in training."""
         return self.model.fold_in(histories)
 
-    def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
-        """Columns of the signals (b, m): a view where the items are a range."""
-        return rows[:, items]
-
-    def finite(self, rows: Tensor) -> bool:
-        """Unknown: a filter's weights may be anything."""
-        return False
-
-    def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
-        """Entries of the signals (b, k)."""
-        return rows.gather(1, items)
+    def sums(self, histories: sparse.csr_matrix | None) -> Sums | None:
+        """The scores of users, or of people who were not there in training, as sums of rows of a sparse matrix."""
+        return self.model.sums(self.model.histories if histories is None else self.model.pattern(histories))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.models.parts.cooccurrence import Rows
 from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.scoring import Sums
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["ItemSimilarity"]
@@ -31,7 +33,7 @@ class ItemSimilarity(ItemFilter):
 
     Attributes
     ----------
-    indptr, indices, values : Tensor of int64 (n_items + 1,), int32 (nnz,) and float32 (nnz,)
+    indptr, indices, values : Tensor of int64 (n_items + 1,), uint16 or int32 (nnz,) and float32 (nnz,)
         S in compressed rows: row i holds what i says for other items. Empty before :meth:`solve`.
     """
 
@@ -44,18 +46,21 @@ class ItemSimilarity(ItemFilter):
         self.indices: Tensor
         self.values: Tensor
 
-    def store(self, similarity: sparse.csr_matrix) -> None:
+    def store(self, similarity: sparse.csr_matrix | Rows) -> None:
         """Take S, shape (n_items, n_items), into the buffers."""
+        if not isinstance(similarity, Rows):
+            short = np.uint16 if self.n_items <= 2**16 else np.int32
+            similarity = Rows(similarity.indptr, similarity.indices.astype(short, copy=False), similarity.data)
         device = self.indptr.device
-        self.indptr = torch.from_numpy(similarity.indptr.astype(np.int64)).to(device)
-        self.indices = torch.from_numpy(similarity.indices.astype(np.int32, copy=False)).to(device)
-        self.values = torch.from_numpy(similarity.data.astype(np.float32, copy=False)).to(device)
+        self.indptr = torch.from_numpy(similarity.indptr.astype(np.int64, copy=False)).to(device)
+        self.indices = torch.from_numpy(similarity.indices).to(device)
+        self.values = torch.from_numpy(similarity.values.astype(np.float32, copy=False)).to(device)
 
     def similarity(self) -> sparse.csr_matrix:
         """S as scipy.sparse.csr_matrix of float32, shape (n_items, n_items)."""
         self._require_solution()
-        arrays = (self.values, self.indices, self.indptr)
-        return sparse.csr_matrix(tuple(array.cpu().numpy() for array in arrays), shape=(self.n_items, self.n_items))
+        indptr, indices, values = (array.cpu().numpy() for array in (self.indptr, self.indices, self.values))
+        return Rows(indptr, indices, values).matrix()
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of similarity rows, shape (b, n_items); see :meth:`ItemFilter.filter`."""
@@ -65,23 +70,29 @@ class ItemSimilarity(ItemFilter):
         from graphrec.models.parts import cooccurrence_kernels as kernels
 
         # On the CPU, cpu() does nothing; on a device without compressed rows it makes this right rather than fast.
-        rows = torch.arange(histories.shape[0]) if index is None else index.cpu()
-        weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
-        users = (rows.numpy(), histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights)
-        similar = (self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy())
-        out = self._buffer(len(rows))
+        rows = (torch.arange(histories.shape[0]) if index is None else index.cpu()).numpy()
+        out, sums = self._buffer(len(rows)), self._as_sums(histories)
         target, bounds = out.numpy(), even_bounds(len(rows), 8 * thread_count())
-        run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, *users, *similar, target), bounds)
+        run_ranges(lambda lo, hi: kernels.add_similar(lo, hi, rows, sums, target), bounds)
         return out.to(self.values.device)
 
-    def _columns(self) -> npt.NDArray[np.integer]:
-        """The indices for the kernel, which waits for memory: in 16 bits where they fit, a quarter of what it reads less."""
-        if self.n_items > 2**16:
-            return np.asarray(self.indices.cpu().numpy())
-        held: tuple[Tensor, npt.NDArray[np.integer]] | None = self.__dict__.get("_held_columns")
-        if held is None or held[0] is not self.indices:
-            held = self.__dict__["_held_columns"] = self.indices, self.indices.cpu().numpy().astype(np.uint16)
-        return held[1]
+    def sums(self, histories: SparseRows) -> Sums | None:
+        """Scores as sums of rows of S; see :meth:`ItemFilter.sums`.
+
+        A class that defines `filter` is taken for one where they are not, unless it says so itself.
+        """
+        self._require_solution()
+        return self._as_sums(histories) if self.values.device.type == "cpu" else None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "filter" in vars(cls) and "sums" not in vars(cls):
+            cls.sums = ItemFilter.sums  # type: ignore[method-assign]
+
+    def _as_sums(self, histories: SparseRows) -> Sums:
+        weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
+        users = histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights
+        return Sums(*users, self.indptr.cpu().numpy(), self.indices.cpu().numpy(), self.values.cpu().numpy())
 
     def _filter_on_device(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """(Sᵀ Xᵀ)ᵀ: a sparse matrix times the people's signals as dense columns."""
@@ -97,7 +108,7 @@ class ItemSimilarity(ItemFilter):
             )
             order = self.indices.long().argsort(stable=True)
             counts = torch.zeros(self.n_items + 1, dtype=torch.int32, device=self.values.device)
-            counts.index_add_(0, self.indices.long() + 1, torch.ones_like(self.indices))
+            counts.index_add_(0, self.indices.long() + 1, torch.ones_like(self.indices, dtype=torch.int32))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
                 flipped = torch.sparse_csr_tensor(
@@ -119,7 +130,8 @@ class ItemSimilarity(ItemFilter):
         starts = self.indptr
         if int(starts[0]) or int(starts[-1]) != len(self.indices) or bool((starts.diff() < 0).any()):
             raise InputError("the rows of the stored similarities are not in order.")
-        if len(self.indices) != len(self.values) or bool(((self.indices < 0) | (self.indices >= self.n_items)).any()):
+        columns = self.indices.cpu().numpy()
+        if len(columns) != len(self.values) or (len(columns) and not 0 <= columns.min() <= columns.max() < self.n_items):
             raise InputError(f"the stored similarities name an item outside of 0 … {self.n_items - 1}.")
 
     def _require_solution(self) -> None:

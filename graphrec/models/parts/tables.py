@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import nn
 
 from graphrec.errors import unknown_name
+from graphrec.graph.buffers import empty_table
 from graphrec.models.parts.checks import check_at_least, check_range
 
 __all__ = ["INITS", "embedding"]
@@ -44,11 +44,11 @@ def embedding(
     low, high = check_range("init_range", bounds)
     if init not in INITS:
         raise unknown_name("init", init, INITS)
+    table = empty_table(count, dim)
     if init == "normal":
         check_at_least("init_std", std, 0)
-        return nn.Parameter(torch.randn(count, dim) * std)
-    table = torch.empty(count, dim)
-    if init == "uniform":
+        nn.init.normal_(table).mul_(std)
+    elif init == "uniform":
         nn.init.uniform_(table, low, high)
     elif init == "xavier":
         nn.init.xavier_uniform_(table)

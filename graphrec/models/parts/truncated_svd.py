@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import blake2b
 
 import torch
 from torch import Tensor
 
 from graphrec.deferred import sparse
 
-__all__ = ["truncated_svd"]
+__all__ = ["shared_decompositions", "truncated_svd"]
 
+Decomposition = tuple[Tensor, Tensor, Tensor]
+_SHARED: ContextVar[OrderedDict[tuple[object, ...], Decomposition] | None] = ContextVar("shared", default=None)
+_MOST_SHARED = 4
 _ORTHOGONAL = 1e-5
 _PASSES = 5
 
@@ -45,6 +53,31 @@ def truncated_svd(
         Decreasing.
     v : Tensor of float32, shape (m, k)
     """
+    shared = _SHARED.get()
+    if shared is None:
+        return _decomposed(matrix, rank, block, effort, seed)
+    parts = (matrix.indptr, matrix.indices, matrix.data)
+    key = (*(blake2b(part.tobytes()).digest() for part in parts), matrix.shape, rank, block, effort, seed)
+    if key not in shared:
+        shared[key] = _decomposed(matrix, rank, block, effort, seed)
+        if len(shared) > _MOST_SHARED:
+            shared.popitem(last=False)
+    shared.move_to_end(key)
+    u, s, v = shared[key]
+    return u.clone(), s.clone(), v.clone()
+
+
+@contextmanager
+def shared_decompositions() -> Iterator[None]:
+    """Inside, a matrix that was just decomposed in the same way is not decomposed again; the last four are remembered."""
+    before = _SHARED.set(OrderedDict())
+    try:
+        yield
+    finally:
+        _SHARED.reset(before)
+
+
+def _decomposed(matrix: sparse.csr_matrix, rank: int, block: int, effort: int, seed: int) -> Decomposition:
     steps = -(-effort * rank // block)
     if min(matrix.shape) <= 2 * steps * block:
         u, s, vt = torch.linalg.svd(torch.from_numpy(matrix.toarray()), full_matrices=False)

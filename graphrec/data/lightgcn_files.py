@@ -1,10 +1,8 @@
-"""Tables and splits from files: CSV, and the text format of the LightGCN line of papers."""
+"""Splits as text files: the format of the LightGCN line of papers."""
 
 from __future__ import annotations
 
-import csv
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,125 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.archives import Archive, open_archive
-from graphrec.data.bounded import DAMAGE, one_line
 from graphrec.data.cache import load_arrays, store_arrays
-from graphrec.data.columns import Missing, Roles, Unknown
-from graphrec.data.delimited_table import read_table
 from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
-from graphrec.data.interactions import Duplicates, Interactions, id_spaces
+from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Overlap, Split
-from graphrec.data.separators import other_separator
-from graphrec.errors import InputError
+from graphrec.errors import InputError, about
 
-__all__ = ["read_csv", "read_lightgcn", "write_lightgcn"]
+__all__ = ["read_lightgcn", "write_lightgcn"]
 
 PathLike = str | os.PathLike[str]
 _PARTS = ("train", "valid", "test")
 _MOST_IDS = 10_000_000
 _MOST_IDS_PER_PAIR = 20
 _CACHE_VERSION = 1  # raise it when the meaning of the cached arrays changes
-
-
-def read_csv(
-    path: PathLike,
-    user: str = "user_id",
-    item: str = "item_id",
-    rating: str | None = None,
-    time: str | None = None,
-    sep: str = ",",
-    duplicates: Duplicates = "error",
-    *,
-    missing: Missing = "error",
-    ids: Interactions | None = None,
-    unknown: Unknown = "error",
-    weight: str | None = None,
-    **options: Any,
-) -> Interactions:
-    """Read a text table with one row per interaction.
-
-    An id column in which every value is written as an integer is (``7``, ``-12``) gives integers; any other is
-    text as it stands in the file, so that ``007`` stays ``"007"``. Every row must have as many fields as the header.
-
-    Parameters
-    ----------
-    path : path
-        The file; compressed ones (.gz, .zip, …) are read as they are.
-    user, item : str
-        Names of the id columns.
-    rating, time : str, optional
-        Names of the rating column and the time column. Times are whole numbers, or dates in ISO 8601, which
-        become seconds since 1970. Those without a zone are taken for UTC, and a warning says so; a column in which
-        some have one and some have none is refused.
-    sep : str
-        What stands between columns.
-    duplicates : str
-        What to do with repeated pairs, as in :meth:`Interactions.from_frame`.
-    missing : {"error", "drop"}
-        What to do with rows in which one of the named columns has no value; a warning says how many were dropped.
-        pandas takes some words, such as ``NA`` and ``null``, for no value; ``keep_default_na=False`` does not.
-    ids : Interactions, optional
-        The table whose id space is taken over: ``read_csv("test.csv", ids=train)`` makes a test part of `train`.
-    unknown : {"error", "drop"}
-        What to do with rows whose user or item `ids` does not know; a warning says how many were dropped.
-    weight : str, optional
-        Name of the column that says how much each row counts; see :class:`Interactions`.
-    **options
-        Passed to :func:`pandas.read_csv`, for example ``names=`` and ``header=None`` for a file without a
-        header, ``dtype={"user_id": str}``, ``parse_dates=["time"]`` or ``nrows=``.
-
-    Returns
-    -------
-    Interactions
-
-    Raises
-    ------
-    InputError
-        The file is missing or not a table, a row has too many fields or too few, or the content is refused by
-        :meth:`Interactions.from_frame`. The message names the file and, where the layout is not one that only
-        pandas knows (``comment=``, ``engine="python"`` and the like), the line: the header is line 1.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"read_csv takes the path of a file, not {type(path).__name__}.")
-    name, roles = os.fspath(path), Roles(user, item, rating, time, weight)
-    try:
-        frame, place = read_table(name, roles, id_spaces(ids), {"sep": sep, **options})
-    except InputError as error:
-        raise InputError(f"{name}: {error}{_of_another_separator(path, sep, options)}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name} is not a text in UTF-8; encoding='cp1252' reads what Windows writes."
-            if str(error.encoding).replace("-", "") == "utf8"
-            else f"{name} cannot be read: {one_line(error)}."
-        ) from error
-    except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
-        raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
-    try:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            table = Interactions.from_frame(
-                frame,
-                user,
-                item,
-                rating,
-                time,
-                duplicates,
-                missing=missing,
-                ids=ids,
-                unknown=unknown,
-                place=place,
-                weight=weight,
-            )
-    except InputError as error:
-        raise InputError(f"{name}: {error}{_of_another_separator(path, sep, options)}") from error
-    for warning in told:
-        warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
-    return table
-
-
-def _of_another_separator(path: PathLike, sep: str, options: Mapping[str, Any]) -> str:
-    """A further sentence where the first line of a file has one column and seems to have several."""
-    other = None if options.keys() - {"encoding", "dtype"} else other_separator(os.fspath(path), sep, options.get("encoding"))
-    return "" if other is None else f" Its first line has no {sep!r}, but {other!r}: sep={other!r} says what separates columns."
 
 
 def read_lightgcn(folder: PathLike, overlap: Overlap = "error", cache: bool = True) -> Split:
@@ -298,7 +190,5 @@ def _split(arrays: Mapping[str, npt.NDArray[Any]], overlap: Overlap, path: Path)
 
     train = part("train")
     assert train is not None
-    try:
+    with about(path):
         return Split(train=train, valid=part("valid"), test=part("test"), overlap=overlap)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error

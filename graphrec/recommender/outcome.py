@@ -1,0 +1,97 @@
+"""What a fit left behind, as a recommender tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
+from graphrec.errors import InputError
+from graphrec.models import Scorer
+from graphrec.ranking.ranker import Ranker
+from graphrec.recommender.state import State
+
+__all__ = ["Outcome"]
+
+
+class Outcome:
+    """The part of a recommender that tells of its latest fit.
+
+    Attributes
+    ----------
+    name : str
+        Of the model, for messages.
+    kind : type
+        The model's class.
+    """
+
+    name: str
+    kind: type[Scorer]
+    _state: State | None
+
+    @property
+    def _fitted(self) -> State:
+        if self._state is None:
+            raise InputError("this recommender is not fitted yet; call fit first.")
+        return self._state
+
+    @property
+    def model(self) -> Scorer:
+        """The fitted model."""
+        return self._fitted.model
+
+    @property
+    def ranker(self) -> Ranker:
+        """The fitted model made ready for questions; it leaves out what was shown."""
+        return self._fitted.ranker
+
+    @property
+    def train(self) -> Interactions:
+        """What the model was built from: the training part, and the validation part after a refit."""
+        return self._fitted.built_from
+
+    @property
+    def valid(self) -> Interactions | None:
+        """The validation part of the latest fit."""
+        return None if self._state is None else self._state.valid
+
+    @property
+    def trained_on(self) -> Interactions:
+        """Pairs that the model knows: those of :attr:`train`, and of every later stage."""
+        return self._fitted.trained_on
+
+    @property
+    def selected(self) -> bool:
+        """Whether the weights were chosen on the validation part."""
+        return self._state is not None and self._state.selected
+
+    @property
+    def scores_are_ratings(self) -> bool:
+        """Whether a score may be read as a predicted rating, by the model and the loss."""
+        return self._fitted.scores_are_ratings
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """How the model was trained: every option of fit as plain data; empty for a solved model."""
+        return {} if self._state is None else self._state.options
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch."""
+        return pd.DataFrame([] if self._state is None else [dict(row) for row in self._state.history])
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights are kept; None when there was no validation part."""
+        return None if self._state is None else self._state.best_epoch
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """How the command line read and split the table that the model was fitted on; empty where it did not."""
+        return {} if self._state is None else self._state.origin
+
+    @property
+    def n_without_history(self) -> int:
+        """How many users have no training interaction to recommend from, where the model needs one."""
+        return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0
