@@ -31,7 +31,11 @@ CASES = {
         {**NGCF, "form": "paper", "node_dropout": 0.1, "dropout_kind": "node"},
         {"batch_size": 128, "l2": 1e-2, "n_negatives": 3, "negatives": "hardest"},
     ),
-    "neumf, dropout": ("neumf", {"dim": 6, "hidden": (8, 4), "dropout": 0.3}, {"batch_size": 128, "lr": 1e-2, "l2": 1e-3}),
+    "neumf, dropout": (
+        "neumf",
+        {"dim": 6, "hidden": (8, 4), "dropout": 0.3},
+        {"batch_size": 24, "n_negatives": 1, "lr": 1e-2, "l2": 1e-3},  # of which the batches name few
+    ),
     "a last batch of one pair": ("gmf", {"dim": 6}, {"batch_size": 92, "lr": 1e-2, "optimizer": "row_adagrad"}),
     "ratings in a range": (
         "mf",

@@ -81,12 +81,6 @@ def read_csv(
     return table
 
 
-def _of_another_separator(name: str, sep: str, options: Mapping[str, Any]) -> str:
-    """A further sentence where the first line of a file has one column and seems to have several."""
-    other = None if options.keys() - {"encoding", "dtype"} else other_separator(name, sep, options.get("encoding"))
-    return "" if other is None else f" Its first line has no {sep!r}, but {other!r}: sep={other!r} says what separates columns."
-
-
 def _read(name: str, roles: Roles, ids: Interactions | None, layout: dict[str, Any]) -> tuple[pd.DataFrame, Place]:
     """The columns as pandas reads them, and how messages name a row."""
     try:
@@ -101,3 +95,9 @@ def _read(name: str, roles: Roles, ids: Interactions | None, layout: dict[str, A
         ) from error
     except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
+
+
+def _of_another_separator(name: str, sep: str, options: Mapping[str, Any]) -> str:
+    """A further sentence where the first line of a file has one column and seems to have several."""
+    other = None if options.keys() - {"encoding", "dtype"} else other_separator(name, sep, options.get("encoding"))
+    return "" if other is None else f" Its first line has no {sep!r}, but {other!r}: sep={other!r} says what separates columns."

@@ -40,15 +40,13 @@ class Group:
     ----------
     rank, size : int
         This process, from 0, and how many there are. Process 0 writes.
-    messages, numbers : int
-        How many sums were asked for, and of how many numbers in all: what the steps of a training by columns have sent.
     bytes : int
-        What this process has sent to others in messages between their tensors, as the formulas of these messages say.
+        What this process has sent to others in the steps of trainings, as the formulas of its messages say.
     """
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
-        self.messages = self.numbers = self.bytes = 0
+        self.bytes = 0
         self._waiting = dist.new_group(backend="gloo", timeout=_LONG)
         # A caller's own group may be of GPUs alone; what lies on the host is then sent by another one.
         by_host = "cpu:" in dist.get_backend_config()
@@ -72,9 +70,8 @@ class Group:
             if name.startswith("cuda") and self.size > 1:
                 raise InputError(f"device={name!r} is one GPU for all {self.size} processes; device='cuda' gives each its own.")
             return name
-        if name == "auto" and not torch.cuda.is_available():
-            return "cpu"
-        return f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
+        alone = name == "auto" and not torch.cuda.is_available()
+        return "cpu" if alone else f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
 
     def begin(self) -> None:
         """Wait until all processes are here, and longer for the next sum: a first step may have to compile its kernels."""
@@ -102,7 +99,6 @@ class Group:
 
     def add_up(self, numbers: Tensor) -> Tensor:
         """Add a contiguous tensor up over all processes, in place."""
-        self.messages, self.numbers = self.messages + 1, self.numbers + numbers.numel()
         if self.size > 1:
             self.bytes += 2 * (self.size - 1) * numbers.nbytes // self.size  # in a ring
             with _answered():
@@ -130,8 +126,7 @@ class Group:
         return theirs
 
     def _by(self, numbers: Tensor) -> Any:
-        """Which processes' group carries a message of a step: the patient one, for the first."""
-        first, self._at_the_start = self._at_the_start, False
+        first, self._at_the_start = self._at_the_start, False  # the first message of a training is waited for longer
         return (self._waiting if first else self._of_host) if numbers.is_cpu else None
 
     def gathered(self, mine: Tensor) -> list[Tensor]:

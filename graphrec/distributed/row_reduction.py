@@ -54,7 +54,7 @@ class RowReduction(Reduction):
         b = len(self._batch.users)
         exchange = Exchange(self.group, (users, self.shared.user_bounds), (items, self.shared.item_bounds))
         self._before_read(*exchange.asked)
-        if self._masks is not None:
+        if self._masks is not None and self.shared.hops:
             self._masks.are_of(*self._looked_up(self._batch, *exchange.asked))
         z = encoding.gather(*exchange.asked)
         apart = self.shared.model.l2_on == "ego" and penalty is not None and z.ego_users is not z.users
@@ -62,7 +62,7 @@ class RowReduction(Reduction):
         rows = Gathered(*fetched[:2], *fetched[-2:])
         if self._masks is not None:
             self._masks.are_of(b, _part(b, self.group))
-        own = [part for part in score(rows.users, rows.items) if isinstance(part, Tensor)]
+        own = [part for part in score(rows.users, rows.items) if isinstance(part, Tensor)]  # products are of shared negatives
         # A number for each score of a pair, and one more for the penalty, which the first pair of each process brings along.
         widths = [part.shape[1:].numel() for part in own]
         flat = torch.cat([part.reshape(-1, width) for part, width in zip(own, widths, strict=True)], dim=1)
@@ -80,8 +80,8 @@ class RowReduction(Reduction):
         return self.group.add_up(norms.square()).sqrt()
 
     def _nodes_are_dropped_from(self) -> None:
-        """Before rows are looked up, whatever is dropped from has a row for each node."""
-        if self._masks is not None:
+        """Before rows are looked up, hops are dropped from, which have a row for each node."""
+        if self._masks is not None and self.shared.hops:
             start, stop = self.shared.own_nodes
             self._masks.are_of(self.shared.n_nodes, slice(start, stop))
 

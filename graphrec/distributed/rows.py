@@ -69,6 +69,8 @@ class SharedRows:
         For each table the bounds: process r has the rows ``bounds[r]:bounds[r + 1]``.
     user_bounds, item_bounds : list of int
         The same of users and items, whose rows a process's encoding has.
+    hops : bool
+        Whether there is a table of nodes, over which the model makes hops.
 
     Raises
     ------
@@ -87,7 +89,8 @@ class SharedRows:
         self.tables = {
             name: self._bounds(name, len(p)) for name, p in model.named_parameters() if any(p is table for table in of_all)
         }
-        if owned.nodes:
+        self.hops = bool(owned.nodes)
+        if self.hops:
             nodes = self._bounds("the graph", self.n_nodes)
             self.user_bounds = [min(bound, self.n_users) for bound in nodes]
             self.item_bounds = [max(bound - self.n_users, 0) for bound in nodes]
@@ -161,9 +164,9 @@ class SharedRows:
         from torch.distributed.tensor import DTensor, Shard
 
         state: dict[str, Any] = self.model.state_dict()
+        mesh = DeviceMesh(next(self.model.parameters()).device.type, list(range(self.group.size)))
         for name, bounds in self.tables.items():
             mine = state[name].detach()
-            mesh = DeviceMesh(mine.device.type, list(range(self.group.size)))
             shape = torch.Size([bounds[-1], *mine.shape[1:]])
             state[name] = DTensor.from_local(mine, mesh, [Shard(0)], run_check=False, shape=shape, stride=mine.stride())
         return state

@@ -103,8 +103,9 @@ def compare(
 def _runs(reports: Mapping[str, Report | Sequence[Report]]) -> dict[str, list[Report]]:
     """The reports of each model, a single one as a list of one."""
     for name, given in reports.items():
-        several = isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
-        if not isinstance(given, Report) and not several:
+        if not isinstance(given, Report) and not (
+            isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
+        ):
             raise InputError(
                 f"{name!r} must be a report of gr.evaluate or a list of such, one a seed; got {type(given).__name__}."
             )
