@@ -52,6 +52,13 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+COLUMNS = [
+    *("graph", "edges", "pairs", "fanout", "nodes a step", "edges a step", "seconds a step", "step / exact step", "drawing"),
+    *("PyG / numba", "peak GiB", "rows: bias", "rows: floor", "rows: sd", "gradient: bias", "gradient: floor", "gradient: sd"),
+    *("one draw: bias", "one draw: sd", "ndcg@20", "recall@20", "best epoch"),
+]
+
+
 def table_of(case: str, folder: str) -> tuple[gr.Interactions, gr.Interactions | None]:
     if case == "ml-100k":
         split = gr.split.chronological(gr.load_dataset("ml-100k").interactions.binarize(), test=0.2, valid=0.1)
@@ -295,7 +302,7 @@ def child(case: str, fanout: int, folder: str) -> dict[str, Any]:
 
 def picture(table: pd.DataFrame) -> Figure:
     """Standard deviations by fan-out, and seconds of a step by edges of the graph."""
-    figure = new_figure(WIDTH, 3.0)
+    figure = new_figure(WIDTH, 4.0)
     left, right = figure.subplots(1, 2)
     for number, (graph, rows) in enumerate(table.dropna(subset="rows: sd").groupby("graph", sort=False)):
         for name, style in (("rows", "-"), ("gradient", "--")):
@@ -306,8 +313,8 @@ def picture(table: pd.DataFrame) -> Figure:
         right.loglog(rows["edges"], rows["seconds a step"], marker="o", markersize=3, color=COLOURS[number], label=label)
     tidy(left, x="neighbours drawn for each hop", y="standard deviation / length")
     tidy(right, x="edges of the graph", y="seconds a step")
-    plain_legend(left)
-    plain_legend(right)
+    for axes in (left, right):
+        plain_legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
 
 
@@ -335,7 +342,7 @@ def main(arguments: list[str]) -> None:
                 rows += [child(case, fanout, folder) for fanout in (0, *args.fanouts) if fanout <= widest]
             finally:
                 shutil.rmtree(folder)
-    found = pd.DataFrame(rows)
+    found = pd.DataFrame(rows).reindex(columns=COLUMNS)
     title = "Training LightGCN (64 dimensions, K = 3) over drawn neighbours against the whole graph"
     write("sampled", title, found.astype(object).where(found.notna(), ""), picture(found))
 

@@ -247,6 +247,30 @@ def test_lists_from_rows_that_stay_in_the_cache_are_those_from_blocks(inter, nam
         assert np.array_equal(quick[1], blocks[1])
 
 
+@pytest.mark.parametrize(("n_items", "kind"), [(65_536, torch.int16), (65_537, torch.int32)])
+def test_columns_take_16_bits_where_these_are_enough(n_items, kind):
+    users, items = [0, 0, 0, 1, 1, 2, 2], [0, 33_000, 65_535, 33_000, 65_535, 0, 65_535]
+    model = RP3beta(gr.Interactions.from_indices(users, items, n_items=n_items))
+    model.solve()
+    assert model.indices.dtype == kind
+    want = scores(model)
+    rows, columns = np.nonzero(want)
+    assert set(columns) == {0, 33_000, 65_535}
+    assert len(rows) == 9
+    assert np.allclose(model._filter_on_device(model.histories, None).numpy(), want, atol=1e-6)
+    assert np.array_equal(model.similarity()[33_000].indices, model._columns()[model.indptr[33_000] : model.indptr[33_001]])
+    model.check_state()
+    wide = {
+        name: torch.from_numpy(model._columns().astype(np.int32)) if name == "indices" else value
+        for name, value in model.state_dict().items()
+    }
+    again = RP3beta(gr.Interactions.from_indices(users, items, n_items=n_items))
+    again.load_state_dict(wide)
+    assert np.array_equal(scores(again), want)
+    again.load_state_dict(model.state_dict())
+    assert np.array_equal(scores(again), want)
+
+
 def test_a_filter_of_ones_own_is_asked_itself(inter):
     class Reversed(RP3beta):
         def filter(self, histories, index):

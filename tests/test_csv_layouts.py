@@ -235,3 +235,24 @@ def test_wanted_columns_alone_are_read(tmp_path):
     frame, place = read_table(str(tmp_path / "t.csv"), Roles("user_id", "item_id"), None, {"sep": ","})
     assert frame.columns.tolist() == ["user_id", "item_id"]
     assert place(0) == "in line 2"
+
+
+def test_another_separator_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text('user_id;item_id\n"a, b";x\nc;y\n')
+    with pytest.raises(InputError, match=r"Its first line has no ',', but ';': sep=';' says what separates columns\.$"):
+        read_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("user_id\titem_id\na\tx\n")
+    with pytest.raises(InputError, match=r"'user_id', 'item_id' are not in the table .* sep='\\t' says"):
+        read_csv(tmp_path / "t.csv")
+    assert rows(read_csv(tmp_path / "t.csv", sep="\t")) == [("a", "x")]
+
+
+def test_other_encodings_are_named(tmp_path):
+    (tmp_path / "t.csv").write_bytes("user_id,item_id\nMüller,x\n".encode("cp1252"))
+    with pytest.raises(InputError, match=r"t\.csv is not a text in UTF-8; encoding='cp1252'"):
+        read_csv(tmp_path / "t.csv")
+    assert rows(read_csv(tmp_path / "t.csv", encoding="cp1252")) == [("Müller", "x")]
+    (tmp_path / "t.csv").write_bytes("user_id,item_id\nMüller,x\n".encode("utf-16"))
+    with pytest.raises(InputError, match="as a text in UTF-16 does; encoding='utf-16' reads it"):
+        read_csv(tmp_path / "t.csv")
+    assert rows(read_csv(tmp_path / "t.csv", encoding="utf-16")) == [("Müller", "x")]

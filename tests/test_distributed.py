@@ -1,6 +1,8 @@
 """Several processes train what one trains: the same losses, choices and embeddings, whoever holds which columns."""
 
+import copy
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -17,8 +19,10 @@ from click.testing import CliRunner
 
 import graphrec as gr
 from graphrec.cli import main
+from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import joined
 from graphrec.errors import InputError
+from graphrec.models.parts.columns import Columns
 
 EPOCHS = 5
 # dim=10 on 4 processes: slices of 2 and 3 columns.
@@ -339,6 +343,43 @@ def test_a_group_of_one_is_one_process_and_its_recommender_an_ordinary_one(alone
     recommender.save(tmp_path / "run")
     assert gr.load(tmp_path / "run").recommend([3], k=5).equals(recommender.recommend([3], k=5))
     assert recommender.update(split().test, epochs=1, progress=False).model.users.shape == (60, 10)
+
+
+def test_a_checkpoint_of_columns_is_refused_where_a_file_is_damaged_or_gone_and_leaves_nothing_behind(alone, tmp_path):
+    fitted("lightgcn", together=True, epochs=2, checkpoint=tmp_path)
+    files = sorted(tmp_path.glob("columns-*"))
+    assert len(files) == 3  # of the table and of Adam's two; the first epoch's are gone
+    whole = files[0].read_bytes()
+    files[0].write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    for together in (True, False):
+        with pytest.raises(InputError, match=r"columns-.* is damaged: it is not the file that was saved"):
+            fitted("lightgcn", together=together, checkpoint=tmp_path, resume=True)
+    files[0].unlink()
+    with pytest.raises(InputError, match=r"columns-.* does not exist"):
+        fitted("lightgcn", together=True, checkpoint=tmp_path, resume=True)
+    files[0].write_bytes(whole)
+    fitted("lightgcn", checkpoint=tmp_path, resume=True)  # by one process, which writes one file
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_what_one_process_cannot_write_is_told_by_all(alone, monkeypatch, tmp_path):
+    def full(*args):
+        raise OSError(28, "No space left on device", "there")
+
+    monkeypatch.setattr("graphrec.training.column_checkpoint.write_columns", full)
+    with pytest.raises(OSError, match="No space left"):
+        fitted("lightgcn", together=True, epochs=1, checkpoint=tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_copy_of_a_model_in_training_keeps_to_its_processes_and_a_pickle_does_not(alone):
+    model = gr.models.SimGCL(split().train, dim=4)
+    shared = SharedColumns(model, alone)
+    shared.cut()
+    assert copy.deepcopy(model).columns is model.columns
+    assert type(pickle.loads(pickle.dumps(model)).columns) is Columns
+    shared.join()
+    assert type(model.columns) is Columns
 
 
 def test_without_torchrun_the_command_says_what_is_missing(monkeypatch, tmp_path):

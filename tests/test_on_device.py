@@ -27,6 +27,7 @@ from graphrec.training.feeding import fed
 
 FIT = {"epochs": 2, "batch_size": 64, "seed": 3, "progress": False}
 HYPER = {"lightgcn": {"dim": 8, "layers": 3}, "ngcf": {"dim": 8, "layers": [8, 8], "message_dropout": 0.0}, "mf": {"dim": 8}}
+HYPER |= {"simgcl": {"dim": 8, "layers": 2}}
 TOGETHER = {**HYPER, "neumf": {"dim": 8}}
 
 
@@ -192,7 +193,8 @@ def test_training_ends_where_it_ends_on_the_cpu(split, device, name, loss):
 
 
 @pytest.mark.parametrize(
-    ("name", "loss"), [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax"), ("ngcf", "bpr"), ("neumf", "bce")]
+    ("name", "loss"),
+    [("lightgcn", "bpr"), ("mf", "bpr"), ("mf", "shared_softmax"), ("simgcl", "bpr"), ("ngcf", "bpr"), ("neumf", "bce")],
 )
 def test_the_training_of_several_processes_keeps_to_the_device(split, device, name, loss, tmp_path):
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
@@ -208,6 +210,22 @@ def test_the_training_of_several_processes_keeps_to_the_device(split, device, na
         assert group.history["ndcg@20"].tolist() == pytest.approx(alone.history["ndcg@20"].tolist(), abs=1e-6)
         group.fit(split.train, device=device, distributed=True, checkpoint=tmp_path, resume=True, **{**how, "epochs": 3})
         assert len(group.history) == 3
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("name", ["gfcf", "ease", "itemknn"])
+def test_filters_of_several_processes_keep_to_the_device(split, device, name):
+    alone = gr.Recommender(name).fit(split.train, device=device)
+    expected = gr.evaluate(alone, split.valid, k=5, metrics=["ndcg@5", "mrr"]).per_user
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        group = gr.Recommender(name).fit(split.train, device=device, distributed=True).share_ranking()
+        for key, tensor in alone.model.state_dict().items():
+            found = group.model.state_dict()[key]
+            assert found.device.type == device
+            assert torch.equal(found, tensor)
+        pd.testing.assert_frame_equal(gr.evaluate(group, split.valid, k=5, metrics=["ndcg@5", "mrr"]).per_user, expected)
     finally:
         dist.destroy_process_group()
 

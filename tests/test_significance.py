@@ -211,6 +211,8 @@ def test_a_comparison_is_a_frame(table):
         ({"a": report([1.0]), "b": report([1.0])}, {"metrics": ["map@5"]}, "metric 'map@5' is not in all reports"),
         ({"a": report([1.0]), "b": report([1.0], metric="map@5")}, {}, "no metric in common"),
         ({"a": report([1.0]), "b": []}, {}, "model 'b' has no report"),
+        ({"a": report([1.0]), "b": 0.3}, {}, "'b' must be a report .* got float"),
+        ({"a": report([1.0]), "b": [{"ndcg@5": 1.0}]}, {}, "'b' must be a report .* or a list of such"),
         ({"a": report([1.0]), "b": report([1.0])}, {"n_permutations": 0}, "n_permutations must be at least 1, got 0"),
         (
             {"a": [report([1.0]), report([1.0], protocol="else")], "b": report([1.0])},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from graphrec.data.bounded import DAMAGE, one_line
@@ -13,6 +14,7 @@ from graphrec.data.delimited_table import read_table
 from graphrec.data.ids import Place
 from graphrec.data.interactions import Interactions, id_spaces
 from graphrec.data.repeats import Duplicates
+from graphrec.data.separators import other_separator
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
@@ -66,11 +68,14 @@ def read_csv(
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"read_csv takes the path of a file, not {type(path).__name__}.")
     name, roles = os.fspath(path), Roles(user, item, rating, time, weight)
-    frame, place = _read(name, roles, ids, {"sep": sep, **options})
-    more: dict[str, Any] = {"missing": missing, "ids": ids, "unknown": unknown, "place": place, "weight": weight}
-    with about(name), warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        table = Interactions.from_frame(frame, user, item, rating, time, duplicates, **more)
+    try:
+        frame, place = _read(name, roles, ids, {"sep": sep, **options})
+        more: dict[str, Any] = {"missing": missing, "ids": ids, "unknown": unknown, "place": place, "weight": weight}
+        with about(name), warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            table = Interactions.from_frame(frame, user, item, rating, time, duplicates, **more)
+    except InputError as error:
+        raise InputError(f"{error}{_of_another_separator(name, sep, options)}") from error
     for warning in told:
         warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
     return table
@@ -90,3 +95,9 @@ def _read(name: str, roles: Roles, ids: Interactions | None, layout: dict[str, A
         ) from error
     except (*DAMAGE, csv.Error, LookupError, TypeError) as error:  # whatever pandas says of a text or an option
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
+
+
+def _of_another_separator(name: str, sep: str, options: Mapping[str, Any]) -> str:
+    """A further sentence where the first line of a file has one column and seems to have several."""
+    other = None if options.keys() - {"encoding", "dtype"} else other_separator(name, sep, options.get("encoding"))
+    return "" if other is None else f" Its first line has no {sep!r}, but {other!r}: sep={other!r} says what separates columns."

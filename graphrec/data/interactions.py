@@ -36,6 +36,7 @@ class Interactions(Selecting):
     of the same: no model predicts it, but one that reads weights fits, draws or adds up a pair with weight 3 as it would
     three pairs. Only their ratio counts, for models divide them by their mean: equal weights are as none, and minutes as
     seconds. Where repeated pairs are kept their weights add up; without weights such a pair counts once in models of pairs.
+    The graphs that models propagate over have no weights: a fit with weights says so, and they count in its loss alone.
     Long-tailed quantities are often better as their logarithm or root, which is the caller's to take.
 
     Attributes

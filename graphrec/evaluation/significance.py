@@ -102,6 +102,13 @@ def compare(
 
 def _runs(reports: Mapping[str, Report | Sequence[Report]]) -> dict[str, list[Report]]:
     """The reports of each model, a single one as a list of one."""
+    for name, given in reports.items():
+        if not isinstance(given, Report) and not (
+            isinstance(given, list | tuple) and all(isinstance(run, Report) for run in given)
+        ):
+            raise InputError(
+                f"{name!r} must be a report of gr.evaluate or a list of such, one a seed; got {type(given).__name__}."
+            )
     runs = {name: [given] if isinstance(given, Report) else list(given) for name, given in reports.items()}
     for name, of_model in runs.items():
         if len({id(run) for run in of_model}) < len(of_model):

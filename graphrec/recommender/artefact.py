@@ -148,7 +148,7 @@ def fill(model: Scorer, artefact: Artefact, folder: Path) -> None:
     if unlike := sorted(dtypes.keys() ^ artefact.state.keys()):
         raise InputError(f"{folder} does not fit the model {artefact.model}: only one of them has {unlike[0]}.")
     for name, tensor in artefact.state.items():
-        if tensor.dtype != dtypes[name]:
+        if tensor.dtype != dtypes[name] and {tensor.dtype, dtypes[name]} != {torch.int16, torch.int32}:
             raise InputError(f"{folder} does not fit the model {artefact.model}: {name} is of another type.")
         # The extremes are no numbers if any is none, and take no memory as a mask would.
         if tensor.is_floating_point() and tensor.numel() and not all(map(torch.isfinite, torch.aminmax(tensor))):

@@ -62,7 +62,7 @@ def _ridge(facts: Facts, hyper: Mapping[str, Any]) -> float:
     """EASE: one inversion, or a small regression for each item."""
     if "neighbours" in hyper:
         return 1e-3 * facts.items + 4e-8 * facts.squares
-    return 1.5e-11 * facts.items**3 + 4e-8 * facts.squares
+    return 1e-11 * facts.items**3 + 4e-8 * facts.squares
 
 
 def _by_items(facts: Facts, _: Mapping[str, Any]) -> float:

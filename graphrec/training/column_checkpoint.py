@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +21,9 @@ __all__ = ["ColumnCheckpoint"]
 class ColumnCheckpoint(SharedCheckpoint):
     """A checkpoint that resumes with any number of processes, one included, and one of one process as well.
 
-    Nobody ever holds a whole table for it. The file that names the columns is replaced when all of them are on the disk: a
-    process that dies on the way leaves the older state, whole.
+    Nobody ever holds a whole table for it: beside its columns a process needs room for those of three tables for a moment. The
+    file that names the columns is replaced when all of them are on the disk: a process that dies on the way leaves the older
+    state, whole.
 
     Parameters
     ----------
@@ -36,19 +38,25 @@ class ColumnCheckpoint(SharedCheckpoint):
     def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """See :class:`Checkpoint`."""
         tables = self._tables(tensors)
-        widths = {key: self._shared.tables[name] for key, name in tables.items()}
-        places = {key: (self._place(width)[0], width) for key, width in widths.items()}
-        files = self._group.from_all(lambda: write_columns(self.folder, {key: tensors[key] for key in tables}, places))
+
+        def mine() -> list[dict[str, Any]]:
+            written = []
+            for key, table in tables.items():  # one after another: a file is made in memory
+                width = self._shared.tables[table]
+                written.append(write_columns(self.folder, key, tensors[key], self._place(width)[0], width))
+            return written
+
+        files = self._group.from_all(mine)
         rest = {key: tensor for key, tensor in tensors.items() if key not in tables}
 
         def swap() -> None:
-            for rank, file in enumerate(files):
-                if not (self.folder / file["name"]).exists():
+            for rank, written in enumerate(files):
+                if not all((self.folder / file["name"]).exists() for file in written):
                     raise InputError(
                         f"process {rank} wrote its part of the checkpoint where process 0 does not see it; {self.folder} must "
                         "be one folder for all processes."
                     )
-            Checkpoint.write(self, rest, {**meta, "columns": files})
+            Checkpoint.write(self, rest, {**meta, "columns": list(itertools.chain(*files))})
 
         self._group.from_writer(swap)
 

@@ -10,8 +10,9 @@ the choice of columns in :func:`read_columns`, a few lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,45 +24,48 @@ __all__ = ["read_columns", "remove_columns", "write_columns"]
 _NAME = "columns-{}.safetensors"
 
 
-def write_columns(folder: Path, tensors: Mapping[str, Tensor], places: Mapping[str, tuple[int, int]]) -> dict[str, str]:
-    """Write some columns into a file of their own, which has a name that no other content has.
+def write_columns(folder: Path, key: str, columns: Tensor, first: int, whole: int) -> dict[str, Any]:
+    """Write some columns of one tensor into a file of their own, which has a name that no other content has.
 
     Parameters
     ----------
     folder : Path
-    tensors : mapping of str to Tensor, shapes (n, d / W)
-    places : mapping of str to (int, int)
-        Which column of the whole is the first of each, and how many there are in all.
+    key : str
+        The tensor's name.
+    columns : Tensor, shape (n, d / W)
+    first, whole : int
+        Which column of the whole is the first of them, and how many there are in all.
 
     Returns
     -------
-    dict of str
-        ``name`` and ``sha256`` of the file.
+    dict
+        What :func:`read_columns` wants to know: ``key``, ``first``, ``past``, ``whole``, ``name`` and ``sha256``.
 
     Raises
     ------
     OSError
         The file cannot be written.
     """
-    parts = pack(tensors, {"places": dict(places)})
+    place = {"key": key, "first": first, "past": first + columns.shape[1], "whole": whole}
+    parts = pack({key: columns}, place)
     digest = digest_of(*parts)
     name = _NAME.format(digest[:32])
     replace_file(folder / name, *parts)
-    return {"name": name, "sha256": digest}
+    return {**place, "name": name, "sha256": digest}
 
 
 def read_columns(
-    folder: Path, files: Sequence[Mapping[str, str]], wanted: Callable[[int], tuple[int, int]] | None = None
+    folder: Path, files: Iterable[Mapping[str, Any]], wanted: Callable[[int], tuple[int, int]] | None = None
 ) -> dict[str, Tensor]:
-    """Columns out of the files of :func:`write_columns`, of which one at a time is in memory as a whole.
+    """Columns out of the files of :func:`write_columns`, of which one at a time is in memory beside them.
 
     Parameters
     ----------
     folder : Path
-    files : sequence of mapping
-        What :func:`write_columns` gave, in the order of the columns.
+    files : iterable of mapping
+        What :func:`write_columns` gave, those of a tensor in the order of its columns.
     wanted : callable, optional
-        From the number of all columns to the range that is wanted; all unless given.
+        From the number of all columns of a tensor to the range that is wanted; all unless given.
 
     Returns
     -------
@@ -74,16 +78,15 @@ def read_columns(
     """
     parts: dict[str, list[Tensor]] = {}
     for file in files:
-        tensors, record = read_tensors(folder / file["name"], file["sha256"])
-        for key, tensor in tensors.items():
-            start, whole = record["places"][key]
-            asked = (0, whole) if wanted is None else wanted(whole)
-            low, high = (min(max(bound - start, 0), tensor.shape[1]) for bound in asked)
-            parts.setdefault(key, []).append(tensor[:, low:high].clone())
+        key, first, past = file["key"], file["first"], file["past"]
+        low, high = (0, file["whole"]) if wanted is None else wanted(file["whole"])
+        if (low := max(low, first)) < (high := min(high, past)):
+            tensors, _ = read_tensors(folder / file["name"], file["sha256"])
+            parts.setdefault(key, []).append(tensors[key][:, low - first : high - first].clone())
     return {key: torch.cat(some, dim=1) for key, some in parts.items()}
 
 
-def remove_columns(folder: Path, but: Sequence[Mapping[str, str]] = ()) -> None:
+def remove_columns(folder: Path, but: Iterable[Mapping[str, Any]] = ()) -> None:
     """Remove such files from a folder, but for those that are named."""
     named = {file["name"] for file in but}
     for path in folder.glob(_NAME.format("*")):

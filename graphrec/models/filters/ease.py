@@ -29,7 +29,7 @@ class EASE(ItemSimilarity):
         λ, in units of interactions; 500 is the paper's choice on MovieLens-20M, where 200 to 1000 were best by data set.
     budget : int
         Bytes that the dense n_items × n_items matrix of float32 may take. It is inverted in place, on every device, by n_items³
-        operations: 5,000 items take seconds on two cores, 40,000 a quarter of an hour.
+        operations: on one core 5,000 items take seconds, 40,000 ten minutes.
     rank : int, optional
         An approximation from so many leading singular vectors of R alone; exact where that is R's rank, and far behind in a
         long tail (Gowalla's validation, Recall@20: .154 with 512, .222 with 200 neighbours).

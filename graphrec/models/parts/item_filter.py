@@ -170,7 +170,7 @@ class ItemFilter(Solved):
             saved = state_dict.get(prefix + name)
             if buffer is None or saved is None:
                 continue
-            kind = saved.dtype if {saved.dtype, buffer.dtype} == {torch.uint16, torch.int32} else buffer.dtype
+            kind = saved.dtype if {saved.dtype, buffer.dtype} == {torch.int16, torch.int32} else buffer.dtype
             if saved.shape != buffer.shape or kind != buffer.dtype:
                 self._buffers[name] = buffer.new_empty(saved.shape, dtype=kind)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,6 +21,8 @@ from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["ItemSimilarity"]
 
+_SIGNED = {2: np.int16, 4: np.int32}
+
 
 class ItemSimilarity(ItemFilter):
     """s_u = Σ of the similarity rows S_i of the items i that user u has met, times their weights where there are some.
@@ -33,8 +36,9 @@ class ItemSimilarity(ItemFilter):
 
     Attributes
     ----------
-    indptr, indices, values : Tensor of int64 (n_items + 1,), uint16 or int32 (nnz,) and float32 (nnz,)
-        S in compressed rows: row i holds what i says for other items. Empty before :meth:`solve`.
+    indptr, indices, values : Tensor of int64 (n_items + 1,), int16 or int32 (nnz,) and float32 (nnz,)
+        S in compressed rows: row i holds what i says for other items. Empty before :meth:`solve`. Numbers of 16 bits are
+        without a sign (torch pickles no such tensors): they are what ``indices.long() & 0xFFFF`` says.
     """
 
     def __init__(self, train: Interactions) -> None:
@@ -53,14 +57,13 @@ class ItemSimilarity(ItemFilter):
             similarity = Rows(similarity.indptr, similarity.indices.astype(short, copy=False), similarity.data)
         device = self.indptr.device
         self.indptr = torch.from_numpy(similarity.indptr.astype(np.int64, copy=False)).to(device)
-        self.indices = torch.from_numpy(similarity.indices).to(device)
+        self.indices = torch.from_numpy(similarity.indices.view(_SIGNED[similarity.indices.dtype.itemsize])).to(device)
         self.values = torch.from_numpy(similarity.values.astype(np.float32, copy=False)).to(device)
 
     def similarity(self) -> sparse.csr_matrix:
         """S as scipy.sparse.csr_matrix of float32, shape (n_items, n_items)."""
         self._require_solution()
-        indptr, indices, values = (array.cpu().numpy() for array in (self.indptr, self.indices, self.values))
-        return Rows(indptr, indices, values).matrix()
+        return Rows(self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy()).matrix()
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of similarity rows, shape (b, n_items); see :meth:`ItemFilter.filter`."""
@@ -92,7 +95,12 @@ class ItemSimilarity(ItemFilter):
     def _as_sums(self, histories: SparseRows) -> Sums:
         weights = histories.values.cpu().numpy() if self.weighted else np.zeros(0, np.float32)
         users = histories.indptr.cpu().numpy(), histories.indices.cpu().numpy(), weights
-        return Sums(*users, self.indptr.cpu().numpy(), self.indices.cpu().numpy(), self.values.cpu().numpy())
+        return Sums(*users, self.indptr.cpu().numpy(), self._columns(), self.values.cpu().numpy())
+
+    def _columns(self) -> npt.NDArray[np.integer[Any]]:
+        """The indices on the host: uint16 or int32."""
+        indices: npt.NDArray[np.integer[Any]] = self.indices.cpu().numpy()
+        return indices.view(np.uint16) if indices.dtype == np.int16 else indices
 
     def _filter_on_device(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """(Sᵀ Xᵀ)ᵀ: a sparse matrix times the people's signals as dense columns."""
@@ -106,9 +114,10 @@ class ItemSimilarity(ItemFilter):
             row = torch.arange(self.n_items, device=self.values.device).repeat_interleave(
                 self.indptr.diff(), output_size=len(self.values)
             )
-            order = self.indices.long().argsort(stable=True)
+            columns = self.indices.long() & (0xFFFF if self.indices.dtype == torch.int16 else -1)
+            order = columns.argsort(stable=True)
             counts = torch.zeros(self.n_items + 1, dtype=torch.int32, device=self.values.device)
-            counts.index_add_(0, self.indices.long() + 1, torch.ones_like(self.indices, dtype=torch.int32))
+            counts.index_add_(0, columns + 1, torch.ones_like(columns, dtype=torch.int32))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
                 flipped = torch.sparse_csr_tensor(
@@ -130,7 +139,7 @@ class ItemSimilarity(ItemFilter):
         starts = self.indptr
         if int(starts[0]) or int(starts[-1]) != len(self.indices) or bool((starts.diff() < 0).any()):
             raise InputError("the rows of the stored similarities are not in order.")
-        columns = self.indices.cpu().numpy()
+        columns = self._columns()
         if len(columns) != len(self.values) or (len(columns) and not 0 <= columns.min() <= columns.max() < self.n_items):
             raise InputError(f"the stored similarities name an item outside of 0 … {self.n_items - 1}.")
 
