@@ -66,7 +66,7 @@ def resolve_device(name: str | torch.device) -> torch.device:
 
 def with_number(device: torch.device | str) -> torch.device:
     """The device that a tensor which is sent to this one says that it is on: ``"cuda"`` is the current CUDA device."""
-    return torch.empty(0, device=device).device
+    return torch.empty(0, device=device, dtype=torch.float32).device
 
 
 def is_real_cuda(device: torch.device) -> bool:

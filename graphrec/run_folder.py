@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import tempfile
 from collections.abc import Sequence
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
+from graphrec.recommender.artefact import RUN_FILES, foreign_file
 from graphrec.tensor_files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["RUN_FILES", "check_folder", "is_run", "write_figure", "write_table"]
-
-RUN_FILES = re.compile(r"(run\.json|history\.csv|curves\.png|.+\.safetensors)(\.\d+\.part)?")
+__all__ = ["check_folder", "write_figure", "write_table"]
 
 
 def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequence[str] = ()) -> bool:
@@ -52,26 +50,16 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
         return False
     _try_to_write(out)
     inside = sorted(out.iterdir())
-    if files is RUN_FILES and is_run(out):
-        return True
-    own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}
-    strange = next((p.name for p in inside if p.name not in own), None)
-    if strange is None and "run.json" in own and not any(out.glob("*.safetensors")):
-        strange = "run.json"  # somebody else's file of this name
+    if files is RUN_FILES:
+        strange = foreign_file(out)
+    else:
+        own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}
+        strange = next((p.name for p in inside if p.name not in own), None)
     if strange is not None:
         raise InputError(
             f"--out {out} holds {strange}, which this command did not write; give a new or empty folder, or an earlier run's."
         )
     return bool(inside)
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a recommender was saved in a folder, in whatever format; it may be damaged."""
-    try:
-        record = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and {"format", "graphrec"} <= record.keys()
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -338,9 +338,9 @@ def test_rows_that_are_still_held_are_not_overwritten(inter, name):
     model = solved(name, inter)
     ready = model.scoring()
     first = ready.users(torch.tensor([1, 2]))
-    kept = first.clone()
-    ready.users(torch.tensor([3, 4]))
-    assert torch.equal(first, kept)
+    kept = ready.scores(first, slice(None)).clone()
+    ready.scores(ready.users(torch.tensor([3, 4])), slice(None))
+    assert torch.equal(ready.scores(first, slice(None)), kept)
 
 
 @pytest.mark.parametrize("name", OF_ITEM_SETS)

@@ -31,7 +31,6 @@ def table(items, **how):
         (np.array(["b", np.str_("a")], object), ["a", "b"]),
         (["7", "07"], ["07", "7"]),
         (["\0b", "\0a"], ["\0a", "\0b"]),
-        (pd.Series(["é", "\ud800"], dtype=object), ["é", "\ud800"]),
     ],
 )
 def test_integers_and_texts_are_kept_in_any_type_of_pandas(items, kept):

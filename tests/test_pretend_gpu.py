@@ -28,7 +28,16 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("file", ["test_contract.py", "test_crooked_paths.py", "test_on_device.py", "test_sampled_training.py"])
+FILES = [
+    "test_contract.py",
+    "test_crooked_paths.py",
+    "test_equal_items.py",
+    "test_on_device.py",
+    "test_sampled_training.py",
+]
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_it_passes_on_the_pretended_device(file):
     options = ["-p", "pretend_gpu_plugin", "-p", "no:cacheprovider", "-k", "cuda", "--no-header", "-rf"]
     done = subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import graphrec as gr
-from graphrec.models import MF
+from graphrec.models import MF, MODELS
 from graphrec.tensor_files import read_tensors, write_tensors
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.options import FitOptions
@@ -178,7 +178,7 @@ def bpr_two(pos, neg):
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
-        ({}, {"train": shuffled}, "another training table"),
+        ({"loss": "mse"}, {"loss": "mse", "train": shuffled}, "same rows of train in another order, and this one goes by"),
         ({}, {"train": lambda t: t.select(np.arange(len(t) - 1))}, "another training table"),
         ({}, {"train": lambda t: change(t, "ratings")}, "another training table"),
         ({}, {"train": lambda t: change(t, "times")}, "another training table"),
@@ -209,6 +209,28 @@ def test_another_training_is_refused_by_what_differs(split, tmp_path, first, sec
     with pytest.raises(gr.errors.InputError, match=message):
         run(resume=True, **second)
     run(resume=True, **first)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in MODELS.items() if kind.needs_training))
+def test_the_order_of_the_rows_is_no_other_training(split, tmp_path, name):
+    """What is drawn depends on the set of pairs: the same ones in another order go on, bit for bit."""
+    table = dataclasses.replace(split.train, ratings=None).select(np.arange(0, len(split.train), 3))
+    how = {"seed": 1, "progress": False}
+    if MODELS[name].defaults.get("loss") in ("mse", "masked_mse"):
+        how["loss"] = "multinomial" if name == "autoencoder" else "bpr"
+    whole = gr.Recommender(name).fit(table, epochs=2, **how)
+    gr.Recommender(name).fit(table, epochs=1, checkpoint=tmp_path, **how)
+    again = gr.Recommender(name).fit(shuffled(table), epochs=2, checkpoint=tmp_path, resume=True, **how)
+    assert same(whole, again)
+
+
+def test_held_out_pairs_in_another_order_are_the_same_but_for_errors_of_ratings(split, tmp_path):
+    fit(split, epochs=1, valid=split.valid, checkpoint=tmp_path / "a")
+    resumed = fit(split, epochs=2, valid=shuffled(split.valid), checkpoint=tmp_path / "a", resume=True)
+    assert same(resumed, fit(split, epochs=2, valid=split.valid))
+    fit(split, epochs=1, valid=split.valid, loss="mse", checkpoint=tmp_path / "b")
+    with pytest.raises(gr.errors.InputError, match="same rows of valid in another order"):
+        fit(split, epochs=2, valid=shuffled(split.valid), loss="mse", checkpoint=tmp_path / "b", resume=True)
 
 
 def test_another_stage_is_refused_and_draws_other_batches(split, tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +80,32 @@ def test_saving_removes_no_file_that_a_forged_record_names_outside(rec, run):
     forge(run, lambda record: record["files"]["model"].update(name="../mine.safetensors"))
     rec.save(run)
     assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "table.csv", "thesis/", ".gitignore", "run.json"])
+def test_nothing_is_written_among_the_files_of_somebody_else(rec, tmp_path, name):
+    folder = tmp_path / "mine"
+    (folder / name).mkdir(parents=True) if name.endswith("/") else folder.mkdir()
+    if not name.endswith("/"):
+        (folder / name).write_text("{}")
+    with pytest.raises(InputError, match=f"mine holds {re.escape(name.strip('/'))}, which no saved recommender consists of"):
+        rec.save(folder)
+    assert [path.name for path in folder.iterdir()] == [name.strip("/")]
+
+
+def test_a_run_is_replaced_whatever_lies_beside_it(rec, run):
+    (run / "notes.txt").write_text("mine")
+    rec.save(run)
+    forge(run, lambda record: record.update(format=99))
+    rec.save(run)
+    (run / "run.json").write_text("{")  # damaged: its other files say what it was
+    (run / "notes.txt").unlink()
+    rec.save(run)
+    assert gr.load(run).model.n_users == 20
+    fresh = run.parent / "empty"
+    fresh.mkdir()
+    rec.save(fresh)
+    assert gr.load(fresh).model.n_users == 20
 
 
 def test_a_record_too_deep_for_json_is_refused(run):

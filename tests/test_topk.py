@@ -34,7 +34,9 @@ def top_k_reference(model, users, k, seen, items=None):
     scoring, left_out = model.scoring(), LeftOut(*seen.structure, torch.device("cpu"))
     chosen = None if items is None else torch.as_tensor(items)
     with torch.no_grad():
-        best, scores, bad = best_of_rows(scoring, scoring.users(torch.as_tensor(users)), np.asarray(users), k, left_out, chosen)
+        best, scores, bad, _ = best_of_rows(
+            scoring, scoring.users(torch.as_tensor(users)), np.asarray(users), k, left_out, chosen
+        )
     assert not bad.any()
     return best.numpy(), scores.numpy()
 

@@ -93,7 +93,20 @@ def encode_ids(column: pd.Series[Any], name: str, place: Place = at_row) -> tupl
             empty = codes == 0
             raise InputError(f"column {name!r} has {empty.sum():,} empty texts for ids, first {place(int(empty.argmax()))}.")
         ids = _plain_texts(ids)
+        _check_unicode(codes, ids, name, place)
     return codes.astype(np.int32), ids
+
+
+def _check_unicode(codes: npt.NDArray[np.integer], ids: IdArray, name: str, place: Place) -> None:
+    """Refuse texts with half a character, half of what UTF-16 writes as two: neither files nor columns of pandas hold them."""
+    try:
+        "".join(ids.tolist()).encode("utf-8")
+    except UnicodeEncodeError:
+        wrong = np.array([any("\ud800" <= character <= "\udfff" for character in text) for text in ids.tolist()])[codes]
+        raise InputError(
+            f"column {name!r} has {wrong.sum():,} ids with half a character (a surrogate), which no file can hold, first "
+            f"{place(int(wrong.argmax()))}; decode the texts anew, or use .str.encode('utf-8', 'replace').str.decode('utf-8')."
+        ) from None
 
 
 def canonical_integers(texts: IdArray) -> npt.NDArray[np.int64] | None:

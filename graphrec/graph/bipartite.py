@@ -124,7 +124,7 @@ class Adjacency:
         """
         if by_sender:
             senders = self.pattern.on(self.device)[1]
-            scale = torch.empty(self.n_nodes, device=self.device).bernoulli_(keep)[senders]
+            scale = torch.empty(self.n_nodes, device=self.device, dtype=torch.float32).bernoulli_(keep)[senders]
         else:
             scale = torch.empty_like(self.values).bernoulli_(keep)
         return self.with_values(self.values * scale / keep)

@@ -102,7 +102,7 @@ class HopMean:
             return total * scale, self.x.detach()[nodes]
         from graphrec.graph import kernels
 
-        mean, ego = (torch.empty(len(nodes), self.x.shape[1]) for _ in range(2))
+        mean, ego = (torch.empty(len(nodes), self.x.shape[1], dtype=torch.float32) for _ in range(2))
         pattern, tables = self.adjacency.pattern, tuple(layer.numpy() for layer in layers)
         fixed = (nodes.numpy(), pattern.indptr, pattern.indices, self.adjacency.values.numpy(), tables, np.float32(scale))
         outputs = (mean.numpy(), ego.numpy())

@@ -23,7 +23,7 @@ class _PairDot(torch.autograd.Function):
         from graphrec.graph import kernels
 
         ctx.save_for_backward(u, v, left, right)
-        out = torch.empty(len(left))
+        out = torch.empty(len(left), dtype=torch.float32)
         arrays = (left.numpy(), right.numpy(), u.numpy(), v.numpy(), out.numpy())
         run_ranges(lambda lo, hi: kernels.dot_pairs(lo, hi, *arrays), even_bounds(len(left), 4 * thread_count()))
         return out
@@ -42,7 +42,7 @@ def _weighted_sum(target: Tensor, source: Tensor, weight: Tensor, x: Tensor, n: 
 
     indptr, order = np.zeros(n + 1, np.int64), np.empty(len(target), np.int64)
     kernels.group(target.numpy(), indptr, order)
-    out = torch.empty(n, x.shape[1])
+    out = torch.empty(n, x.shape[1], dtype=torch.float32)
     columns, weights = source.numpy()[order], weight.numpy()[order]
     arrays = (indptr, columns, weights, x.numpy(), out.numpy())
     run_ranges(lambda lo, hi: kernels.hop(lo, hi, *arrays), even_bounds(n, 8 * thread_count()))

@@ -47,7 +47,7 @@ def hop_into(adjacency: Adjacency, x: Tensor, out: Tensor | None = None) -> Tens
     from graphrec.graph import kernels
 
     x = x.contiguous()
-    out = torch.empty(adjacency.n_nodes, x.shape[1]) if out is None else out
+    out = torch.empty(adjacency.n_nodes, x.shape[1], dtype=torch.float32) if out is None else out
     indptr, indices = adjacency.pattern.indptr, adjacency.pattern.indices
     values, source, target = adjacency.values.numpy(), x.numpy(), out.numpy()
     run_ranges(lambda lo, hi: kernels.hop(lo, hi, indptr, indices, values, source, target), row_bounds(adjacency))
@@ -263,6 +263,6 @@ def product_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
     adjacency = adjacency.to(x.device)
     if not hops_on_kernels(adjacency, x):
         return spmm(adjacency, x)[rows]
-    out = torch.empty(len(rows), x.shape[1])
+    out = torch.empty(len(rows), x.shape[1], dtype=torch.float32)
     hop_rows_into(adjacency, x, rows.numpy(), out, np.arange(len(rows)))
     return out

@@ -89,7 +89,7 @@ class RowSparse:
             return
         from graphrec.graph import kernels
 
-        self.values = torch.empty(shape)
+        self.values = torch.empty(shape, dtype=torch.float32)
         kernels.sum_rows(index.position.numpy(), values.contiguous().numpy(), self.values.numpy())
 
     def product(self, adjacency: Adjacency, out: Tensor | None = None) -> Tensor:
@@ -99,7 +99,7 @@ class RowSparse:
             return spmm(adjacency, self.add_to(self.values.new_zeros(self.index.n, width)))
         from graphrec.graph import kernels
 
-        out = torch.empty(adjacency.n_nodes, width) if out is None else out
+        out = torch.empty(adjacency.n_nodes, width, dtype=torch.float32) if out is None else out
         pattern, index = adjacency.pattern, self.index
         matrix = pattern.indptr, pattern.indices, adjacency.values.numpy()
         tables = index.marked, index.slot, self.values.numpy(), out.numpy()
@@ -114,7 +114,7 @@ class RowSparse:
         from graphrec.graph import kernels
 
         rows, width = self.index.distinct.numpy(), self.values.shape[1]
-        out = torch.zeros(len(field.distinct), width)
+        out = torch.zeros(len(field.distinct), width, dtype=torch.float32)
         pattern, source, target = adjacency.pattern, self.values.numpy(), out.numpy()
         fixed = rows, pattern.indptr, pattern.indices, adjacency.values.numpy(), field.slot, source, target
         run_ranges(lambda lo, hi: kernels.scatter_rows(lo, hi, *fixed), even_bounds(width, thread_count()))

@@ -36,8 +36,8 @@ class NGCFTransform(nn.Module):
             raise InputError(f"every entry of layers must be at least 1, got {width_out}.")
         self.form = form
         self.slope = slope
-        self.sum = nn.Linear(width_in, width_out, bias=form == "official")
-        self.product = nn.Linear(width_in, width_out, bias=form == "official")
+        self.sum = nn.Linear(width_in, width_out, bias=form == "official", dtype=torch.float32)
+        self.product = nn.Linear(width_in, width_out, bias=form == "official", dtype=torch.float32)
         for linear in (self.sum, self.product):
             nn.init.xavier_uniform_(linear.weight)
             if form == "official":

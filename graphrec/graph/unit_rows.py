@@ -21,7 +21,7 @@ class _UnitRows(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         from graphrec.graph import kernels
 
-        out, norms = torch.empty_like(x), torch.empty(len(x))
+        out, norms = torch.empty_like(x), torch.empty(len(x), dtype=torch.float32)
         arrays = x.numpy(), out.numpy(), norms.numpy()
         run_ranges(lambda lo, hi: kernels.unit(lo, hi, *arrays), even_bounds(len(x), 2 * thread_count()))
         ctx.save_for_backward(out, norms)

@@ -107,7 +107,7 @@ class Scorer(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, value in list(vars(self).items()):
             if isinstance(value, Adjacency):
-                setattr(self, name, value.to(fn(torch.empty(0, device=value.device)).device))
+                setattr(self, name, value.to(fn(torch.empty(0, device=value.device, dtype=torch.float32)).device))
         return self
 
     def check_state(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -17,6 +18,8 @@ from graphrec.deferred import sparse
 from graphrec.models.encoding import Rows
 
 __all__ = [
+    "Addends",
+    "Cosines",
     "DotProduct",
     "Likeness",
     "MadeOnce",
@@ -25,8 +28,10 @@ __all__ = [
     "Sums",
     "TableScoring",
     "Tables",
+    "addends_of",
     "as_evaluated",
     "cosines",
+    "longest_row",
 ]
 
 Likeness = Callable[[Tensor], Tensor]
@@ -35,8 +40,39 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 Question = TypeVar("Question")
 
 
+@dataclass(frozen=True)
+class Addends:
+    """What the scores of some people are sums of: their own numbers and a dot product of rows.
+
+    A wide product rounds a score in a way that depends on what stands beside it. From these, each score can be computed by
+    itself, so that equal rows have equal scores and nobody's list depends on who else is asked.
+
+    Attributes
+    ----------
+    base : Tensor of float32, shape (b, n_items), or None
+        What is known of each item beside the product.
+    left, right : Tensor of float32, shapes (b, d) and (n_items, d)
+    longest : float
+        Length of the longest row of `right`.
+    """
+
+    base: Tensor | None
+    left: Tensor
+    right: Tensor
+    longest: float
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def __getitem__(self, people: Any) -> Addends:
+        return Addends(None if self.base is None else self.base[people], self.left[people], self.right, self.longest)
+
+
 class Scoring(Protocol):
     """What a ranking asks of a model. Every method may be called by several threads at once and changes nothing.
+
+    Where scores are made by products over many people at once, it also has a method ``addends(rows)``, from rows of
+    :meth:`users` to :class:`Addends`, or to None where there are none of these rows.
 
     Attributes
     ----------
@@ -72,6 +108,13 @@ class Scoring(Protocol):
     def similarity(self, index: Tensor) -> Tensor:
         """Similarity of some items to all, shape (b, n_items)."""
         ...
+
+
+def addends_of(asked: object, rows: Any) -> Addends | None:
+    """What a :class:`Scoring`, or a function from items to similarities, says that its scores are sums of; None if nothing."""
+    told = getattr(asked, "addends", None)
+    found: Addends | None = None if told is None else told(rows)
+    return found
 
 
 class Tables(NamedTuple):
@@ -169,7 +212,7 @@ class TableScoring:
         self.device = items.device
         self._scorer, self._users, self._items = scorer, users, items
         # |u · v| ≤ ‖u‖ ‖v‖: far from overflow, finite rows have finite scores.
-        self._longest = float(torch.linalg.vector_norm(items, dim=1).max()) if scorer.dot_product and len(items) else math.inf
+        self._longest = longest_row(items) if scorer.dot_product and len(items) else math.inf
         self.similarity = MadeOnce(likeness)
         self._people = people
 
@@ -184,6 +227,11 @@ class TableScoring:
     def people(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows (b, d) of people who were not there in training."""
         return self._people(histories)
+
+    def addends(self, rows: Tensor) -> Addends | None:
+        """The rows themselves where the score is their dot product."""
+        plain = self._scorer.dot_product and rows.dtype == self._items.dtype == torch.float32
+        return Addends(None, rows, self._items, self._longest) if plain else None
 
     def scores(self, rows: Tensor, items: slice | Tensor) -> Tensor:
         """Scores (b, m)."""
@@ -206,15 +254,45 @@ class MadeOnce(Generic[Question]):
         self._made: Callable[[Question], Tensor] | None = None
 
     def __call__(self, question: Question) -> Tensor:
+        return self.made(question)
+
+    @property
+    def made(self) -> Callable[[Question], Tensor]:
+        """The function itself."""
         if self._made is None:  # two threads may both make it: they make the same
             self._made = self._make()
-        return self._made(question)
+        return self._made
+
+
+class Cosines:
+    """The function from item indices to the cosines of their rows (n_items, d) with all rows.
+
+    Parameters
+    ----------
+    rows : Tensor, shape (n_items, d)
+    """
+
+    def __init__(self, rows: Tensor) -> None:
+        self._unit = F.normalize(rows.detach(), dim=1)
+        self._longest = longest_row(self._unit)
+
+    def __call__(self, index: Tensor) -> Tensor:
+        return self._unit[index] @ self._unit.T
+
+    def addends(self, index: Tensor) -> Addends | None:
+        """As of :class:`Scoring`, for items."""
+        plain = self._unit.dtype == torch.float32
+        return Addends(None, self._unit[index], self._unit, self._longest) if plain else None
 
 
 def cosines(rows: Tensor) -> Likeness:
-    """The function from item indices to the cosines of their rows (n_items, d) with all rows."""
-    unit = F.normalize(rows, dim=1)
-    return lambda index: unit[index] @ unit.T
+    """See :class:`Cosines`."""
+    return Cosines(rows)
+
+
+def longest_row(rows: Tensor) -> float:
+    """Length of the longest row (n, d); 0 of none."""
+    return float(torch.linalg.vector_norm(rows.detach(), dim=1).max()) if len(rows) else 0.0
 
 
 def as_evaluated(module: AnyModule) -> AnyModule:

@@ -17,11 +17,12 @@ from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
 from graphrec.models.parts.whole_rows import whole_rows_of
-from graphrec.models.scoring import Sums, Tables, as_evaluated
+from graphrec.models.scoring import Addends, Sums, Tables, addends_of, as_evaluated
 from graphrec.ranking.asked import FloatArray, IndexArray, IntArray, Known, Lists, New, Wanted
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
-from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows
+from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows, settled_row
+from graphrec.ranking.settling import Arrays, doubt_of, reach, settled, settled_pairs, wide_lists
 from graphrec.threads import even_bounds, run_alone, run_ranges, thread_count
 
 __all__ = ["Ranker", "Ranks"]
@@ -50,7 +51,8 @@ class Ranker:
     """What a fitted model answers, with the item side ready. Immutable, and safe for many threads.
 
     It has tables or a view of the model of its own: neither the model's mode nor any global setting is looked at or
-    changed, and results depend neither on blocks nor on threads (beyond rounding).
+    changed, and results depend neither on blocks nor on threads (beyond rounding). Where a score is made of rows of the user
+    and the item, it is a function of these rows alone, see :mod:`graphrec.ranking.settling`.
 
     Parameters
     ----------
@@ -69,7 +71,8 @@ class Ranker:
             self._scoring = model.scoring()
         self._model = as_evaluated(model)
         self._explaining: list[Explaining | None] = []  # made when it is first needed, and shared by copies
-        self._watched = [t for t in (*model.parameters(), *model.buffers()) if not t.is_inference()]
+        self._tensors = (*model.parameters(), *model.buffers())
+        self._watched = [t for t in self._tensors if not t.is_inference()]
         self._versions = self._now()
         self._set_seen(seen)
 
@@ -92,6 +95,11 @@ class Ranker:
     def stale(self) -> bool:
         """Whether the model's parameters have been changed since this was made; what it answers is then out of date."""
         return self._now() != self._versions
+
+    def is_made_of(self, model: Scorer) -> bool:
+        """Whether these are still the model's parameters and buffers, or others have been put in their places."""
+        now = (*model.parameters(), *model.buffers())
+        return len(now) == len(self._tensors) and all(a is b for a, b in zip(now, self._tensors, strict=True))
 
     @property
     def on_host(self) -> bool:
@@ -206,14 +214,17 @@ class Ranker:
 
         def block(lo: int, hi: int) -> None:
             with torch.inference_mode():
-                u = lists.people.rows(lo, hi)
-                check = not self._scoring.finite(u)
+                u, rows = lists.people.rows(lo, hi), lists.rows[lo:hi]
+                check, parts = not self._scoring.finite(u), addends_of(self._scoring, u)
+                mine = lists.best[lo:hi], lists.scores[lo:hi]
+                found = mine if parts is None else wide_lists(hi - lo, reach(lists.k, len(labels)))
                 for first in range(0, len(labels), step):
                     part = slice(first, first + step) if chosen is None else chosen[first : first + step]
                     scores = self._scoring.scores(u, part).contiguous().numpy()
-                    out = lists.best[lo:hi], lists.scores[lo:hi], lists.bad[lo:hi]
-                    scan(0, hi - lo, scores, first, labels, *lists.left_out, lists.rows[lo:hi], *out, check)
+                    scan(0, hi - lo, scores, first, labels, *lists.left_out, rows, *found, lists.bad[lo:hi], check)
                     del scores  # so that the next block lies at the same place, which is still in the cache
+                if parts is not None:
+                    settled(parts, found, labels, lists.left_out, rows, *mine)
 
         run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
 
@@ -227,7 +238,10 @@ class Ranker:
             for lo in range(0, len(lists.rows), blocks.users):
                 hi = min(lo + blocks.users, len(lists.rows))
                 made.append(best_of_rows(self._scoring, lists.people.rows(lo, hi), lists.rows[lo:hi], width, left_out, chosen))
-            lists.best[:, :width], lists.scores[:, :width], lists.bad[:] = copied(made)
+            lists.best[:, :width], lists.scores[:, :width], lists.bad[:], left_open = copied(made)
+            for r in np.flatnonzero(left_open).tolist():
+                one = self._scoring, lists.people.rows(r, r + 1), lists.rows[r : r + 1], width, left_out, chosen
+                lists.best[r, :width], lists.scores[r, :width] = copied([settled_row(*one)])
 
     def _known_there(self) -> LeftOut:
         """What is left out of rankings of known users, on the device."""
@@ -269,20 +283,29 @@ class Ranker:
 
     def _ranks_on_host(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
         from graphrec.ranking.kernels import count_above, not_finite, scan
+        from graphrec.ranking.settling_kernels import settled_ranks
 
-        rows, counts = lists.rows, (ranks.above, ranks.ties, ranks.ties_before)
-        blocks = plan_blocks(len(rows), self.n_items, True, budget)
+        counts = ranks.above, ranks.ties, ranks.ties_before
+        blocks = plan_blocks(len(lists.rows), self.n_items, True, budget)
 
         def block(lo: int, hi: int) -> None:
+            rows, bad, mine = lists.rows[lo:hi], lists.bad[lo:hi], (lists.best[lo:hi], lists.scores[lo:hi])
             with torch.inference_mode():
-                scores = whole_rows_of(self._scoring, lists.people.rows(lo, hi), self.n_items).numpy()
-            out = lists.best[lo:hi], lists.scores[lo:hi], lists.bad[lo:hi]
-            not_finite(0, hi - lo, scores, out[2])
+                u = lists.people.rows(lo, hi)
+                parts, scores = addends_of(self._scoring, u), whole_rows_of(self._scoring, u, self.n_items).numpy()
+            not_finite(0, hi - lo, scores, bad)
+            found = mine if parts is None else wide_lists(hi - lo, reach(lists.k, self.n_items))
             if lists.k:
-                scan(0, hi - lo, scores, 0, self._everything, *self._left_out, rows[lo:hi], *out, False)
-            count_above(0, hi - lo, scores, *self._left_out, rows[lo:hi], *test.structure, *counts)
+                scan(0, hi - lo, scores, 0, self._everything, *self._left_out, rows, *found, bad, False)
+            if parts is None:
+                count_above(0, hi - lo, scores, *self._left_out, rows, *test.structure, *counts)
+                return
+            if lists.k:
+                settled(parts, found, self._everything, self._left_out, rows, *mine)
+            doubt = doubt_of(parts).numpy()
+            settled_ranks(0, hi - lo, scores, doubt, *Arrays.of(parts), *self._left_out, rows, *test.structure, *counts)
 
-        run_alone(block, [*range(0, len(rows), blocks.users), len(rows)])
+        run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
 
     def _ranks_on_device(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
         rows, k = lists.rows, min(lists.k, self.n_items)
@@ -315,7 +338,7 @@ class Ranker:
         -------
         ndarray of float32, shape (n, k)
         """
-        made = [torch.empty(0, items.shape[1], device=self._scoring.device)]
+        made = [torch.empty(0, items.shape[1], device=self._scoring.device, dtype=torch.float32)]
         step = _SIGNALS_AT_ONCE if self._scoring.whole_rows else max(1, _PAIRS_AT_ONCE // max(items.shape[1], 1))
         device = self._scoring.device
         with torch.inference_mode():
@@ -327,7 +350,7 @@ class Ranker:
                     rows = rows[torch.as_tensor(position, device=device)]
                 else:
                     rows = self._scoring.users(torch.as_tensor(some, device=device))
-                made.append(self._scoring.pairs(rows, torch.as_tensor(mine, device=device)).float())
+                made.append(self._pairs(rows, torch.as_tensor(mine, device=device)))
             scores: FloatArray = torch.cat(made).cpu().numpy()
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), Known(self._scoring, np.asarray(users, np.int64)))
         return scores
@@ -336,14 +359,19 @@ class Ranker:
     def pairs_of(self, histories: sparse.csr_matrix, items: npt.NDArray[np.integer]) -> FloatArray:
         """As :meth:`pairs` for people who were not there in training: histories (n, n_items) and items (n, k)."""
         new = New(self._scoring, histories.tocsr().sorted_indices())
-        made, device = [torch.empty(0, items.shape[1], device=self._scoring.device)], self._scoring.device
+        made, device = [torch.empty(0, items.shape[1], device=self._scoring.device, dtype=torch.float32)], self._scoring.device
         with torch.inference_mode():
             for lo in range(0, len(items), _SIGNALS_AT_ONCE):
                 mine = torch.as_tensor(np.asarray(items[lo : lo + _SIGNALS_AT_ONCE], np.int64), device=device)
-                made.append(self._scoring.pairs(new.rows(lo, lo + len(mine)), mine).float())
+                made.append(self._pairs(new.rows(lo, lo + len(mine)), mine))
             scores: FloatArray = torch.cat(made).cpu().numpy()
         self._require_finite(np.logical_not(np.isfinite(scores).all(1)), new)
         return scores
+
+    def _pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        """Scores of rows with their own items (b, k): those that lists are made by."""
+        parts = addends_of(self._scoring, rows)
+        return self._scoring.pairs(rows, items).float() if parts is None else settled_pairs(parts, items)
 
     @plainly
     def similar(self, items: npt.NDArray[np.integer], k: int) -> Lists:
@@ -355,14 +383,15 @@ class Ranker:
         best, scores = np.full((len(index), k), -1, np.int32), np.full((len(index), k), -np.inf, np.float32)
         bad, step, width = np.zeros(len(index), np.uint8), max(1, 2**22 // max(self.n_items, 1)), min(k, self.n_items)
         made: list[tuple[Tensor, ...]] = []
+        like = getattr(self._scoring.similarity, "made", self._scoring.similarity)
         with torch.inference_mode():
             for lo in range(0, len(index), step):
                 some = torch.as_tensor(index[lo : lo + step], device=device)
-                part, values = slice(lo, lo + len(some)), self._scoring.similarity(some)
+                part, values, parts = slice(lo, lo + len(some)), like(some), addends_of(like, some)
                 if self.on_host:
-                    _scan_similar(values, index[part], self._everything, best[part], scores[part], bad[part])
+                    _scan_similar(values, parts, index[part], self._everything, best[part], scores[part], bad[part])
                 else:
-                    made.append(most_alike(values, some, width))
+                    made.append(most_alike(values, parts, some, width))
             if made:
                 best[:, :width], scores[:, :width], bad[:] = copied(made)
         if bad.any():
@@ -420,9 +449,18 @@ class Ranker:
 
 
 def _scan_similar(
-    values: Tensor, items: IndexArray, labels: IndexArray, best: IntArray, scores: FloatArray, bad: npt.NDArray[np.uint8]
+    values: Tensor,
+    parts: Addends | None,
+    items: IndexArray,
+    labels: IndexArray,
+    best: IntArray,
+    scores: FloatArray,
+    bad: npt.NDArray[np.uint8],
 ) -> None:
     from graphrec.ranking.kernels import scan
 
-    itself = np.arange(len(items) + 1), items.astype(np.int32), np.arange(len(items))
-    scan(0, len(items), values.float().contiguous().numpy(), 0, labels, *itself, best, scores, bad, True)
+    itself, rows = (np.arange(len(items) + 1), items.astype(np.int32)), np.arange(len(items))
+    found = (best, scores) if parts is None else wide_lists(len(items), reach(best.shape[1], len(labels)))
+    scan(0, len(items), values.float().contiguous().numpy(), 0, labels, *itself, rows, *found, bad, True)
+    if parts is not None:
+        settled(parts, found, labels, itself, rows, best, scores)

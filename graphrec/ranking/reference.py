@@ -10,9 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from graphrec.models.scoring import Scoring
+from graphrec.models.scoring import Addends, Scoring, addends_of
+from graphrec.ranking.settling import reach, row_scores_there, settled_there
 
-__all__ = ["Held", "LeftOut", "best_of_rows", "copied", "most_alike", "ranks_of_rows"]
+__all__ = ["Held", "LeftOut", "best_of_rows", "copied", "most_alike", "ranks_of_rows", "settled_row"]
 
 Lists = tuple[Tensor, Tensor, Tensor]
 
@@ -54,7 +55,7 @@ def copied(made: Sequence[tuple[Tensor, ...]]) -> list[npt.NDArray[Any]]:
 
 def best_of_rows(
     scoring: Scoring, people: Tensor, rows: npt.NDArray[np.int64], k: int, left_out: LeftOut, items: Tensor | None
-) -> Lists:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The best items of one block of people.
 
     Parameters
@@ -78,24 +79,49 @@ def best_of_rows(
         −∞ where there is no item.
     bad : Tensor of bool, shape (b,)
         Whether a score, of whatever item, was NaN or infinite.
+    left_open : Tensor of bool, shape (b,)
+        Whether rounding leaves the list in doubt: :func:`settled_row` then finds it.
     """
     scores = scoring.scores(people, slice(None)).float()
     considered = scores if items is None else scores[:, items]
     bad = ~torch.isfinite(considered).all(1)
+    choices, parts = considered.shape[1], addends_of(scoring, people)
+    if parts is None:
+        return *_best_of_scores(scores, rows, k, left_out, items), bad, torch.zeros_like(bad)
+    width = reach(k, choices)
+    best, found, left_open = settled_there(
+        parts, *_best_of_scores(scores, rows, width, left_out, items), width == choices, min(k, width)
+    )
+    return best, found, bad, left_open
+
+
+def settled_row(
+    scoring: Scoring, people: Tensor, rows: npt.NDArray[np.int64], k: int, left_out: LeftOut, items: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """As :func:`best_of_rows`, from the pairs' own scores of all items."""
+    parts = addends_of(scoring, people)
+    assert parts is not None
+    return _best_of_scores(row_scores_there(parts), rows, k, left_out, items)
+
+
+def _best_of_scores(
+    scores: Tensor, rows: npt.NDArray[np.int64], k: int, left_out: LeftOut, items: Tensor | None
+) -> tuple[Tensor, Tensor]:
     masked = left_out.mask(scores, rows)
     masked = masked if items is None else masked[:, items]
     place, found = _best(masked, _keys(masked).topk(k, dim=1).values)
-    best = place if items is None else items[place.clamp(min=0)].masked_fill(place < 0, -1)
-    return best, found, bad
+    return place if items is None else items[place.clamp(min=0)].masked_fill(place < 0, -1), found
 
 
-def most_alike(values: Tensor, itself: Tensor, k: int) -> Lists:
+def most_alike(values: Tensor, parts: Addends | None, itself: Tensor, k: int) -> Lists:
     """The k items most like each of some items, itself left out.
 
     Parameters
     ----------
     values : Tensor, shape (b, n_items)
         Similarities.
+    parts : Addends or None
+        What they are sums of; they are then computed from these, where that is so.
     itself : Tensor of int64, shape (b,)
         The column of each row's own item.
     k : int
@@ -103,9 +129,10 @@ def most_alike(values: Tensor, itself: Tensor, k: int) -> Lists:
 
     Returns
     -------
-    As :func:`best_of_rows`.
+    best, scores, bad
+        As of :func:`best_of_rows`.
     """
-    values = values.float()
+    values = values.float() if parts is None else row_scores_there(parts)
     bad = ~torch.isfinite(values).all(1)
     masked = values.scatter(1, itself[:, None], -torch.inf)
     return *_best(masked, _keys(masked).topk(k, dim=1).values), bad
@@ -154,7 +181,8 @@ def ranks_of_rows(
     best, scores, bad
         As of :func:`best_of_rows`.
     """
-    scores = scoring.scores(people, slice(None)).float()
+    parts = addends_of(scoring, people)
+    scores = scoring.scores(people, slice(None)).float() if parts is None else row_scores_there(parts)
     bad = ~torch.isfinite(scores).all(1)
     masked = left_out.mask(scores, rows)
     keys = _keys(masked)

@@ -38,12 +38,14 @@ from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import features_of, pack_features, pack_tables, pack_titles, tables_of, titles_of
 from graphrec.tensor_files import digest_of, pack, read_tensors, replace_file
 
-__all__ = ["Artefact", "fill", "read", "write"]
+__all__ = ["RUN_FILES", "Artefact", "fill", "foreign_file", "is_run", "read", "write"]
 
 FORMAT = 2
 _OURS = re.compile(
     r"(.+\.)?(model|interactions|titles|features\.[^-]+)-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part"
 )
+RUN_FILES = re.compile(r"(run\.json|history\.csv|curves\.png|.+\.safetensors)(\.\d+\.part)?")
+"""Names of the files of a run; the command line lays figures beside it."""
 _ABANDONED = 3600.0  # seconds
 
 
@@ -92,12 +94,18 @@ def write(folder: Path, artefact: Artefact) -> None:
     Raises
     ------
     InputError
-        The recommender has options that cannot be written, or the folder is a file.
+        The recommender has options that cannot be written, or the folder is a file or holds something else than a run.
     OSError
         A file could not be written; what was there before is still there.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; a recommender is saved in a folder.")
+    if folder.is_dir() and (strange := foreign_file(folder)) is not None:
+        raise InputError(
+            f"{folder} holds {strange}, which no saved recommender consists of; "
+            "give a new or empty folder, or an earlier run's."
+        )
+    _check_finite(artefact)
     bodies: dict[str, list[bytes | memoryview]] = {}
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}
     text = _with_checksum(record, artefact.model)
@@ -117,6 +125,41 @@ def write(folder: Path, artefact: Artefact) -> None:
             raise
         for name in {*before, *_left_behind(folder, alone)} - set(bodies):
             (folder / name).unlink(missing_ok=True)
+
+
+def _check_finite(artefact: Artefact) -> None:
+    """Refuse a model that could not be loaded again, before it takes the place of one that can."""
+    for name, tensor in artefact.state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"a recommender of {artefact.model} cannot be saved: {name} has numbers that are not finite.")
+    for part in artefact.parts.values():
+        _check_finite(part)
+
+
+def foreign_file(folder: Path) -> str | None:
+    """Something in a folder that has no run and is none of the files that runs consist of; None where there is no such thing.
+
+    A run may be damaged, or of another format, and whoever lays files of their own beside a run knows of it.
+    """
+    names = sorted(path.name for path in folder.iterdir())
+    if is_run(folder):
+        return None
+    own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
+    if "journal.jsonl" in names:  # of a search, whose best is saved in its folder at the end
+        own += ["journal.jsonl", "table.csv", "search.png", "candidates", "checkpoints"]
+    strange = next((name for name in names if name not in own), None)
+    if strange is None and "run.json" in own and not any(name.endswith(".safetensors") for name in own):
+        return "run.json"  # somebody else's file of this name
+    return strange
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a recommender was saved in a folder, in whatever format; it may be damaged."""
+    try:
+        record = json.loads((folder / "run.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"format", "graphrec"} <= record.keys()
 
 
 def read(folder: Path) -> Artefact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +75,7 @@ class Outcome:
     @property
     def options(self) -> Mapping[str, Any]:
         """How the model was trained: every option of fit as plain data; empty for a solved model."""
-        return {} if self._state is None else self._state.options
+        return {} if self._state is None else copy.deepcopy(dict(self._state.options))
 
     @property
     def history(self) -> pd.DataFrame:
@@ -89,7 +90,7 @@ class Outcome:
     @property
     def origin(self) -> Mapping[str, Any]:
         """How the command line read and split the table that the model was fitted on; empty where it did not."""
-        return {} if self._state is None else self._state.origin
+        return {} if self._state is None else copy.deepcopy(dict(self._state.origin))
 
     @property
     def n_without_history(self) -> int:

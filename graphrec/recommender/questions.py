@@ -74,6 +74,16 @@ class Questions(Outcome):
         FloatingPointError
             A score is not a finite number.
 
+        Notes
+        -----
+        Of equal scores the item that comes first in the table's ids is first. Where a score is the product of a row of the
+        user and a row of the item (factorisations, graph models, filters), each score of a list is computed by itself, in
+        double precision and rounded once: it is the number that :meth:`score` gives, and a list of people whose rows are
+        kept, or are sums over their items, depends neither on who else is asked nor on blocks and threads. Items that the
+        same people have met are equal for item filters, neighbour models and iALS: of those that a person has not met they
+        have one score. Networks of pairs, rows that a network makes of a history, and blends are computed for many people at
+        once, and their scores are the same beyond rounding only.
+
         Examples
         --------
         >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])

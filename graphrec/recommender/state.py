@@ -72,10 +72,10 @@ class State:
     def ranker(self) -> Ranker:
         """The model made ready for questions: once, at the first of them, or anew if its parameters were changed."""
         ranker: Ranker | None = self.__dict__["_ranker"]
-        if ranker is None or ranker.stale:
+        if ranker is None or ranker.stale or not ranker.is_made_of(self.model):
             with self.__dict__["_lock"]:
                 ranker = self.__dict__["_ranker"]
-                if ranker is None or ranker.stale:
+                if ranker is None or ranker.stale or not ranker.is_made_of(self.model):
                     group: Group | None = self.__dict__["_group"]
                     own = Ranker(self.model, self.shown) if group is None else SharedRanker(self.model, self.shown, group)
                     ranker = self.__dict__["_ranker"] = own

@@ -32,7 +32,7 @@ class Stored(Outcome):
         Raises
         ------
         InputError
-            It is not fitted, or has options that cannot be written.
+            It is not fitted, has options that cannot be written, or the folder has files and no run.
         OSError
             The folder cannot be written.
         """

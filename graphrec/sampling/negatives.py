@@ -154,7 +154,7 @@ class NegativeSampler:
     def log_q(self) -> Tensor:
         """Log-probability of each item before rejection, float32, shape (n_items,); -inf where never drawn."""
         if self._popularity is None:
-            return torch.full((self.train.n_items,), -float(np.log(self.train.n_items)))
+            return torch.full((self.train.n_items,), -float(np.log(self.train.n_items)), dtype=torch.float32)
         with np.errstate(divide="ignore"):
             return torch.from_numpy(np.log(self._popularity.probability).astype(np.float32))
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.mapped import MappedInteractions
 from graphrec.errors import InputError
 from graphrec.training.credit import Credit
 from graphrec.training.schedules import Schedule
 
-__all__ = ["as_json", "of_table", "refuse_another"]
+__all__ = ["as_json", "of_rows", "of_table", "refuse_another"]
 
 
 def as_json(value: Any) -> Any:
@@ -67,6 +68,16 @@ def of_table(table: Interactions | None) -> str | None:
     return sha.hexdigest()
 
 
+def of_rows(table: Interactions | None) -> str | None:
+    """As :func:`of_table`, whatever the order of the rows; rows of one pair keep theirs. None of none.
+
+    A table that stays on disk has the one order that it was written in.
+    """
+    if table is None or isinstance(table, MappedInteractions) or bool((np.diff(table.keys) >= 0).all()):
+        return of_table(table)
+    return of_table(table.select(np.argsort(table.keys, kind="stable")))
+
+
 _PARTS = {
     "train": "on another training table",
     "valid": "with another validation part, or with one where there is none now",
@@ -81,7 +92,8 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
     folder : Path
         Where it was kept, for the message.
     theirs, ours : mapping
-        ``train``, ``valid`` and ``stage``, and under ``model`` and ``options`` what was chosen, by name.
+        ``train``, ``valid`` and ``stage``, and under ``model`` and ``options`` what was chosen, by name; under ``rows`` the
+        tables whatever the order of their rows, and under ``in_order`` those of which the order matters.
 
     Raises
     ------
@@ -89,7 +101,15 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
         They differ; the message names the first difference.
     """
     for part, words in _PARTS.items():
-        if theirs[part] != ours[part]:
+        if theirs[part] == ours[part]:
+            continue
+        same_rows = ours["rows"][part] is not None and theirs.get("rows", {}).get(part) == ours["rows"][part]
+        if same_rows and part in ours["in_order"]:
+            raise InputError(
+                f"{folder} holds a training on the same rows of {part} in another order, and this one goes by their order; "
+                "give the table as it was, or another checkpoint folder."
+            )
+        if not same_rows:
             raise InputError(f"{folder} holds a training {words}; give what it was begun with, or another checkpoint folder.")
     if theirs["stage"] != ours["stage"]:
         raise InputError(

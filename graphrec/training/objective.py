@@ -69,6 +69,8 @@ class BuiltIn:
         Whether the training table's ratings make a difference to it.
     reads_weights : bool
         Whether its weights do.
+    reads_order : bool
+        Whether the order of the table's rows makes a difference to it, to its rounding for one.
     scores : int
         How many tensors the loss is given.
     by_rows : bool
@@ -87,6 +89,7 @@ class BuiltIn:
     reads: ClassVar[frozenset[str]] = frozenset()
     reads_ratings: ClassVar[bool] = False
     reads_weights: ClassVar[bool] = False
+    reads_order: bool = False
     scores: ClassVar[int] = 2
     by_rows: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False

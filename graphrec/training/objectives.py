@@ -132,6 +132,7 @@ def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
 class Rating(BuiltIn):
     """Predicted against given ratings: ``loss(prediction (b,), rating (b,))``, each error times the weight of its row."""
 
+    reads_order = True  # an epoch shuffles the rows as they stand
     reads = frozenset({"loss_options", "batch_size", "l2", "fanout"})
     reads_ratings = True
     reads_weights = True
@@ -268,6 +269,7 @@ class Own(BuiltIn):
     def __init__(self, options: FitOptions, loss: Any) -> None:
         super().__init__(options, loss)
         self.takes_steps = bool(getattr(loss, "takes_steps", False))
+        self.reads_order = bool(getattr(loss, "reads_order", True))  # it sees the table, and may
         for name in _OF_THE_OPTIMISER if self.takes_steps else ():
             if name in (options.given or ()) and getattr(options, name):
                 raise InputError(

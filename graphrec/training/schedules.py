@@ -262,7 +262,7 @@ def preview(
     """
     if steps < 1 or steps_per_epoch < 1:
         raise InputError(f"preview needs at least one step and one step an epoch, got {steps} and {steps_per_epoch}.")
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True, dtype=torch.float32)], lr=lr)
     running = Schedule.of(schedule).build(optimizer, steps, steps_per_epoch)
     rates = np.empty(steps)
     for step in range(steps):

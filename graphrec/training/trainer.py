@@ -16,13 +16,14 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.devices import random_state, resolve_device, seeded, set_random_state
 from graphrec.errors import InputError
+from graphrec.evaluation.evaluator import ERRORS
 from graphrec.graph.neighbours import Neighbours
 from graphrec.models.base import Model, Scorer
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
 from graphrec.training.feeding import fed
-from graphrec.training.fingerprint import as_json, of_table
+from graphrec.training.fingerprint import as_json, of_rows, of_table
 from graphrec.training.hogwild_step import hogwild_step
 from graphrec.training.loss_watch import LossWatch
 from graphrec.training.objectives import objective
@@ -263,7 +264,15 @@ class Trainer:
         options = self.options.to_dict()
         for free in ("epochs", "progress", "device"):
             options.pop(free)
-        parts = {"train": of_table(train), "valid": of_table(valid)}
+        parts: dict[str, Any] = {
+            "train": of_table(train),
+            "valid": of_table(valid),
+            "rows": {"train": of_rows(train), "valid": of_rows(valid)},
+        }
+        by_rows = self.objective.reads_order or (self.model.reads_ratings and train.ratings is not None)
+        pair_by_pair = any(metric in ERRORS or "/" in metric for metric in self.options.metrics)
+        in_order = [part for part, matters in (("train", by_rows), ("valid", pair_by_pair)) if matters]
+        parts["in_order"] = in_order
         return {**parts, "stage": self.stage, "model": as_json(self.identity), "options": options}
 
     def _save(self, checkpoint: Checkpoint) -> None:

@@ -138,7 +138,7 @@ class MultVAE(MultDAE):
 
 
 def _layer(inputs: int, outputs: int) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
+    layer = nn.Linear(inputs, outputs, dtype=torch.float32)
     nn.init.xavier_normal_(layer.weight)
     nn.init.normal_(layer.bias, std=0.001)
     return layer

@@ -50,9 +50,9 @@ class VectorModel(Model):
         super().__init__(train)
         self.vectors = SparseRows(vectors)
         count = self.vectors.shape[1]
-        self.first = nn.Parameter(nn.init.xavier_uniform_(torch.empty(count, first)))
-        self.first_bias = nn.Parameter(torch.zeros(first))
-        self.output = nn.Parameter(torch.zeros(count, last + 1))
+        self.first = nn.Parameter(nn.init.xavier_uniform_(torch.empty(count, first, dtype=torch.float32)))
+        self.first_bias = nn.Parameter(torch.zeros(first, dtype=torch.float32))
+        self.output = nn.Parameter(torch.zeros(count, last + 1, dtype=torch.float32))
         nn.init.xavier_uniform_(self.output.data[:, :-1])
         self.input_dropout: nn.Dropout | None = None
 

@@ -38,7 +38,7 @@ class ItemPop(Solved):
     def __init__(self, train: Interactions) -> None:
         super().__init__(train)
         self._items, self._weights = train.structure[1], train.pair_weights
-        self.register_buffer("counts", torch.zeros(self.n_items, 1))
+        self.register_buffer("counts", torch.zeros(self.n_items, 1, dtype=torch.float32))
         self.counts: Tensor
 
     def solve(self) -> None:

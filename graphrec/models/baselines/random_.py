@@ -49,16 +49,16 @@ class Random(Solved):
         check_at_least("dim", dim, 1)
         super().__init__(train)
         self.seed = seed
-        self.register_buffer("users", torch.zeros(self.n_users, dim))
-        self.register_buffer("items", torch.zeros(self.n_items, dim))
+        self.register_buffer("users", torch.zeros(self.n_users, dim, dtype=torch.float32))
+        self.register_buffer("items", torch.zeros(self.n_items, dim, dtype=torch.float32))
         self.users: Tensor
         self.items: Tensor
 
     def solve(self) -> None:
         """Draw the vectors."""
         generator = torch.Generator().manual_seed(self.seed)
-        self.users.copy_(torch.randn(self.users.shape, generator=generator))
-        self.items.copy_(torch.randn(self.items.shape, generator=generator))
+        self.users.copy_(torch.randn(self.users.shape, generator=generator, dtype=torch.float32))
+        self.items.copy_(torch.randn(self.items.shape, generator=generator, dtype=torch.float32))
 
     def scoring(self) -> Scoring:
         """The two tables."""
@@ -70,7 +70,7 @@ class Random(Solved):
         for row in range(histories.shape[0]):
             met = histories.indices[histories.indptr[row] : histories.indptr[row + 1]]
             own = int(np.random.SeedSequence([self.seed, 1, *sorted(met.tolist())]).generate_state(1, np.uint64)[0] >> 1)
-            rows.append(torch.randn(1, self.users.shape[1], generator=torch.Generator().manual_seed(own)))
+            rows.append(torch.randn(1, self.users.shape[1], generator=torch.Generator().manual_seed(own), dtype=torch.float32))
         return torch.cat(rows).to(self.users.device)
 
     def explaining(self) -> Explaining:

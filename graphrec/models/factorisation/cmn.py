@@ -62,9 +62,12 @@ class CMN(Model):
             check_at_least(name, value, low)
         self.users, self.items = embedding(self.n_users, dim, init_std), embedding(self.n_items, dim, init_std)
         self.memory = embedding(self.n_users, dim, init_std)  # c
-        self.maps = nn.ModuleList(nn.Linear(dim, dim) for _ in range(hops - 1))
-        self.of_product, self.of_memory = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim)
-        self.out = nn.Linear(dim, 1, bias=False)
+        self.maps = nn.ModuleList(nn.Linear(dim, dim, dtype=torch.float32) for _ in range(hops - 1))
+        self.of_product, self.of_memory = (
+            nn.Linear(dim, dim, bias=False, dtype=torch.float32),
+            nn.Linear(dim, dim, dtype=torch.float32),
+        )
+        self.out = nn.Linear(dim, 1, bias=False, dtype=torch.float32)
         pattern, g = BipartiteGraph(train).pattern, np.random.default_rng(draw_seed)
         people = np.zeros((self.n_items, neighbours), np.int64)
         absent = np.ones((self.n_items, neighbours), np.bool_)

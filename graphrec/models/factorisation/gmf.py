@@ -43,7 +43,7 @@ class GMF(TwoTables):
         super().__init__(train)
         self.users = embedding(self.n_users, dim, init_std)
         self.items = embedding(self.n_items, dim, init_std)
-        self.out = nn.Linear(dim, 1)
+        self.out = nn.Linear(dim, 1, dtype=torch.float32)
         nn.init.kaiming_uniform_(self.out.weight, a=1)  # LeCun's uniform, as in the authors' code
         nn.init.zeros_(self.out.bias)
 

@@ -14,7 +14,7 @@ from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.ridge_rows import LeastSquares, RowProblems, solve_rows
+from graphrec.models.parts.ridge_rows import LeastSquares, RowProblems, Sides, solve_rows
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["IALS"]
@@ -89,9 +89,11 @@ class IALS(Model):
         """The factors themselves."""
         return Encoding(Table(self.users), Table(self.items))
 
-    def alternate(self, users: RowProblems, items: RowProblems) -> tuple[Tensor, Tensor]:
+    def alternate(self, sides: Sides) -> tuple[Tensor, Tensor]:
         """Solve the items, then the users, in place; the squares of the sum above and its penalties, as reached."""
+        users, items = sides.users, sides.items
         solve_rows(self.items, self.users, items, self.unobserved, self.penalties(items), self.block)
+        self.items[sides.twins] = self.items[sides.firsts]  # one problem has one solution, but for rounding
         of_users, of_items = self.penalties(users), self.penalties(items)
         error = solve_rows(self.users, self.items, users, self.unobserved, of_users, self.block)
         return error, (of_users @ self.users.square().sum(1)) + (of_items @ self.items.square().sum(1))

@@ -78,13 +78,12 @@ class MF(Model):
         self.items = embedding(self.n_items, dim, init_std, init=init, bounds=init_range)
         self.sparse_gradients = sparse
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1)) if bias else None
-        self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1)) if bias else None
+        self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1, dtype=torch.float32)) if bias else None
+        self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1, dtype=torch.float32)) if bias else None
         # A range centres the score by itself; without one the mean rating is where a prediction starts.
         centred = bias and centre and train.ratings is not None and rating_range is None
-        self.register_buffer(
-            "mean", torch.tensor(float(train.ratings.mean()) if centred and train.ratings is not None else 0.0)
-        )
+        mean = float(train.ratings.mean()) if centred and train.ratings is not None else 0.0
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.mean: Tensor
 
     def encode(self) -> Encoding:

@@ -8,6 +8,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.equal_twins import level_square
 from graphrec.models.parts.gram import dense_gram, regressed_by_rank, regressed_on_nearest
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
@@ -77,7 +78,7 @@ class EASE(ItemSimilarity):
         self.second: Tensor
         self.own: Tensor
         for name in ("weights", "first", "second", "own"):
-            self.register_buffer(name, torch.zeros((0,) if name == "own" else (0, 0)))
+            self.register_buffer(name, torch.zeros((0,) if name == "own" else (0, 0), dtype=torch.float32))
 
     @staticmethod
     def dense_bytes(n_items: int) -> int:
@@ -97,16 +98,25 @@ class EASE(ItemSimilarity):
         gram.diagonal().add_(self.l2)
         inverse = invert_in_place(gram)
         inverse /= -inverse.diagonal().clone()  # broadcast over rows: column j by P_jj
-        self.weights = inverse.fill_diagonal_(0)
+        self.weights = level_square(inverse.fill_diagonal_(0), self.matrix())
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Sums of rows of B, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         self._require_solution()
         if self.neighbours is not None:
             return super().filter(histories, index)
-        if self.rank is not None:
-            return (histories.dense(index) * self.own).addmm_(histories.matmul(self.first, index), self.second.T)
-        return histories.matmul(self.weights, index)
+        parts = self.apart(histories, index)
+        if parts is None:
+            return histories.matmul(self.weights, index)
+        base, left, right = parts
+        return base.addmm_(left, right.T)
+
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """With a `rank`, the diagonal and the sides of the product; see :meth:`ItemFilter.apart`."""
+        self._require_solution()
+        if self.rank is None:
+            return None
+        return histories.dense(index) * self.own, histories.matmul(self.first, index), self.second
 
     def check_state(self) -> None:
         """Refuse a state that is not of this form and size."""

@@ -52,8 +52,8 @@ class GFCF(ItemSimilarity):
         self.alpha = alpha
         self.rank = min(rank, self.n_users, self.n_items)
         self.effort = effort
-        self.register_buffer("first", torch.zeros(0, 0))
-        self.register_buffer("second", torch.zeros(0, 0))
+        self.register_buffer("first", torch.zeros(0, 0, dtype=torch.float32))
+        self.register_buffer("second", torch.zeros(0, 0, dtype=torch.float32))
         self.first: Tensor
         self.second: Tensor
 
@@ -67,7 +67,7 @@ class GFCF(ItemSimilarity):
         normalised = (sparse.diags_array(users**-0.5) @ matrix @ sparse.diags_array(1 / root)).astype("float32").tocsr()
 
         def vectors() -> Tensor:
-            return truncated_svd(normalised, self.rank, effort=self.effort)[2]
+            return self.levelled(truncated_svd(normalised, self.rank, effort=self.effort)[2])
 
         v = vectors() if together is None else together.once(vectors)
         v = v.to(self.first.device) * self.alpha**0.5
@@ -76,4 +76,9 @@ class GFCF(ItemSimilarity):
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Both filters together, shape (b, n_items); see :meth:`ItemFilter.filter`."""
-        return super().filter(histories, index).addmm_(histories.matmul(self.first, index), self.second.T)
+        base, left, right = self.apart(histories, index)
+        return base.addmm_(left, right.T)
+
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The linear filter, and the sides of the ideal one; see :meth:`ItemFilter.apart`."""
+        return super().filter(histories, index), histories.matmul(self.first, index), self.second

@@ -49,8 +49,8 @@ class PureSVD(ItemFilter):
         super().__init__(train)
         self.rank = min(rank, self.n_users, self.n_items)
         self.item_power, self.effort = item_power, effort
-        self.register_buffer("into", torch.zeros(0, 0))
-        self.register_buffer("out_of", torch.zeros(0, 0))
+        self.register_buffer("into", torch.zeros(0, 0, dtype=torch.float32))
+        self.register_buffer("out_of", torch.zeros(0, 0, dtype=torch.float32))
         self.into: Tensor
         self.out_of: Tensor
 
@@ -59,6 +59,7 @@ class PureSVD(ItemFilter):
         scale = self.degrees()[1] ** self.item_power
         weighted = (self.matrix() @ sparse.diags_array(1 / scale)).astype("float32").tocsr()
         _, _, v = truncated_svd(weighted, self.rank, effort=self.effort)
+        v = self.levelled(v)
         column = torch.from_numpy(scale).float().unsqueeze(1)
         device = self.into.device
         self.into, self.out_of = (v / column).to(device), (v * column).to(device)

@@ -82,7 +82,7 @@ class DGCF(Model):
         self._adjacency = adjacency = self._adjacency.to(self.embedding.device)
         sender, receiver = adjacency.edge_index[0]
         parts = list(self.embedding.chunk(self.intents, dim=1))
-        logits = torch.ones(self.intents, len(sender), device=sender.device)
+        logits = torch.ones(self.intents, len(sender), device=sender.device, dtype=torch.float32)
         layers: list[Tensor] = [self.embedding]
         for _ in range(self.layers):
             before = [F.normalize(p.detach(), dim=1).tanh() for p in parts]
@@ -100,7 +100,7 @@ class DGCF(Model):
 
     @staticmethod
     def _share(adjacency: Adjacency, share: Tensor, receiver: Tensor, sender: Tensor) -> Adjacency:
-        degree = torch.zeros(adjacency.n_nodes, device=share.device).index_add_(0, receiver, share)
+        degree = torch.zeros(adjacency.n_nodes, device=share.device, dtype=torch.float32).index_add_(0, receiver, share)
         scale = degree.clamp_min(1e-12).rsqrt()
         return adjacency.with_values(share * scale[receiver] * scale[sender])
 

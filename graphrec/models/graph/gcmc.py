@@ -16,6 +16,7 @@ from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
+from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.routes import level_adjacencies
 from graphrec.models.parts.tables import embedding
@@ -69,6 +70,7 @@ class GCMC(Model):
         for name, value, allowed in (("accumulate", accumulate, ("sum", "stack")), ("decoder", decoder, ("dot", "bilinear"))):
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
+        check_at_least("dim", dim, 1)
         levels = np.ones(1, np.float32) if train.ratings is None else np.unique(train.ratings)
         if len(levels) > 20:
             raise InputError(f"gcmc has an edge type for each rating, and there are {len(levels)} of them; round the column.")
@@ -78,8 +80,10 @@ class GCMC(Model):
         self.dot_product = decoder == "dot"
         n = self.n_users + self.n_items
         self.tables = nn.ParameterList(embedding(n, hidden, init_std) for _ in levels)
-        self.out = nn.Linear(hidden * (len(levels) if accumulate == "stack" else 1), dim, bias=False)
-        start = torch.eye(dim).repeat(len(levels), 1, 1) + 0.05 * torch.randn(len(levels), dim, dim)
+        self.out = nn.Linear(hidden * (len(levels) if accumulate == "stack" else 1), dim, bias=False, dtype=torch.float32)
+        start = torch.eye(dim, dtype=torch.float32).repeat(len(levels), 1, 1) + 0.05 * torch.randn(
+            len(levels), dim, dim, dtype=torch.float32
+        )
         self.forms = None if decoder == "dot" else nn.Parameter(start)
         self.register_buffer("levels", torch.from_numpy(levels.copy()), persistent=False)
         self.levels: Tensor

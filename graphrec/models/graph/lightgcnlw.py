@@ -61,7 +61,8 @@ class LightGCNLW(Model):
         check_one_of("weights", weights, ("softmax", "free"))
         self.layers, self.weights = layers, weights
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
-        self.hop_weight = nn.Parameter(torch.full((layers + 1,), 0.0 if weights == "softmax" else 1 / (layers + 1)))
+        start = 0.0 if weights == "softmax" else 1 / (layers + 1)
+        self.hop_weight = nn.Parameter(torch.full((layers + 1,), start, dtype=torch.float32))
         self._adjacency = BipartiteGraph(train).adjacency("sym")
 
     def encode(self) -> Encoding:

@@ -61,7 +61,9 @@ class LRGCCF(Model):
         check_at_least("layers", layers, 0)
         self.layers = layers
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
-        self.transforms = nn.ParameterList(nn.Parameter(torch.eye(dim)) for _ in range(layers if transform else 0))
+        self.transforms = nn.ParameterList(
+            nn.Parameter(torch.eye(dim, dtype=torch.float32)) for _ in range(layers if transform else 0)
+        )
         self._adjacency = BipartiteGraph(train).adjacency(normalisation)
 
     def encode(self) -> Encoding:

@@ -100,8 +100,8 @@ class NESCL(SimGCL):
         first, second = self.view(), self.view()
         # A node that the batch repeats stands once in the denominator, and once among its rows; its weight counts it.
         batch, rows = NodeIndex(anchors, len(first)), NodeIndex(left, len(first))
-        ones = torch.ones(len(anchors), device=first.device)
-        weight = torch.zeros(len(batch.distinct), device=first.device).index_add_(0, batch.position, ones)
+        ones = torch.ones(len(anchors), device=first.device, dtype=torch.float32)
+        weight = torch.zeros(len(batch.distinct), device=first.device, dtype=torch.float32).index_add_(0, batch.position, ones)
         among = Product(F.embedding(rows.distinct, first), F.embedding(batch.distinct, second))
         whole = log_sum_exp(among, self.temperature, weight.log())[rows.position]
         ratio = ((F.embedding(left, first) * F.embedding(right, second)).sum(1) / self.temperature - whole).view(3, -1)

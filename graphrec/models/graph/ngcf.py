@@ -23,7 +23,7 @@ from graphrec.graph.transform import NGCFTransform
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.factors import OwnedRows
-from graphrec.models.parts.checks import check_dropout, check_widths
+from graphrec.models.parts.checks import check_dropout, check_one_of, check_widths
 from graphrec.models.parts.fold_in import linear_guess
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
@@ -101,6 +101,7 @@ class NGCF(Model):
         if form not in _FORMS:
             raise InputError(f"form must be 'official' or 'paper', got {form!r}.")
         chosen = _FORMS[form]
+        check_one_of("l2_on", "ego" if l2_on is None else l2_on, ("ego", "propagated"))
         self.l2_on = chosen["l2_on"] if l2_on is None else l2_on
         self.normalise_layers = chosen["normalise_layers"] if normalise_layers is None else normalise_layers
         self.normalisation = chosen["normalisation"] if normalisation is None else normalisation

@@ -78,9 +78,11 @@ class PinSage(Model):
         check_at_least("walk_seed", walk_seed, 0)
         self.normalise = normalise
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
-        self.messages = nn.ModuleList(nn.Linear(dim, dim) for _ in range(layers))
-        self.updates = nn.ModuleList(nn.Linear(2 * dim, dim) for _ in range(layers))
-        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim, bias=False))
+        self.messages = nn.ModuleList(nn.Linear(dim, dim, dtype=torch.float32) for _ in range(layers))
+        self.updates = nn.ModuleList(nn.Linear(2 * dim, dim, dtype=torch.float32) for _ in range(layers))
+        self.head = nn.Sequential(
+            nn.Linear(dim, dim, dtype=torch.float32), nn.ReLU(), nn.Linear(dim, dim, bias=False, dtype=torch.float32)
+        )
         self._adjacency = walk_adjacency(train, walks, walk_length, neighbours, walk_seed)
 
     def encode(self) -> Encoding:

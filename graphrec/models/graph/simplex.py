@@ -74,8 +74,8 @@ class SimpleX(Model):
             raise InputError(f"gate must lie in 0 … 1, got {gate!r}.")
         self.gate, self.dropout = gate, check_dropout("dropout", dropout)
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
-        self.transform = nn.Linear(dim, dim, bias=False)
-        self.key = nn.Linear(dim, dim) if pooling == "attention" else None
+        self.transform = nn.Linear(dim, dim, bias=False, dtype=torch.float32)
+        self.key = nn.Linear(dim, dim, dtype=torch.float32) if pooling == "attention" else None
         self._adjacency = BipartiteGraph(train).adjacency("row")
 
     def encode(self) -> Encoding:

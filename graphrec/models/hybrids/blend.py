@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,8 +15,8 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.base import Scorer, Solved
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.whole_rows import WholeRows, whole_rows_of
-from graphrec.models.scoring import Likeness, MadeOnce, Scoring
+from graphrec.models.parts.whole_rows import WholeRows, by_columns, whole_rows_of
+from graphrec.models.scoring import Likeness, MadeOnce, Scoring, addends_of
 
 __all__ = ["Blend", "Levelled", "add_levelled"]
 
@@ -92,14 +93,19 @@ class Blend(Solved):
         """Nothing: the members are fitted, and the weights are given or chosen on validation."""
 
     def scoring(self) -> Scoring:
-        """Whole rows, from the members' own made ready."""
+        """Whole rows, from the members' own made ready; a single member's own where it is not brought to the scale."""
         asked = [(float(w), m) for w, m in zip(self.weights.tolist(), self.members, strict=True) if w > 0]
+        if len(asked) == 1 and not self.levels_one:
+            only: Any = copy.copy(asked[0][1].scoring())  # type: ignore[operator]
+            only.similarity = MadeOnce(self.likeness)
+            alone: Scoring = only
+            return alone
         return _Levelled(self, [w for w, _ in asked], [m for _, m in asked])  # type: ignore[misc]
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Scores (b, n_items) of people who were not there in training, where every member that is asked can take them in."""
         scoring: Scoring = self.scoring()
-        return scoring.people(histories)
+        return scoring.scores(scoring.people(histories), slice(None))
 
     def likeness(self) -> Likeness:
         """The members' own similarities, blended like scores: (b, n_items). Members without such a notion are left out."""
@@ -114,7 +120,7 @@ class Blend(Solved):
         total = sum(weight for weight, _ in able)
 
         def similarity(index: Tensor) -> Tensor:
-            out = torch.zeros(len(index), self.n_items, device=self.weights.device)
+            out = torch.zeros(len(index), self.n_items, device=self.weights.device, dtype=torch.float32)
             for weight, like in able:
                 add_levelled(like(index).float().contiguous(), self.top, weight / total, out)
             return out
@@ -184,8 +190,8 @@ class _Levelled(WholeRows):
         self.device = model.weights.device
         self._n_items, self._top, self._weights = model.n_items, model.top, list(weights)
         self._members = [member.scoring() for member in members]
-        self._as_they_are = len(self._members) == 1 and not model.levels_one
         self.similarity = MadeOnce(model.likeness)
+        self._equal: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def users(self, index: Tensor) -> Tensor:
         """Scores (b, n_items)."""
@@ -198,9 +204,32 @@ class _Levelled(WholeRows):
     def _sum(self, rows: Any) -> Tensor:
         out = None
         for weight, member, some in zip(self._weights, self._members, rows, strict=True):
-            if self._as_they_are:
-                return whole_rows_of(member, some, self._n_items)
-            out = torch.zeros(len(some), self._n_items, device=self.device) if out is None else out
-            add_levelled(whole_rows_of(member, some, self._n_items), self._top, weight, out)
+            out = torch.zeros(len(some), self._n_items, device=self.device, dtype=torch.float32) if out is None else out
+            add_levelled(self._whole(member, some), self._top, weight, out)
         assert out is not None
         return out
+
+    def _whole(self, member: Scoring, rows: Tensor) -> Tensor:
+        """A member's scores of all items."""
+        parts = addends_of(member, rows)
+        if parts is None:
+            return whole_rows_of(member, rows, self._n_items)
+        left, right = parts.left, parts.right
+        scores = by_columns(lambda part: left @ right[part].T, len(left), self._n_items, self.device)
+        # A product rounds equal columns differently; as addends of one score they must not be told apart.
+        twins, firsts = self._equal_rows(right)
+        scores[:, twins] = scores[:, firsts]
+        return scores if parts.base is None else scores.add_(parts.base)
+
+    def _equal_rows(self, right: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of a member's table that are equal to an earlier one, and that one."""
+        if id(right) not in self._equal:
+            whole = right.cpu().contiguous().numpy()
+            _, first, kind = np.unique(
+                whole.view(np.dtype((np.void, whole.strides[0]))), return_index=True, return_inverse=True
+            )
+            firsts = first[kind.reshape(-1)]
+            twins = np.flatnonzero(firsts != np.arange(len(firsts)))
+            found = torch.from_numpy(twins).to(self.device), torch.from_numpy(firsts[twins]).to(self.device)
+            self._equal[id(right)] = right, *found  # the table as well: what is gone may leave its number to another
+        return self._equal[id(right)][1:]

@@ -41,9 +41,11 @@ class MetadataRows(nn.Module):
     def __init__(self, features: Features, hidden: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.features = SparseRows(features.matrix)
-        self.first = nn.Parameter(nn.init.xavier_uniform_(torch.empty(features.matrix.shape[1], hidden[0])))
-        self.first_bias = nn.Parameter(torch.zeros(hidden[0]))
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(hidden))
+        self.first = nn.Parameter(
+            nn.init.xavier_uniform_(torch.empty(features.matrix.shape[1], hidden[0], dtype=torch.float32))
+        )
+        self.first_bias = nn.Parameter(torch.zeros(hidden[0], dtype=torch.float32))
+        self.layers = nn.ModuleList(nn.Linear(a, b, dtype=torch.float32) for a, b in pairwise(hidden))
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
 
     def rows(self, index: Tensor) -> Tensor:

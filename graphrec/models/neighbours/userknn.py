@@ -71,8 +71,8 @@ class UserKNN(ItemFilter):
         super().__init__(train)
         self.neighbours, self.weighting, self.shrink, self.power = neighbours, weighting, shrink, power
         self.flipped = SparseRows(self.matrix().T.tocsr())
-        self.register_buffer("weights", torch.zeros(0))
-        self.register_buffer("lengths", torch.zeros(0))
+        self.register_buffer("weights", torch.zeros(0, dtype=torch.float32))
+        self.register_buffer("lengths", torch.zeros(0, dtype=torch.float32))
         self.weights: Tensor
         self.lengths: Tensor
 

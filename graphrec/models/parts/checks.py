@@ -103,7 +103,8 @@ _WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: 
 
 
 def _of_type(option: str, value: Any, hint: Any) -> Any:
-    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    # With a Literal in it a union is of the older kind.
+    allowed = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
     allowed = tuple(str if typing.get_origin(kind) is typing.Literal else kind for kind in allowed)  # which text is seen later
     plain = [kind for kind in allowed if kind in _WORDS]
     if not plain or any(kind not in _WORDS and kind is not type(None) for kind in allowed):

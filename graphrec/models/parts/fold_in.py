@@ -55,7 +55,7 @@ def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: fl
     callable
         From histories (b, n_items) to rows (b, d).
     """
-    gram, eye = items.T @ items, torch.eye(items.shape[1], device=items.device)
+    gram, eye = items.T @ items, torch.eye(items.shape[1], device=items.device, dtype=torch.float32)
     general = unobserved * gram + (penalty * gram.trace() / len(items) + 1e-9) * eye
 
     def solution(histories: sparse.csr_matrix) -> Tensor:
@@ -85,7 +85,7 @@ def ridge_of_ratings(items: Tensor, users: Tensor, item_bias: Tensor | float = 0
         s²: what a good model's squared error is on stars.
     """
     mean, precision = users.mean(0), noise / users.var(0, unbiased=False).clamp(min=1e-6)
-    bias = torch.as_tensor(item_bias, device=items.device).expand(len(items))
+    bias = torch.as_tensor(item_bias, dtype=items.dtype, device=items.device).expand(len(items))
 
     def people(histories: sparse.csr_matrix) -> Tensor:
         def system(row: int) -> tuple[Tensor, Tensor]:
@@ -112,7 +112,9 @@ def linear_guess(known: Tensor, wanted: Tensor, penalty: float = 0.01) -> Tensor
     Tensor, shape (d, d')
     """
     gram = known.T @ known
-    ridged = gram + (penalty * gram.trace() / max(len(gram), 1) + 1e-12) * torch.eye(len(gram), device=known.device)
+    ridged = gram + (penalty * gram.trace() / max(len(gram), 1) + 1e-12) * torch.eye(
+        len(gram), device=known.device, dtype=torch.float32
+    )
     found: Tensor = torch.linalg.solve(ridged, known.T @ wanted)
     return found
 

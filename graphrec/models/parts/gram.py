@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graphrec.deferred import sparse
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.equal_twins import level_columns, level_rows
 from graphrec.models.parts.symmetric_inverse import not_definite
 from graphrec.models.parts.truncated_svd import truncated_svd
 from graphrec.threads import even_bounds, run_alone, thread_count
@@ -31,7 +32,7 @@ def dense_gram(matrix: sparse.csr_matrix, device: torch.device) -> Tensor:
     Tensor of float32, shape (n_items, n_items)
     """
     by_item, n_items = matrix.T.tocsr(), matrix.shape[1]
-    gram = torch.empty(n_items, n_items, device=device)
+    gram = torch.empty(n_items, n_items, device=device, dtype=torch.float32)
     for lo in range(0, n_items, _ROWS):
         gram[lo : lo + _ROWS] = torch.from_numpy((by_item[lo : lo + _ROWS] @ matrix).toarray())
     return gram
@@ -63,6 +64,7 @@ def regressed_by_rank(matrix: sparse.csr_matrix, rank: int, l2: float, device: t
         λ is too small for single precision.
     """
     _, s, v = truncated_svd(matrix, rank)
+    v = level_rows(v, matrix)
     share = s.square() / (s.square() + l2)
     left = 1 - v.square() @ share
     if not (left > 0).all():
@@ -124,4 +126,4 @@ def regressed_on_nearest(matrix: sparse.csr_matrix, neighbours: int, l2: float, 
 
     run_alone(solve, even_bounds(n_items, 32 * thread_count()))
     columns = sparse.csr_matrix((weights, nearest.indices, nearest.indptr), shape=(n_items, n_items))
-    return columns.T.tocsr()
+    return level_columns(columns, matrix).T.tocsr()

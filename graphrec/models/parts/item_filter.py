@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
@@ -16,9 +17,10 @@ from graphrec.errors import InputError
 from graphrec.graph.buffers import BufferPool
 from graphrec.models.base import Solved
 from graphrec.models.contributions import Contributions, Explaining, together
+from graphrec.models.parts.equal_twins import level_rows
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.whole_rows import WholeRows
-from graphrec.models.scoring import Likeness, MadeOnce, Scoring, Sums, as_evaluated
+from graphrec.models.scoring import Addends, Likeness, MadeOnce, Scoring, Sums, addends_of, as_evaluated, longest_row
 
 __all__ = ["ItemFilter"]
 
@@ -79,10 +81,17 @@ class ItemFilter(Solved):
         """
         return None
 
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """What :meth:`filter` gives as base (b, n_items), left (b, d) and right (n_items, d): base + left · rightᵀ.
+
+        For filters that multiply by a thin matrix; None in others.
+        """
+        return None
+
     def said(self, items: Tensor, item: int) -> Tensor:
         """What each of some items (b,) says for one item, shape (b,): entries of a column of B."""
         ones, index = np.ones(_ALONE_AT_ONCE, np.float32), items.cpu().numpy()
-        columns = [torch.zeros(0, device=items.device)]
+        columns = [torch.zeros(0, device=items.device, dtype=torch.float32)]
         for lo in range(0, len(index), _ALONE_AT_ONCE):
             some = index[lo : lo + _ALONE_AT_ONCE]
             alone = sparse.csr_matrix((ones[: len(some)], some, np.arange(len(some) + 1)), shape=(len(some), self.n_items))
@@ -134,16 +143,18 @@ class ItemFilter(Solved):
 
         Those of a user's items add up to the user's signal.
         """
-
-        def similarity(index: Tensor) -> Tensor:
-            alone = (np.ones(len(index), np.float32), index.cpu().numpy(), np.arange(len(index) + 1))
-            return self.fold_in(sparse.csr_matrix(alone, shape=(len(index), self.n_items)))
-
-        return similarity
+        return _Alone(self.scoring(), self.n_items)
 
     def matrix(self) -> sparse.csr_matrix:
         """The training data as scipy.sparse.csr_matrix of float32, shape (n_users, n_items): ones, or the weights."""
         return self.histories.host()
+
+    def levelled(self, rows: Tensor) -> Tensor:
+        """A table of the items' rows (n_items, …), changed in place: items that the same people have met have equal rows.
+
+        Solving leaves them different by rounding, or by how far a decomposition has converged. Theirs is then the first's.
+        """
+        return level_rows(rows, self.matrix())
 
     def degrees(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Numbers of items of each user (n_users,) and of users of each item (n_items,), or sums of weights; 1 for none.
@@ -177,21 +188,72 @@ class ItemFilter(Solved):
 
 
 class _Signals(WholeRows):
-    """Scores of a filter: a user's signal is computed once and then only looked into."""
+    """Scores of a filter: a user's signal is computed once and then only looked into.
+
+    Where it is a sum with a product by a thin matrix, the sum is put off until scores are asked for.
+    """
 
     def __init__(self, model: ItemFilter) -> None:
         self.model = model
         self.device = model.histories.indptr.device
         self.similarity = MadeOnce(model.likeness)
+        self._longest: float | None = None
 
-    def users(self, index: Tensor) -> Tensor:
-        """Signals (b, n_items)."""
-        return self.model.filter(self.model.histories, index)
+    def users(self, index: Tensor) -> Any:
+        """Signals (b, n_items), or :class:`Addends`."""
+        return self._signals(self.model.histories, index)
 
-    def people(self, histories: sparse.csr_matrix) -> Tensor:
-        """Signals (b, n_items) of people who were not there in training."""
-        return self.model.fold_in(histories)
+    def people(self, histories: sparse.csr_matrix) -> Any:
+        """The same of people who were not there in training."""
+        return self._signals(self.model.pattern(histories), None)
 
     def sums(self, histories: sparse.csr_matrix | None) -> Sums | None:
         """The scores of users, or of people who were not there in training, as sums of rows of a sparse matrix."""
         return self.model.sums(self.model.histories if histories is None else self.model.pattern(histories))
+
+    def _signals(self, histories: SparseRows, index: Tensor | None) -> Any:
+        parts = self.model.apart(histories, index)
+        if parts is None:
+            return self.model.filter(histories, index)
+        if self._longest is None:  # two threads may both find it: they find the same
+            self._longest = longest_row(parts[2])
+        return Addends(*parts, self._longest)
+
+    def addends(self, rows: Any) -> Addends | None:
+        """The rows, where they are such."""
+        return rows if isinstance(rows, Addends) else None
+
+    def scores(self, rows: Any, items: slice | Tensor) -> Tensor:
+        """Columns of the signals (b, m): a view where the items are a range and nothing is to be added."""
+        if not isinstance(rows, Addends):
+            return super().scores(rows, items)
+        assert rows.base is not None
+        base, right = rows.base[:, items], rows.right[items]
+        if base.shape != rows.base.shape or not base.is_cpu:
+            return torch.addmm(base, rows.left, right.T)
+        return torch.addmm(base, rows.left, right.T, out=self.model._buffer(len(base)))
+
+    def pairs(self, rows: Any, items: Tensor) -> Tensor:
+        """Entries of the signals (b, k)."""
+        if not isinstance(rows, Addends):
+            return super().pairs(rows, items)
+        assert rows.base is not None
+        return rows.base.gather(1, items) + (rows.left[:, None] * F.embedding(items, rows.right)).sum(-1)
+
+
+class _Alone:
+    """Scores of people who have met one item each, from the item."""
+
+    def __init__(self, scoring: Scoring, n_items: int) -> None:
+        self._scoring, self._n_items = scoring, n_items
+
+    def __call__(self, index: Tensor) -> Tensor:
+        return self._scoring.scores(self._rows(index), slice(None))
+
+    def addends(self, index: Tensor) -> Addends | None:
+        """As of :class:`graphrec.models.scoring.Scoring`, for items."""
+        return addends_of(self._scoring, self._rows(index))
+
+    def _rows(self, index: Tensor) -> Any:
+        alone = (np.ones(len(index), np.float32), index.cpu().numpy(), np.arange(len(index) + 1))
+        return self._scoring.people(sparse.csr_matrix(alone, shape=(len(index), self._n_items)))

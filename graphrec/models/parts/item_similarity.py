@@ -45,7 +45,7 @@ class ItemSimilarity(ItemFilter):
         super().__init__(train)
         self.register_buffer("indptr", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("indices", torch.zeros(0, dtype=torch.int32))
-        self.register_buffer("values", torch.zeros(0))
+        self.register_buffer("values", torch.zeros(0, dtype=torch.float32))
         self.indptr: Tensor
         self.indices: Tensor
         self.values: Tensor

@@ -49,5 +49,5 @@ class NearestNodes(nn.Module):
     def drawn(self, nodes: Tensor) -> Tensor:
         """A neighbour of each node, uniform, from torch's current generator: (b,) to (b,)."""
         count = self.count[nodes]
-        place = (torch.rand(len(nodes), device=nodes.device) * count).long()
+        place = (torch.rand(len(nodes), device=nodes.device, dtype=torch.float32) * count).long()
         return self.nearest[nodes, torch.minimum(place, count - 1)]

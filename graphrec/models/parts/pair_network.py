@@ -61,8 +61,8 @@ class PairNetwork(nn.Module):
         check_at_least("budget", budget, 1)
         self.user_width = user_width
         self.budget = budget
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.out = nn.Linear(widths[-1], 1)
+        self.layers = nn.ModuleList(nn.Linear(a, b, dtype=torch.float32) for a, b in pairwise(widths))
+        self.out = nn.Linear(widths[-1], 1, dtype=torch.float32)
         self.input_dropout = nn.Dropout(check_dropout("dropout of the embeddings", input_dropout))
         self.dropouts = nn.ModuleList(nn.Dropout(check_dropout("dropout", p)) for p in each)
         self.activation = _ACTIVATIONS[activation](inplace=True)

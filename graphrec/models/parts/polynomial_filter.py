@@ -54,8 +54,8 @@ class PolynomialFilter(ItemFilter):
         self.register_buffer("scale", torch.from_numpy(items**item_power).float(), persistent=False)
         self.register_buffer("series", torch.zeros(0, dtype=torch.float64))
         self.register_buffer("at_zero", torch.zeros(1, dtype=torch.float64))
-        self.register_buffer("first", torch.zeros(0, 0))
-        self.register_buffer("second", torch.zeros(0, 0))
+        self.register_buffer("first", torch.zeros(0, 0, dtype=torch.float32))
+        self.register_buffer("second", torch.zeros(0, 0, dtype=torch.float32))
         self.scale: Tensor
         self.series: Tensor
         self.at_zero: Tensor
@@ -65,9 +65,9 @@ class PolynomialFilter(ItemFilter):
     def leading(self, rank: int, effort: int) -> tuple[Tensor, Tensor]:
         """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0."""
         if not rank:
-            return torch.zeros(0), torch.zeros(self.n_items, 0)
+            return torch.zeros(0, dtype=torch.float32), torch.zeros(self.n_items, 0, dtype=torch.float32)
         _, s, v = truncated_svd(self.normal.host(), rank, effort=effort)
-        return s.square(), v
+        return s.square(), self.levelled(v)
 
     def store(self, polynomial: Chebyshev, first: Tensor, second: Tensor) -> None:
         """Take p, over [0, 1], and F and G of shape (n_items, rank) into the buffers."""
@@ -81,6 +81,19 @@ class PolynomialFilter(ItemFilter):
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Both terms together, shape (b, n_items); see :meth:`ItemFilter.filter`."""
+        parts = self.apart(histories, index)
+        if parts is None:
+            return self._smoothed(histories, index)
+        base, left, right = parts
+        return base.addmm_(left, right.T)
+
+    def apart(self, histories: SparseRows, index: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The polynomial, and the sides of the product; None without one. See :meth:`ItemFilter.apart`."""
+        if not self.first.shape[1]:  # torch looks nothing up in rows without an entry
+            return None
+        return self._smoothed(histories, index), histories.matmul(self.first, index), self.second
+
+    def _smoothed(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         if not len(self.series):
             raise InputError(f"this {type(self).__name__} is not solved yet: call solve() or load a state first.")
         signals = histories.dense(index)
@@ -88,9 +101,7 @@ class PolynomialFilter(ItemFilter):
         for lo in range(0, len(signals), step):
             some = signals[lo : lo + step]
             some.copy_(self._polynomial((some / self.scale).T).T).mul_(self.scale)
-        if not self.first.shape[1]:  # torch looks nothing up in rows without an entry
-            return signals
-        return signals.addmm_(histories.matmul(self.first, index), self.second.T)
+        return signals
 
     def _polynomial(self, y: Tensor) -> Tensor:
         """p(P) y for columns (n_items, b)."""

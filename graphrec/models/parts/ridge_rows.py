@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.twins import twin_columns
 from graphrec.deferred import sparse
 
 __all__ = ["LeastSquares", "RowProblems", "Sides", "solve_rows"]
@@ -135,20 +136,30 @@ def solve_rows(
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides of a table, the one batch of an epoch."""
+    """Both sides of a table, the one batch of an epoch.
+
+    Attributes
+    ----------
+    users, items : RowProblems
+    twins, firsts : Tensor of int64, shape (t,)
+        Items that the same people have met as an earlier one: see :func:`graphrec.data.twins.twin_columns`.
+    """
 
     users: RowProblems
     items: RowProblems
+    twins: Tensor
+    firsts: Tensor
 
     def to(self, device: torch.device) -> Sides:
         """The same on a device."""
-        return Sides(self.users.to(device), self.items.to(device))
+        return Sides(self.users.to(device), self.items.to(device), self.twins.to(device), self.firsts.to(device))
 
 
 class LeastSquares:
     """The objective of models that alternate between two sides; see :class:`graphrec.training.objective.Objective`."""
 
     takes_steps = True
+    reads_order = False
     reads_ratings = False
     reads_weights = True
 
@@ -158,10 +169,11 @@ class LeastSquares:
     def sampler(self, train: Interactions, generator: torch.Generator) -> list[Sides]:
         """One batch with everything; nothing is drawn."""
         matrix = train.to_csr("relative")
-        return [Sides(RowProblems.of(matrix), RowProblems.of(matrix.T.tocsr()))]
+        twins = (torch.from_numpy(index) for index in twin_columns(matrix))
+        return [Sides(RowProblems.of(matrix), RowProblems.of(matrix.T.tocsr()), *twins)]
 
     def __call__(self, model: Any, batch: Sides) -> dict[str, Tensor]:
         """Alternate once; what is left of the squares and the penalty, for each pair of the table."""
-        error, penalty = model.alternate(batch.users, batch.items)
+        error, penalty = model.alternate(batch)
         pairs = max(len(batch.users.indices), 1)
         return {"loss": error / pairs, "l2": penalty.double() / pairs}

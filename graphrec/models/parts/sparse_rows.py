@@ -81,7 +81,7 @@ class SparseRows(nn.Module):
         if columns.is_cpu:
             from graphrec.graph import kernels
 
-            out = torch.empty(self.shape[0], columns.shape[1])
+            out = torch.empty(self.shape[0], columns.shape[1], dtype=torch.float32)
             arrays = self.indptr.numpy(), self.indices.numpy(), self.values.numpy()
             source, target = columns.contiguous().numpy(), out.numpy()
             bounds = balanced_bounds(arrays[0], 4 * thread_count())

@@ -33,10 +33,10 @@ def thinned(whole: Adjacency, left_out: Literal["edges", "nodes"], share: float)
     degree = starts.diff()
     rows = torch.repeat_interleave(torch.arange(n, device=whole.device), degree, output_size=len(columns))
     if left_out == "nodes":
-        kept = torch.empty(n, device=whole.device).bernoulli_(1 - share)
+        kept = torch.empty(n, device=whole.device, dtype=torch.float32).bernoulli_(1 - share)
         mask = kept[rows] * kept[columns]
     else:
-        once = torch.empty(half, device=whole.device).bernoulli_(1 - share)
+        once = torch.empty(half, device=whole.device, dtype=torch.float32).bernoulli_(1 - share)
         mask = torch.cat([once, once[whole.pattern.reverse_on(whole.device)[half:]]])
-    scale = torch.zeros(n, device=whole.device).index_add_(0, rows, mask).clamp(min=1).rsqrt()
+    scale = torch.zeros(n, device=whole.device, dtype=torch.float32).index_add_(0, rows, mask).clamp(min=1).rsqrt()
     return whole.with_values(mask * scale[rows] * scale[columns], symmetric=True)

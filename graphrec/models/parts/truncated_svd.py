@@ -92,9 +92,9 @@ def _decomposed(matrix: sparse.csr_matrix, rank: int, block: int, effort: int, s
 
 def _krylov(a: Tensor, at: Tensor, block: int, steps: int, seed: int) -> tuple[Tensor, Tensor]:
     """An orthonormal basis Q (m, steps · block) of the Krylov space, and Qᵀ AᵀA Q."""
-    basis = torch.empty(a.shape[1], steps * block)
-    projection = torch.zeros(steps * block, steps * block)
-    x = torch.linalg.qr(torch.randn(a.shape[1], block, generator=torch.Generator().manual_seed(seed)))[0]
+    basis = torch.empty(a.shape[1], steps * block, dtype=torch.float32)
+    projection = torch.zeros(steps * block, steps * block, dtype=torch.float32)
+    x = torch.linalg.qr(torch.randn(a.shape[1], block, generator=torch.Generator().manual_seed(seed), dtype=torch.float32))[0]
     for step in range(steps):
         start, end = step * block, (step + 1) * block
         basis[:, start:end] = x

@@ -61,9 +61,9 @@ class Bias(Solved):
         check_at_least("user_damping", user_damping, 0)
         self.item_damping, self.user_damping = item_damping, user_damping
         self._train = train
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("user_bias", torch.zeros(self.n_users, 1))
-        self.register_buffer("item_bias", torch.zeros(self.n_items, 1))
+        self.register_buffer("mean", torch.zeros((), dtype=torch.float32))
+        self.register_buffer("user_bias", torch.zeros(self.n_users, 1, dtype=torch.float32))
+        self.register_buffer("item_bias", torch.zeros(self.n_items, 1, dtype=torch.float32))
         self.mean: Tensor
         self.user_bias: Tensor
         self.item_bias: Tensor
