@@ -347,15 +347,15 @@ def test_a_group_of_one_is_one_process_and_its_recommender_an_ordinary_one(alone
 
 def test_a_checkpoint_of_columns_is_refused_where_a_file_is_damaged_or_gone_and_leaves_nothing_behind(alone, tmp_path):
     fitted("lightgcn", together=True, epochs=2, checkpoint=tmp_path)
-    files = sorted(tmp_path.glob("columns-*"))
+    files = sorted(tmp_path.glob("part-*"))
     assert len(files) == 3  # of the table and of Adam's two; the first epoch's are gone
     whole = files[0].read_bytes()
     files[0].write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     for together in (True, False):
-        with pytest.raises(InputError, match=r"columns-.* is damaged: it is not the file that was saved"):
+        with pytest.raises(InputError, match=r"part-.* is damaged: it is not the file that was saved"):
             fitted("lightgcn", together=together, checkpoint=tmp_path, resume=True)
     files[0].unlink()
-    with pytest.raises(InputError, match=r"columns-.* does not exist"):
+    with pytest.raises(InputError, match=r"part-.* does not exist"):
         fitted("lightgcn", together=True, checkpoint=tmp_path, resume=True)
     files[0].write_bytes(whole)
     fitted("lightgcn", checkpoint=tmp_path, resume=True)  # by one process, which writes one file
@@ -366,7 +366,7 @@ def test_what_one_process_cannot_write_is_told_by_all(alone, monkeypatch, tmp_pa
     def full(*args):
         raise OSError(28, "No space left on device", "there")
 
-    monkeypatch.setattr("graphrec.training.column_checkpoint.write_columns", full)
+    monkeypatch.setattr("graphrec.training.shared_checkpoint.write_part", full)
     with pytest.raises(OSError, match="No space left"):
         fitted("lightgcn", together=True, epochs=1, checkpoint=tmp_path)
     assert not any(tmp_path.iterdir())

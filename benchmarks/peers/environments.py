@@ -55,8 +55,8 @@ class Installed:
 
 
 def pins(constraints: str) -> list[str]:
-    """The shared lines of a constraints file."""
-    lines = [line.strip() for line in constraints.splitlines()]
+    """The shared lines of a constraints file, sorted: their order there is no reason to install anew."""
+    lines = sorted(line.strip() for line in constraints.splitlines())
     return [line for line in lines if re.split(r"[=<>~ ]", line)[0] in _SHARED]
 
 
@@ -81,7 +81,8 @@ def install(name: str, folder: Path, limit: float = 1200) -> Installed:
     python = home / "bin" / "python"
     marker = home / "installed.json"
     asked = {"requires": list(wanted.requires), "pins": pins(CONSTRAINTS.read_text())}
-    if not (marker.exists() and json.loads(marker.read_text()) == asked):
+    there = json.loads(marker.read_text()) if marker.exists() else {"pins": []}
+    if {**there, "pins": sorted(there["pins"])} != asked:
         venv.create(home, with_pip=True, clear=True)
         (home / "pins.txt").write_text("\n".join(asked["pins"]) + "\n")
         command = [python, "-m", "pip", "install", "--quiet", "--prefer-binary", "-c", home / "pins.txt", *wanted.requires]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from graphrec.data.bounded import DAMAGE
 from graphrec.deferred import pandas as pd
 
 __all__ = ["other_separator"]
@@ -13,6 +14,6 @@ def other_separator(path: str | Path, sep: str, encoding: str | None = None) -> 
     """What seems to stand between the columns of a text file, packed or not, that has one column by `sep`; None if nothing."""
     try:
         names = [str(name) for name in pd.read_csv(path, nrows=0, sep=sep, encoding=encoding).columns]
-    except (OSError, ValueError, LookupError):
+    except (*DAMAGE, LookupError):
         return None  # whoever reads it says why
     return next((mark for mark in (";", "\t", "|", ",") if mark in names[0]), None) if len(names) == 1 else None

@@ -36,7 +36,7 @@ class SharedColumns:
         The model has fewer columns than there are processes.
     """
 
-    way = "columns"
+    axis = 1  # along which tables are cut
 
     def __init__(self, model: Model, group: Group) -> None:
         self.model, self.group = model, group
@@ -46,6 +46,15 @@ class SharedColumns:
         for name, width in self.tables.items():
             if width < group.size:
                 raise InputError(f"{name} has {width} columns, which {group.size} processes cannot share; start fewer of them.")
+
+    def count(self, name: str) -> int:
+        """How many columns a table has in all."""
+        return self.tables[name]
+
+    def place(self, count: int) -> tuple[int, int]:
+        """The range of this process's columns among so many."""
+        bounds = even_bounds(count, self.group.size)
+        return bounds[self.group.rank], bounds[self.group.rank + 1]
 
     def cut(self) -> None:
         """Leave this process its own columns of every table."""

@@ -78,7 +78,7 @@ class SharedRows:
         A table has too few rows for so many processes.
     """
 
-    way = "rows"
+    axis = 0  # along which tables are cut
 
     def __init__(self, model: Model, group: Group) -> None:
         self.model, self.group = model, group
@@ -103,6 +103,15 @@ class SharedRows:
         if size * (self.group.size - 1) >= count:
             raise InputError(f"{name} has {count} rows, which {self.group.size} processes cannot share; start fewer of them.")
         return [min(rank * size, count) for rank in range(self.group.size + 1)]
+
+    def count(self, name: str) -> int:
+        """How many rows a table has in all."""
+        return self.tables[name][-1]
+
+    def place(self, count: int) -> tuple[int, int]:
+        """The range of this process's rows among so many."""
+        bounds = self._bounds("a table", count)
+        return bounds[self.group.rank], bounds[self.group.rank + 1]
 
     @property
     def n_nodes(self) -> int:

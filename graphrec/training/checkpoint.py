@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from graphrec.errors import InputError
 from graphrec.tensor_files import read_tensors, write_tensors
-from graphrec.training.column_files import read_columns, remove_columns
 from graphrec.training.fingerprint import refuse_another
+from graphrec.training.table_files import read_parts, remove_parts
 
 __all__ = ["Checkpoint", "flatten_optimizer", "restore_optimizer"]
 
@@ -66,7 +66,7 @@ class Checkpoint:
             for name, state in meta[part].items():
                 _check_json(name, state)
         write_tensors(self.path, tensors, kept)
-        remove_columns(self.folder, but=meta.get("columns", ()))
+        remove_parts(self.folder, but=meta.get("parts", ()))
 
     def read(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
         """Tensors by the first part of their name and by the rest of it, and the record; None before the first epoch.
@@ -88,16 +88,16 @@ class Checkpoint:
                 "rounded in another order, so that the weights may not be those of an unbroken training.",
                 stacklevel=5,
             )
-        tensors |= self._columns(meta)
+        tensors |= self._parts(meta)
         groups: dict[str, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             kind, name = key.split(".", 1)
             groups.setdefault(kind, {})[name] = tensor
         return groups, meta
 
-    def _columns(self, meta: Mapping[str, Any]) -> dict[str, Tensor]:
+    def _parts(self, meta: Mapping[str, Any]) -> dict[str, Tensor]:
         """What several processes have written beside the file, whole."""
-        return read_columns(self.folder, meta.get("columns", ()))
+        return read_parts(self.folder, meta.get("parts", ()))
 
     def load_model(self, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         """Give a model its state back.

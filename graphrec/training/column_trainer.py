@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.reduction import ColumnReduction
 from graphrec.errors import InputError
 from graphrec.losses import PAIRWISE, POINTWISE, SHARED
-from graphrec.training.checkpoint import Checkpoint
-from graphrec.training.column_checkpoint import ColumnCheckpoint
 from graphrec.training.objectives import kind_of
 from graphrec.training.options import FitOptions
 from graphrec.training.row_optimizers import RowAdagrad
@@ -57,6 +54,3 @@ class ColumnTrainer(SharedTrainer):
         for optimizer in self.optimizers.all:
             if isinstance(optimizer, RowAdagrad):
                 optimizer.reduction = reduction
-
-    def _checkpoint(self, folder: Path, fingerprint: dict[str, Any]) -> Checkpoint:
-        return ColumnCheckpoint(folder, fingerprint, self.shared, self.optimizers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,27 @@ from torch import Tensor
 
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.rows import SharedRows
+from graphrec.errors import InputError
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.optimizers import Optimizers
 from graphrec.training.row_optimizers import RowAdagrad
+from graphrec.training.table_files import read_parts, write_part
 
 __all__ = ["SharedCheckpoint"]
 
 
 class SharedCheckpoint(Checkpoint):
-    """A checkpoint with whole tables, written and read by one process: it resumes with any number of them, one included.
+    """A checkpoint that resumes with any number of processes, one included, and one of one process as well.
+
+    Each process writes its part of every table, and one file names them and has the rest. Nobody ever holds a whole table for
+    it: beside its part a process needs room for those of three tables for a moment. The file that names the parts is replaced
+    when all of them are on the disk: a process that dies on the way leaves the older state, whole.
 
     Parameters
     ----------
-    folder, fingerprint
+    folder : Path
+        Which all processes must see.
+    fingerprint
         As of :class:`Checkpoint`.
     shared : SharedColumns or SharedRows
     optimizers : Optimizers
@@ -43,25 +52,50 @@ class SharedCheckpoint(Checkpoint):
 
     def write(self, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """See :class:`Checkpoint`."""
-        tables, whole = self._tables(tensors), dict(tensors)
-        for key, name in tables.items():
-            table = self._shared.whole(name, tensors[key])
-            if self._group.is_writer:  # nobody else keeps more than one whole table
-                whole[key] = table
-        self._group.from_writer(lambda: super(SharedCheckpoint, self).write(whole, meta))
+        tables = self._tables(tensors)
+
+        def mine() -> list[dict[str, Any]]:
+            written = []
+            for key, table in tables.items():  # one after another: a file is made in memory
+                whole = self._shared.count(table)
+                first, _ = self._shared.place(whole)
+                written.append(write_part(self.folder, key, tensors[key], self._shared.axis, first, whole))
+            return written
+
+        files = self._group.from_all(mine)
+        rest = {key: tensor for key, tensor in tensors.items() if key not in tables}
+
+        def swap() -> None:
+            for rank, written in enumerate(files):
+                if not all((self.folder / file["name"]).exists() for file in written):
+                    raise InputError(
+                        f"process {rank} wrote its part of the checkpoint where process 0 does not see it; {self.folder} must "
+                        "be one folder for all processes."
+                    )
+            Checkpoint.write(self, rest, {**meta, "parts": list(itertools.chain(*files))})
+
+        self._group.from_writer(swap)
 
     def read(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
         """See :class:`Checkpoint`; of every table this process's part."""
-        found = self._group.from_writer(super().read)
+        found = self._group.from_writer(lambda: Checkpoint.read(self))
         if found is None:
             return None
         groups, meta = found
-        for kind, tensors in groups.items():
+        for kind, tensors in groups.items():  # of a checkpoint of one process
             tables = self._tables({f"{kind}.{name}": tensor for name, tensor in tensors.items()})
             for name in tensors:
                 if (table := tables.get(f"{kind}.{name}")) is not None:
                     tensors[name] = self._shared.mine(table, tensors[name])
+        mine: dict[str, Tensor] = {}
+        self._group.from_all(lambda: mine.update(read_parts(self.folder, meta.get("parts", ()), self._shared.place)))
+        for key, tensor in mine.items():
+            kind, name = key.split(".", 1)
+            groups.setdefault(kind, {})[name] = tensor
         return groups, meta
+
+    def _parts(self, meta: Mapping[str, Any]) -> dict[str, Tensor]:
+        return {}  # each process reads its own
 
     def _tables(self, tensors: Mapping[str, Tensor]) -> dict[str, str]:
         """The table whose rows, or columns, a tensor has, by the tensor's key; tensors of no table are not there."""
