@@ -193,7 +193,7 @@ def _my_items(pairs: Pairs, together: Together | None) -> tuple[int, int]:
 def _joined(mine: npt.NDArray[Any], together: Together | None) -> npt.NDArray[Any]:
     if together is None:
         return mine
-    sent = mine.view(np.uint8) if mine.dtype == np.uint16 else mine  # gloo has no messages of 16-bit integers
+    sent = mine.view(np.uint8) if mine.itemsize == 2 else mine  # gloo has no messages of 16 bits
     return together.stacked(torch.from_numpy(sent)).numpy().view(mine.dtype)
 
 
