@@ -166,6 +166,9 @@ class Clockwork:
         self.budget, self.needs, self.folder, self.kept = Budget(seconds, 0.0, lambda: self.now), needs, Path("none"), []
         self.journal, self.told, self.given = type("Rows", (), {"rows": []})(), {}, dict.fromkeys(needs, 0.0)
 
+    def warm_up(self, trial):
+        pass
+
     def place(self, trial):
         return Path(trial.model)
 

@@ -21,7 +21,12 @@ _FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safet
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder for the result; a search in it is gone on with."
 )
-@click.option("--budget", default="10min", show_default=True, help="Time for all of it: 90s, 10min, 1h.")
+@click.option(
+    "--budget",
+    default="10min",
+    show_default=True,
+    help="Time for all of it, and for all runs in one folder together: 90s, 10min, 1h.",
+)
 @click.option(
     "--memory", default=None, help="Memory that a candidate may take, such as 8GB; half of what is free unless given."
 )

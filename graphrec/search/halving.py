@@ -138,6 +138,7 @@ def _train_whole(run: Run, contenders: Contenders) -> tuple[Contenders, bool]:
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int, eval_every: int) -> float | None:
+    run.warm_up(trial)
     deadline = Deadline(seconds, max(2 * seconds, 1.0))
     checkpoint = run.folder / "checkpoints" / run.place(trial).name
     return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint, eval_every), rung=rung)

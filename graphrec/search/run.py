@@ -42,7 +42,7 @@ class Run:
         self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
         self.journal, self.folder, self.costs = journal, folder, Costs()
         self.kept: list[tuple[float, Trial]] = []
-        self._show, self._looks = show, dict[str, float]()
+        self._show, self._looks, self._warm = show, dict[str, float](), set[str]()
 
     # ---- what there is time for -----------------------------------------------------------------
 
@@ -88,9 +88,16 @@ class Run:
         if (why := self.refusal(entry, trial)) is not None:
             self.tell(trial, "skipped", why)
             return
+        self.warm_up(trial)
         self.measured(trial, lambda: trial.solve(self.task))
         if trial.recommender is not None:
             self.costs.learn(entry.model, entry.seconds(self.facts, trial.hyper), trial.seconds)
+
+    def warm_up(self, trial: Trial) -> None:
+        """Before the first candidate of a model; see :meth:`Trial.warm_up`."""
+        if trial.model not in self._warm:
+            self._warm.add(trial.model)
+            trial.warm_up(self.task.few)
 
     def measured(self, trial: Trial, fit: Callable[[], float], **more: Any) -> float | None:
         """Fit, and keep what came of it: a row in any case; the figure if there is one."""

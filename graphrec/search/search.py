@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -104,6 +104,9 @@ def search(
     if folder is not None and (journal.ended_with or 0.0) >= seconds and (folder / "run.json").is_file():
         best = load(folder, device="cpu" if device == "auto" else device)
         best.table = journal.table(metric)
+        if progress:
+            over = f"the search in {folder} has had its {seconds:g} s, which are for all its runs together"
+            print(f"{over}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
         return best
     if folder is not None and not journal.rows:
         for name in ("candidates", "checkpoints"):
@@ -131,8 +134,6 @@ def search(
 
 
 def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry]) -> Recommender:
-    with contextlib.suppress(Exception):  # what it loads and compiles says nothing of how long a look will take
-        Trial("itempop", {}, {}).solve(run.task)
     later: list[tuple[Entry, Trial]] = []
     for entry in solved:
         first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphrec.data.interactions import Interactions
+from graphrec.data.split import random as random_split
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models import MODELS
@@ -24,7 +28,7 @@ from graphrec.training.state import TrainingState
 __all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
 
 
-_PEOPLE = 6_000
+_PEOPLE, _FEW = 6_000, 50
 
 
 class OutOfTime(Exception):
@@ -74,6 +78,16 @@ class Task:
         drawn = np.zeros(self.valid.n_users, bool)
         drawn[np.random.default_rng(self.seed).choice(people, _PEOPLE, replace=False)] = True
         return self.valid.select(drawn[self.valid.users])
+
+    @cached_property
+    def few(self) -> Task:
+        """The same of some fifty people, with the items that they have met."""
+        people = np.unique(self.valid.users)
+        chosen = np.zeros(self.train.n_users, bool)
+        chosen[people[:: -(-len(people) // _FEW)]] = True
+        split = random_split(self.train.select(chosen[self.train.users]).compact(), test=0.2, seed=self.seed)
+        assert split.test is not None
+        return replace(self, train=split.train, valid=split.test)
 
     def figure(self, recommender: Recommender) -> float:
         """The metric on validation."""
@@ -151,6 +165,15 @@ class Trial:
         self.recommender: Recommender | None = None
         self.ended = False
         self.seconds = self.eval_seconds = 0.0
+
+    def warm_up(self, few: Task) -> None:
+        """Fit to a few people for nothing: what is compiled at first use says nothing of how long a candidate will take."""
+        again = Trial(self.model, self.hyper, self.fit)
+        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as scratch:  # what it says it will say again
+            if again.made().kind.needs_training:
+                again.train(few, Deadline(0.0, math.inf), Path(scratch) / "checkpoint", 1)
+            else:
+                again.solve(few)
 
     @property
     def settings(self) -> str:
