@@ -237,9 +237,12 @@ class Ranker:
         with torch.inference_mode():
             for lo in range(0, len(lists.rows), blocks.users):
                 hi = min(lo + blocks.users, len(lists.rows))
-                made.append(best_of_rows(self._scoring, lists.people.rows(lo, hi), lists.rows[lo:hi], width, left_out, chosen))
-            lists.best[:, :width], lists.scores[:, :width], lists.bad[:], left_open = copied(made)
-            for r in np.flatnonzero(left_open).tolist():
+                people, rows = lists.people.rows(lo, hi), lists.rows[lo:hi]
+                best, scores, bad, left_open = best_of_rows(self._scoring, people, rows, width, left_out, chosen)
+                made.append((best, scores, bad.byte() + 2 * left_open.byte()))  # each thing more is one more copy
+            lists.best[:, :width], lists.scores[:, :width], marks = copied(made)
+            lists.bad[:] = marks & 1
+            for r in np.flatnonzero(marks & 2).tolist():
                 one = self._scoring, lists.people.rows(r, r + 1), lists.rows[r : r + 1], width, left_out, chosen
                 lists.best[r, :width], lists.scores[r, :width] = copied([settled_row(*one)])
 
