@@ -173,7 +173,7 @@ def main(arguments: list[str]) -> None:
     args = parser.parse_args(arguments)
     split = gr.load_dataset("gowalla").split.without_valid()
     rows = steps(split.train, args.rounds) + evaluation(split.train, max(3, args.rounds // 3))
-    rows += factorisation(split.train, args.rounds) + walks(split.train, max(3, args.rounds // 3))
+    rows += factorisation(split.train, args.rounds) + walks(split.train, max(3, args.rounds // 5))
     rows += questions(split.train) + negatives(split.train) + bookkeeping(split.train) + startup() + memory()
     table = pd.DataFrame(rows)
     write("speed", "Speed on Gowalla (64 dimensions, batches of 2,048)", table.fillna(""), bars(table))

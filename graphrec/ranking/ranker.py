@@ -237,9 +237,9 @@ class Ranker:
         with torch.inference_mode():
             for lo in range(0, len(lists.rows), blocks.users):
                 hi = min(lo + blocks.users, len(lists.rows))
-                people, rows = lists.people.rows(lo, hi), lists.rows[lo:hi]
-                best, scores, bad, left_open = best_of_rows(self._scoring, people, rows, width, left_out, chosen)
-                made.append((best, scores, bad.byte() + 2 * left_open.byte()))  # each thing more is one more copy
+                people = lists.people.rows(lo, hi)
+                *found, bad, left_open = best_of_rows(self._scoring, people, lists.rows[lo:hi], width, left_out, chosen)
+                made.append((*found, bad.byte() + 2 * left_open.byte()))  # one copy to the host of both
             lists.best[:, :width], lists.scores[:, :width], marks = copied(made)
             lists.bad[:] = marks & 1
             for r in np.flatnonzero(marks & 2).tolist():
