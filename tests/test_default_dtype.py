@@ -67,7 +67,7 @@ def answers(rec, table):
     return state, said, why
 
 
-def same(a, b):
+def assert_same(a, b):
     assert a[0].keys() == b[0].keys()
     for name, tensor in a[0].items():
         assert tensor.dtype == b[0][name].dtype, name
@@ -101,7 +101,7 @@ def test_a_model_is_the_same_under_another_default(table, name):
     def make():
         return answers(gr.Recommender(kind, **hyper).fit(table, **how), table)
 
-    same(make(), under_another(make))
+    assert_same(make(), under_another(make))
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
@@ -110,7 +110,7 @@ def test_a_loss_is_the_same_under_another_default(table, loss):
         rec = gr.Recommender("mf", dim=4).fit(table, epochs=1, seed=1, loss=loss, progress=False, **LOSSES[loss])
         return answers(rec, table)
 
-    same(make(), under_another(make))
+    assert_same(make(), under_another(make))
 
 
 @pytest.mark.parametrize("name", ["lightgcn", "ngcf"])
@@ -121,7 +121,7 @@ def test_drawn_neighbours_are_the_same_under_another_default(table, name):
         rec = gr.Recommender(name, dim=4, layers={"lightgcn": 2, "ngcf": [4, 4]}[name])
         return answers(rec.fit(table, epochs=1, seed=1, fanout=3, progress=False), table)
 
-    same(make(), under_another(make))
+    assert_same(make(), under_another(make))
 
 
 def test_what_is_loaded_and_measured_is_the_same_under_another_default(table, tmp_path):
