@@ -13,15 +13,15 @@ import time
 import warnings
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import graphrec as gr
+from benchmarks.pictures import with_intervals
 from benchmarks.record import RESULTS, write
 from graphrec.losses import RATING_ERRORS
 from graphrec.models import MODELS
-from graphrec.report.style import COLOURS, WIDTH, new_figure, tidy
+from graphrec.report.style import WIDTH, new_figure
 from graphrec.training.callbacks import Callback, TrainingState
 
 DATA = ("ml-100k", "ml-latest-small")
@@ -86,11 +86,7 @@ def picture(table: pd.DataFrame) -> Figure:
     sets = [data for data in DATA if (table["data"] == data).any()]
     figure = new_figure(WIDTH, 0.19 * int(table.groupby("data").size().max()) + 1.0)
     for ax, data in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
-        rows = table[table["data"] == data].sort_values("test ndcg@20")
-        place, middle = np.arange(len(rows)), rows["test ndcg@20"]
-        ax.errorbar(middle, place, xerr=[middle - rows["low"], rows["high"] - middle], fmt="o", ms=3, lw=1, color=COLOURS[0])
-        ax.set_yticks(place, rows["model"])
-        tidy(ax, data, "NDCG@20 on the test part", grid="x")
+        with_intervals(ax, table[table["data"] == data], data)
     return figure
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from graphrec.report.style import COLOURS, GREY, WIDTH, line_look, new_figure, plain_legend, tidy
 
-__all__ = ["above_floor", "bars", "differences", "scaling", "time_to_quality", "times"]
+__all__ = ["above_floor", "bars", "differences", "scaling", "time_to_quality", "times", "with_intervals"]
 
 
 def bars(table: pd.DataFrame) -> Figure:
@@ -131,3 +132,12 @@ def differences(table: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     tidy(axes, x="hybrid less MF, ± 2 standard errors over the splits", grid="x")
     return figure
+
+
+def with_intervals(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    """Models with their test NDCG@20 and its interval (``low``, ``high``), the best on top."""
+    rows = table.sort_values("test ndcg@20")
+    place, middle = np.arange(len(rows)), rows["test ndcg@20"]
+    ax.errorbar(middle, place, xerr=[middle - rows["low"], rows["high"] - middle], fmt="o", ms=3, lw=1, color=COLOURS[0])
+    ax.set_yticks(place, rows["model"])
+    tidy(ax, title, "NDCG@20 on the test part", grid="x")

@@ -17,17 +17,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import graphrec as gr
+from benchmarks.pictures import with_intervals
 from benchmarks.record import RESULTS, machine, markdown
 from graphrec.evaluation import Report
 from graphrec.models import MODELS
 from graphrec.own_table import TableOptions
 from graphrec.recommender.refitting import refitted
-from graphrec.report.style import COLOURS, WIDTH, new_figure, tidy
+from graphrec.report.style import WIDTH, new_figure
 from graphrec.runs import split_of
 
 BUDGETS = {"gowalla": "15min", "ml-100k": "3min", "ml-latest-small": "3min"}
@@ -114,12 +114,8 @@ search. 95 % intervals over people (bootstrap)."""
 
 def picture(table: pd.DataFrame, data: str) -> Figure:
     """Figures with their intervals, the best on top."""
-    rows = table.sort_values("test ndcg@20")
-    figure = new_figure(WIDTH, 0.22 * len(rows) + 1.0)
-    ax, place, middle = figure.subplots(), np.arange(len(rows)), rows["test ndcg@20"]
-    ax.errorbar(middle, place, xerr=[middle - rows["low"], rows["high"] - middle], fmt="o", ms=3, lw=1, color=COLOURS[0])
-    ax.set_yticks(place, rows["model"])
-    tidy(ax, data, "NDCG@20 on the test part", grid="x")
+    figure = new_figure(WIDTH, 0.22 * len(table) + 1.0)
+    with_intervals(figure.subplots(), table, data)
     return figure
 
 
