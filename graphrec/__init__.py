@@ -129,6 +129,8 @@ def __getattr__(name: str) -> Any:
                 raise  # of something else, which that module needs
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     else:
+        # Folder before file: who imports the file first holds its lock and waits for the folder's, which waits for the file's.
+        _importlib.import_module(place.rpartition(".")[0])
         value = getattr(_importlib.import_module(place), name)
     globals()[name] = value
     return value

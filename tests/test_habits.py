@@ -264,3 +264,23 @@ def test_a_training_in_a_pipe_writes_lines_and_no_carriage_returns(interactions,
     lines = shown.getvalue().splitlines()
     assert [line.split()[1] for line in lines] == ["1/3", "3/3"]
     assert "\r" not in shown.getvalue()
+
+
+def test_threads_may_ask_for_public_names_at_once():
+    program = """
+import threading, graphrec as gr
+names, failed = [name for name in gr.__all__ for _ in range(2)], []
+barrier = threading.Barrier(len(names))
+def ask(name):
+    barrier.wait()
+    try:
+        getattr(gr, name)
+    except BaseException as error:
+        failed.append((name, repr(error)))
+threads = [threading.Thread(target=ask, args=(name,)) for name in names]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed, failed
+"""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", program], check=True)
