@@ -46,8 +46,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def split(checkerboard):
     frame = checkerboard.assign(user_id=checkerboard["user_id"].replace("u0", HOSTILE))
-    odd = HOSTILE + "\udcff"  # as Python reads bytes that are no Unicode
-    frame["item_id"] = pd.Series([odd if item == "i0" else item for item in frame["item_id"]], dtype=object)
+    frame["item_id"] = pd.Series([HOSTILE if item == "i0" else item for item in frame["item_id"]], dtype=object)
     return gr.split.stratified(gr.Interactions.from_frame(frame), test=0.2, valid=0.1, seed=0)
 
 

@@ -120,7 +120,7 @@ def _forge_tensors(record: dict[str, Any], folder: Path, generator: np.random.Ge
         places = _places(meta)
         container, key = places[generator.integers(len(places))]
         container[key] = _STRANGE[generator.integers(len(_STRANGE))]
-    forged = pack(tensors, meta)
+    forged = b"".join(pack(tensors, meta))
     digest = hashlib.sha256(forged).hexdigest()
     file |= {"name": f"model-{digest[:16]}.safetensors", "bytes": len(forged), "sha256": digest}
     (folder / file["name"]).write_bytes(forged)
