@@ -50,7 +50,8 @@ class Questions(Outcome):
         k : int
             Items per user; a user with fewer left gets fewer.
         filter_seen : bool
-            Leave out what the user has in training or validation.
+            Leave out what the user has in training or validation. Pairs that the table had no more, for instance after
+            :meth:`Interactions.binarize` with ``min_rating``, are not known and may be recommended.
         candidates, exclude : sequence, optional
             Items to choose from, and items to leave out, for every user.
         cold : {"error", "skip", "popular"}
