@@ -63,8 +63,8 @@ class TableOptions:
     decimal : str or None
         What stands before the fraction of a number of a text file; a point unless given.
     duplicates, missing : str or None
-        As in :meth:`Interactions.from_frame`; unless given ``"first"`` (by time where there are times), or ``"sum"`` for weights without ratings; and
-        ``"error"``.
+        As in :meth:`Interactions.from_frame`; unless given ``"first"`` (by time where there are times), or
+        ``"sum"`` for weights without ratings; and ``"error"``.
     min_rating : float or None
         Pairs below it are left out, and the others count alike.
     split : str or None

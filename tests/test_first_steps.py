@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import graphrec as gr
 from graphrec.cli import main
 from graphrec.errors import InputError
+from graphrec.evaluation.groups import group_users
 
 COLUMNS = ("--user", "who", "--item", "what")
 
@@ -60,7 +61,7 @@ def test_train_says_which_epoch_it_kept(bought, tmp_path):
     assert "kept epoch" not in call(*train, "--no-valid", "--out", tmp_path / "c").stdout
     done = call(*train, "--refit", "--set", "metric=recall@5", "--out", tmp_path / "d")
     assert "of 12: recall@5 0." in done.stdout
-    assert "and trained again" in done.stdout
+    assert ", and trained again for so many, with the validation pairs\n" in done.stdout
 
 
 def test_decimal_commas(tmp_path, bought):
@@ -112,3 +113,32 @@ def test_help_says_what_becomes_of_times_and_repeats(tmp_path):
             code=1,
         )
     assert "(--duplicates first, by --time)" in done.stderr
+
+
+def test_titles_under_other_ids(tmp_path, bought):
+    for ids, told in (
+        ([str(n) for n in range(30)], "the file has '0' where the run has '000'; write the ids of both alike"),
+        ([f"x{n}" for n in range(30)], "the ids of the file look like x0, and those of the run like 0"),
+    ):
+        pd.DataFrame({"what": ids, "name": ids}).to_csv(tmp_path / "items.csv", index=False)
+        titled = ("--items", tmp_path / "items.csv", "--title", "name", "--out", tmp_path / "run")
+        done = call("train", "itempop", "--data", bought, *COLUMNS, *titled)
+        assert "31 of 31 items have no title: " + told in done.stderr
+
+
+def test_help_of_explain_says_what_paths_are():
+    told = " ".join(call("explain", "--help").stdout.split())
+    assert "how many other people have met both" in told
+    assert "It is 0 where a row is about no item of the user's" in told
+
+
+def test_groups_by_history_are_disjoint():
+    lengths = np.repeat([1, 6, 13], [5, 9, 4])  # thirds by rank would cut the sixes in two
+    users, items = np.repeat(np.arange(18), lengths), np.concatenate([np.arange(n) for n in lengths])
+    groups = group_users("history", gr.Interactions.from_indices(users, items), np.arange(18))
+    assert list(groups.categories) == [
+        "short history (1 to 1 items)", "middle history (6 to 6 items)", "long history (13 to 13 items)",
+    ]  # fmt: skip
+    assert np.bincount(groups.codes).tolist() == [5, 9, 4]
+    alike = group_users("history", gr.Interactions.from_indices([0, 1, 2, 3], [0, 1, 2, 3]), np.arange(4))
+    assert list(alike.categories) == ["middle history (1 to 1 items)"]

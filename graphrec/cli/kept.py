@@ -32,6 +32,8 @@ def tell_kept(recommender: Recommender, refit: bool) -> None:
     metrics = [chosen] if isinstance(chosen, str) else [*(chosen or ("ndcg@20", "rmse"))]
     row = history.iloc[best - 1]
     told = next((f": {name} {row[name]:.4f}" for name in metrics if name in history), "")
-    click.echo(f"kept epoch {best:,} of {ran:,}{told}{', and trained again for so many on all pairs' if refit else ''}")
+    click.echo(
+        f"kept epoch {best:,} of {ran:,}{told}{', and trained again for so many, with the validation pairs' if refit else ''}"
+    )
     if recommender.options["patience"] is None and ran >= _WORTH_STOPPING and 2 * best <= ran:
         click.echo("note: the best epoch came early; --set patience=10 ends a training that no longer gains.", err=True)

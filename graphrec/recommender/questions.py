@@ -190,7 +190,7 @@ class Questions(Outcome):
             Largest contribution first. item_id: the user's own item, missing where a row is not about one; contribution:
             float64, they add up to :meth:`score` beyond rounding; kind: in words; n_paths: how many other people have met
             both that item and the one explained, which are the paths of three steps over them (longer ones are not counted,
-            and what a path is worth is in the contribution, not here).
+            and what a path is worth is in the contribution, not here); 0 where a row is about no item, and no sum over paths.
 
         Raises
         ------
