@@ -281,7 +281,7 @@ def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Inte
                 raise InputError(f"--{name} is for text files, and --data {data} is a Parquet file.")
         read: Any = read_parquet
     else:
-        how = {} if options.decimal is None else {"decimal": options.decimal}
+        how: dict[str, Any] = {} if options.decimal is None else {"decimal": options.decimal}
         read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",", encoding=options.encoding, **how)
     table = read(
         data,
