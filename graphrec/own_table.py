@@ -60,9 +60,11 @@ class TableOptions:
         What stands between the columns of a text file; a comma unless given.
     encoding : str or None
         Of a text file; UTF-8 unless given.
+    decimal : str or None
+        What stands before the fraction of a number of a text file; a point unless given.
     duplicates, missing : str or None
-        As in :meth:`Interactions.from_frame`; unless given ``"first"``, or ``"sum"`` for weights without ratings; and
-        ``"error"``.
+        As in :meth:`Interactions.from_frame`; unless given ``"first"`` (by time where there are times), or
+        ``"sum"`` for weights without ratings; and ``"error"``.
     min_rating : float or None
         Pairs below it are left out, and the others count alike.
     split : str or None
@@ -78,6 +80,7 @@ class TableOptions:
     weight: str | None = None
     sep: str | None = None
     encoding: str | None = None
+    decimal: str | None = None
     duplicates: str | None = None
     missing: str | None = None
     min_rating: float | None = None
@@ -89,7 +92,7 @@ class TableOptions:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-_OF_FILES = ("user", "item", "rating", "time", "weight", "sep", "encoding", "duplicates", "missing")
+_OF_FILES = ("user", "item", "rating", "time", "weight", "sep", "encoding", "decimal", "duplicates", "missing")
 _NAMES = {field.name for field in dataclasses.fields(TableOptions)}
 
 
@@ -117,8 +120,10 @@ def refuse_options(data: str, options: TableOptions) -> None:
         raise InputError(f"--{name.replace('_', '-')} is for a table, and --data {data} is not a CSV or Parquet file.")
 
 
-def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]]:
+def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any]]:
     """The parts of a table, and the record from which :func:`split_again` makes them.
+
+    Of a `final` run, which is trained on all parts, it does not say how large they are.
 
     Raises
     ------
@@ -153,7 +158,8 @@ def split_table(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]
         raise InputError(f"{data} has {len(table):,} pairs of {table.n_users:,} users: {error}") from error
     parts = f"{len(split.train):,} / {0 if split.valid is None else len(split.valid):,} / {len(_test(split)):,}"
     how = "by time" if way in _BY_TIME else f"at random with seed {full.split_seed}"
-    warnings.warn(f"{data} is split {how} ({way}) into {parts} pairs to train on, validate on and test on.", stacklevel=2)
+    if not final:
+        warnings.warn(f"{data} is split {how} ({way}) into {parts} pairs to train on, validate on and test on.", stacklevel=2)
     return split, {**full.given(), "fingerprint": _fingerprint(table)}
 
 
@@ -180,6 +186,11 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
     if "fingerprint" not in record:
         raise InputError(
             f"{run} was updated after its training, so nothing says any more which part of {data} is its test part."
+        )
+    if record.get("final"):
+        raise InputError(
+            f"{run}: it was trained with --final on everything, so that the test pairs are in train, too; train it without "
+            "--final to measure it."
         )
     then = TableOptions(**{name: value for name, value in record.items() if name in _NAMES})
     given = options.given()
@@ -260,17 +271,18 @@ def _policy(options: TableOptions) -> str:
 def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:
     if is_made_table(data):
         table: Interactions = open_table(data)
-        return table if options.min_rating is None else table.binarize(options.min_rating).compact()
+        return _liked(data, table, options.min_rating)
     assert options.user is not None
     assert options.item is not None
     policy = cast(Duplicates, options.duplicates)
     if is_parquet(Path(data)):
-        for name in ("sep", "encoding"):
+        for name in ("sep", "encoding", "decimal"):
             if getattr(options, name) is not None:
                 raise InputError(f"--{name} is for text files, and --data {data} is a Parquet file.")
         read: Any = read_parquet
     else:
-        read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",", encoding=options.encoding)
+        how: dict[str, Any] = {} if options.decimal is None else {"decimal": options.decimal}
+        read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",", encoding=options.encoding, **how)
     table = read(
         data,
         options.user,
@@ -285,10 +297,27 @@ def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Inte
     if len(once) < len(table):
         warnings.warn(
             f"{data}: {len(table) - len(once):,} of {len(table):,} rows repeat an earlier pair, which counts once "
-            f"(--duplicates {policy}).",
+            f"(--duplicates {policy}{', by --time' if policy in ('first', 'last') and table.times is not None else ''}).",
             stacklevel=3,
         )
-    return once if options.min_rating is None else once.binarize(options.min_rating).compact()
+    return _liked(data, once, options.min_rating)
+
+
+def _liked(data: str, table: Interactions, least: float | None) -> Interactions:
+    """The pairs with a rating of at least `least`, and the people and things that have one; a warning counts the others."""
+    if least is None:
+        return table
+    high = table.binarize(least).compact()
+    if len(high) < len(table):
+        gone = [(table.n_users - high.n_users, "people"), (table.n_items - high.n_items, "things")]
+        lost = " and ".join(f"{n:,} {what}" for n, what in gone if n)
+        warnings.warn(
+            f"{data}: --min-rating {least:g} leaves out {len(table) - len(high):,} of {len(table):,} pairs"
+            f"{f'; {lost} have no other' if lost else ''}. What is left out is not remembered, and may be recommended to those "
+            "who rated it low.",
+            stacklevel=4,
+        )
+    return high
 
 
 def _fingerprint(table: Interactions) -> str:

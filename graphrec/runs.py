@@ -81,10 +81,10 @@ def _table_in(folder: Path) -> str | None:
     return next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in (".csv", ".tsv", ".parquet")), None)
 
 
-def split_of(data: str, options: TableOptions) -> tuple[Split, dict[str, Any]]:
-    """The split of a data set by name, or of a table with the record that says how it was made."""
+def split_of(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any]]:
+    """The split of a data set by name, or of a table with the record that says how it was made; of a `final` run untold."""
     if is_table(data):
-        return split_table(data, options)
+        return split_table(data, options, final)
     split = named_split(data)
     refuse_options(data, options)
     return split, {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 import warnings
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from graphrec.data.ids import canonical_integers
 from graphrec.data.side_table import read_side_table
@@ -41,12 +44,23 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
 
 def named_items(recommender: Recommender, titles: pd.Series[str]) -> pd.Series[str]:
     """Titles by the ids that a recommender knows; a warning says how many of its items have none."""
-    known = recommender.train.item_ids
+    known, written = recommender.train.item_ids, titles.index
     if known.dtype.kind in "iu":
         numbers = {text: canonical_integers(pd.array([text], dtype=object).to_numpy()) for text in titles.index}
         titles = titles[[numbers[text] is not None for text in titles.index]]
         titles.index = pd.Index([int(text) for text in titles.index])
     titles = titles[titles.index.isin(known) & (titles != "")]
     if len(titles) < len(known):
-        warnings.warn(f"{len(known) - len(titles):,} of {len(known):,} items have no title.", stacklevel=2)
+        hint = "" if len(titles) or not len(written) else _other_ids(written, known)
+        warnings.warn(f"{len(known) - len(titles):,} of {len(known):,} items have no title{hint}.", stacklevel=2)
     return titles
+
+
+def _other_ids(written: pd.Index[Any], known: npt.NDArray[Any]) -> str:
+    """How the ids of a file of titles differ from those of a run, none of which is in it."""
+    run = {str(one).strip().lstrip("0"): str(one) for one in known.tolist()}
+    one = next((text for text in written if text.strip().lstrip("0") in run), None)
+    if one is None:
+        return f": the ids of the file look like {written[0]}, and those of the run like {known[0]!s}"
+    other = run[one.strip().lstrip("0")]
+    return f": the file has {one!r} where the run has {other!r}; write the ids of both alike, as texts with the zeros in front"

@@ -29,6 +29,9 @@ def test_final_trains_on_everything(tmp_path, bought, model):
     assert usual.exit_code == final.exit_code == 0, usual.output + final.output
     assert "may be recommended again; --final trains on everything" in usual.output
     assert "may be recommended again" not in final.output
+    assert "to train on, validate on and test on" not in final.output
+    assert "pairs of" in final.output
+    assert ("trained on (--final), once the epochs are chosen on" in final.output) == (model == "mf")
     everything = pd.read_csv(bought)[["who", "what"]].drop_duplicates()
     rec = gr.load(tmp_path / "b")
     assert len(rec.train.distinct_keys) == len(everything)
@@ -36,7 +39,7 @@ def test_final_trains_on_everything(tmp_path, bought, model):
     assert top.merge(everything, left_on=["user_id", "item_id"], right_on=["who", "what"]).empty
     refused = call("evaluate", tmp_path / "b", "--data", bought)
     assert refused.exit_code == 1
-    assert "test pairs are in train" in refused.output
+    assert "it was trained with --final on everything, so that the test pairs are in train" in refused.output
 
 
 def test_final_and_refit_exclude_each_other(tmp_path, bought):

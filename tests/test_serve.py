@@ -272,3 +272,27 @@ def test_the_command_line_needs_no_service_until_it_is_asked_for(monkeypatch, tm
     answer = CliRunner().invoke(main, ["serve", str(tmp_path)])
     assert answer.exit_code == 1
     assert "pip install 'graphrec[serve]'" in answer.output
+
+
+def test_reasons_and_the_rest_add_up(checkerboard, tmp_path):
+    train = gr.Interactions.from_frame(checkerboard, user="user_id", item="item_id")
+    rec = gr.Recommender("lightgcn", dim=4).fit(train, epochs=1, progress=False)
+    rec.save(tmp_path / "run")
+    answers = load_answers(tmp_path / "run", "", None, None, None)
+    for item in answers.recommend("u0", 3, 2)["items"]:
+        own = gr.load(tmp_path / "run").explain("u0", item["item_id"]).query("kind == 'own embedding'")["contribution"].sum()
+        assert own != 0  # one of those that no reason is about
+        assert item["rest"] + sum(reason["contribution"] for reason in item["why"]) == pytest.approx(item["score"])
+    page = rec.report("u0", tmp_path / "page.html", k=3).read_text(encoding="utf-8")
+    assert page.count("the rest ") == 3
+
+
+def test_a_search_passes_over_accents_and_case(tmp_path):
+    liked = pd.DataFrame({"user_id": ["Müller", "MULLER 2", "Anna", "Anna"], "item_id": ["é", "b", "é", "c"]})
+    gr.Recommender("itempop").fit(gr.Interactions.from_frame(liked)).save(tmp_path / "run")
+    answers = load_answers(tmp_path / "run", "", pd.DataFrame({"item_id": ["é"], "title": ["Café Straße"]}), None, None)
+    for text in ("muller", "MÜLL", "mu\u0308ller"):
+        assert sorted(answers.users(text, 9)["users"]) == ["MULLER 2", "Müller"]
+    assert answers.users("ann", 9)["users"] == ["Anna"]
+    for text in ("cafe", "CAFÉ", "strasse", "STRASSE"):
+        assert [row["item_id"] for row in answers.items(text, 9)["items"]] == ["é"]

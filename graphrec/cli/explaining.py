@@ -21,7 +21,12 @@ _FORMATS = (".png", ".svg", ".pdf")
 @click.option("-n", "n", default=10, show_default=True, type=click.IntRange(1), help="How many parts are listed.")
 @click.option("--out", type=click.Path(path_type=Path), help="A picture of the paths: .png, .svg or .pdf.")
 def explain(run: Path, user: str, item: str, n: int, out: Path | None) -> None:
-    """Say what the score of a user with an item is made of: the parts add up to it, the largest stand first."""
+    """Say what the score of a user with an item is made of: the parts add up to it, the largest stand first.
+
+    n_paths: how many other people have met both the item of the row and --item, that is how many paths of three steps lead
+    over them. It is 0 where a row is about no item of the user's (an own embedding, a remainder), for such a row is no sum
+    over paths.
+    """
     import graphrec as gr
     from graphrec.report.names import typed_id
     from graphrec.tensor_files import replace_file

@@ -27,6 +27,7 @@ _AS_OPTIONS = (
     (re.compile(r"missing='drop'"), "--missing drop"),
     (re.compile(r"\bencoding='([\w-]+)'"), r"--encoding \1"),
     (re.compile(r"\bsep=('[^']+')"), r"--sep \1"),
+    (re.compile(r"\bdecimal='(.)'"), r"--decimal \1"),
     (re.compile(r"duplicates='(\w+)'"), r"--duplicates \1"),
 )
 _BY_TORCHRUN = "\nThis is all there is to know: what torchrun writes below is how it takes leave of its processes."

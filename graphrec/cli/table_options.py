@@ -32,7 +32,8 @@ _COLUMNS = {
     "time": click.option(
         "--time",
         metavar="COLUMN",
-        help="Of a table: the column of times: whole numbers, or ISO 8601, in UTC where no zone is written.",
+        help="Of a table: the column of times: whole numbers, or ISO 8601, all with a zone or all without one (then "
+        "UTC); a column of both kinds is refused.",
     ),
     "weight": click.option(
         "--weight", metavar="COLUMN", help="Of a table: the column that says how much each row counts (times bought, minutes)."
@@ -43,17 +44,25 @@ _COLUMNS = {
     "encoding": click.option(
         "--encoding", metavar="NAME", help="Of a text table: UTF-8 unless given; cp1252 is what Windows writes."
     ),
+    "decimal": click.option(
+        "--decimal",
+        type=click.Choice([",", "."]),
+        help="Of a text table: what stands before the fraction of a rating or weight; a point unless given.",
+    ),
     "duplicates": click.option(
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
-        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once, with its first row (first), or "
-        "with the sum of --weight where there is no --rating (sum).",
+        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once: with its earliest row by "
+        "--time, or its first where there is no --time (first), or with the sum of --weight where there is no --rating (sum).",
     ),
     "missing": click.option(
         "--missing", type=click.Choice(["error", "drop"]), help="Of a table: rows with a gap are refused (error) or left out."
     ),
     "min_rating": click.option(
-        "--min-rating", type=float, help="Of a table: leave out pairs with a lower rating; the others count alike."
+        "--min-rating",
+        type=float,
+        help="Of a table: leave out pairs with a lower rating; the others count alike. What is left out is not remembered: "
+        "it may be recommended to those who rated it low.",
     ),
     "split": click.option(
         "--split",

@@ -16,7 +16,7 @@ __all__ = ["table"]
 @click.command()
 @click.argument("source", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the table, new or of an earlier one.")
-@table_options("min_rating", "split", "split_seed")
+@table_options("decimal", "min_rating", "split", "split_seed")
 def table(source: tuple[Path, ...], out: Path, **columns: Any) -> None:
     """Make one table of a folder of CSV or Parquet files, or of several files, that need not fit into memory.
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from graphrec.cli.grouping import named_groups
+from graphrec.cli.kept import tell_kept
 from graphrec.cli.settings import settings_of
 from graphrec.cli.table_options import DATA, ITEMS, TITLE, check_titles, table_options
 from graphrec.errors import InputError
@@ -102,14 +103,21 @@ def train(
         if items is not None and is_made_table(data):
             columns["item"] = None  # it is about --items alone
         table = TableOptions(**columns)
-        split, origin = split_of(data, table)
+        split, origin = split_of(data, table, final)
         titles = None if items is None or title is None else read_titles(items, items_column or table.item or "item_id", title)
         split = split.without_valid() if no_valid else split
         if final:
             split, refit = with_test(split), split.valid is not None
+            if origin:
+                n_valid = len(split.valid) if split.valid is not None and recommender.kind.needs_training else 0
+                first = f", once the epochs are chosen on {n_valid:,} of them ({origin['split']})" if n_valid else ""
+                n_all = len(split.train) + (0 if split.valid is None else len(split.valid))
+                click.echo(f"note: all {n_all:,} pairs of {data} are trained on (--final){first}.", err=True)
+                origin["final"] = True
         elif origin:
             click.echo("note: pairs of the test part may be recommended again; --final trains on everything.", err=True)
         train_run(recommender, split, out, refit, origin, titles, group, **kept, **settings)
+        tell_kept(recommender, refit)
         click.echo(f"{'replaced the run' if replaces else 'saved'} in {click.format_filename(out)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
 __all__ = ["read_csv"]
+
+_DECIMAL_COMMA = re.compile(r"not finite numbers, first [^:]*: '\s*[+-]?\d*,\d+\s*'\.$")
 
 
 def read_csv(
@@ -52,7 +55,7 @@ def read_csv(
         What stands between columns.
     **options
         Passed to :func:`pandas.read_csv`, for example ``names=`` and ``header=None`` for a file without a
-        header, ``dtype={"user_id": str}``, ``parse_dates=["time"]`` or ``nrows=``.
+        header, ``dtype={"user_id": str}``, ``parse_dates=["time"]``, ``decimal=","`` or ``nrows=``.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def read_csv(
             warnings.simplefilter("always")
             table = Interactions.from_frame(frame, user, item, rating, time, duplicates, **more)
     except InputError as error:
-        raise InputError(f"{error}{_of_another_separator(name, sep, options)}") from error
+        hint = _of_another_separator(name, sep, options) or _of_decimal_commas(str(error), options)
+        raise InputError(f"{error}{hint}") from error
     for warning in told:
         warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
     return table
@@ -97,7 +101,13 @@ def _read(name: str, roles: Roles, ids: Interactions | None, layout: dict[str, A
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
 
 
+def _of_decimal_commas(told: str, options: Mapping[str, Any]) -> str:
+    """A further sentence where what is refused as a number is one with a comma before its fraction."""
+    decimal = options.get("decimal", ".") == "." and _DECIMAL_COMMA.search(told)
+    return " Where a comma stands before the fraction, decimal=',' says so." if decimal else ""
+
+
 def _of_another_separator(name: str, sep: str, options: Mapping[str, Any]) -> str:
     """A further sentence where the first line of a file has one column and seems to have several."""
-    other = None if options.keys() - {"encoding", "dtype"} else other_separator(name, sep, options.get("encoding"))
+    other = None if options.keys() - {"encoding", "dtype", "decimal"} else other_separator(name, sep, options.get("encoding"))
     return "" if other is None else f" Its first line has no {sep!r}, but {other!r}: sep={other!r} says what separates columns."

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.deferred import pandas as pd
 
-__all__ = ["near_id"]
+__all__ = ["bare", "near_id"]
 
 _MOST = 4000  # ids that are looked at: a question of a service must not take long for being a wrong one
 _ALIKE = 0.75  # of 1, as difflib has it
@@ -56,10 +56,16 @@ def _spelt(lookup: pd.Index[Any], text: str) -> str | None:
     return known[near[0]] if near else None
 
 
+def bare(text: str) -> str:
+    """Without case and accents, to compare what people type: "Müller" and "muller" are one."""
+    if not text.isascii():
+        text = "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
+    return text.casefold()
+
+
 def _folded(text: str) -> str:
     """Without case, accents and spaces at the ends."""
-    bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    return bare.casefold().strip()
+    return bare(text).strip()
 
 
 def _digits(text: str) -> str:

@@ -28,8 +28,9 @@ def group_users(given: Given, train: Interactions, users: Places) -> Groups:
     Parameters
     ----------
     given : mapping of ids to names, Series of names by id, or "history"
-        ``"history"`` makes thirds of these users by how many items they have in training; of those with equally many the
-        lower index comes first. The name of a third says how many items its people have.
+        ``"history"`` makes thirds of these users by how many items they have in training. Those with equally many are in one
+        group, that of their middle, so that thirds may differ in size, and one may be missing. The name of a third says how
+        many items its people have.
     train : Interactions
     users : ndarray of int, shape (n,)
         Indices.
@@ -49,8 +50,9 @@ def group_users(given: Given, train: Interactions, users: Places) -> Groups:
     if given != "history":
         raise unknown_name("value of user_groups", given, ("history",))
     lengths = np.diff(train.structure[0])[users]
-    third = np.empty(len(users), np.int64)
-    third[np.argsort(lengths, kind="stable")] = np.arange(len(users)) * len(_HISTORY) // max(len(users), 1)
+    _, place, count = np.unique(lengths, return_inverse=True, return_counts=True)
+    twice_middle = 2 * np.cumsum(count) - count  # of the places of equally many, from 0 to 2n
+    third = (twice_middle * len(_HISTORY) // max(2 * len(users), 1))[place]
     names = {
         number: f"{name} ({lengths[third == number].min()} to {lengths[third == number].max()} items)"
         for number, name in enumerate(_HISTORY)

@@ -50,7 +50,8 @@ class Questions(Outcome):
         k : int
             Items per user; a user with fewer left gets fewer.
         filter_seen : bool
-            Leave out what the user has in training or validation.
+            Leave out what the user has in training or validation. Pairs that the table had no more, for instance after
+            :meth:`Interactions.binarize` with ``min_rating``, are not known and may be recommended.
         candidates, exclude : sequence, optional
             Items to choose from, and items to leave out, for every user.
         cold : {"error", "skip", "popular"}
@@ -189,7 +190,7 @@ class Questions(Outcome):
             Largest contribution first. item_id: the user's own item, missing where a row is not about one; contribution:
             float64, they add up to :meth:`score` beyond rounding; kind: in words; n_paths: how many other people have met
             both that item and the one explained, which are the paths of three steps over them (longer ones are not counted,
-            and what a path is worth is in the contribution, not here).
+            and what a path is worth is in the contribution, not here); 0 where a row is about no item, and no sum over paths.
 
         Raises
         ------

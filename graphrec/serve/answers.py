@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphrec.data.near_ids import bare
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender.explaining import as_read, own_items
@@ -47,7 +48,8 @@ class Answers:
         self._as_read = as_read(recommender._fitted)
         self._user_ids, self._item_ids = self._train.user_ids.tolist(), self._train.item_ids.tolist()
         self._cold = (np.diff(self._train.structure[0]) == 0) & bool(recommender.kind.personalised)
-        self._folded = [title.casefold() for title in names.titles]
+        self._bare_titles = [bare(title) for title in names.titles]
+        self._bare_users = [bare(str(one)) for one in self._user_ids]
         self._rows = [
             {"item_id": one, "title": title, **({"image": image} if image else {})}
             for one, title, image in zip(self._item_ids, names.titles, names.images, strict=True)
@@ -69,7 +71,10 @@ class Answers:
     # ---- questions ------------------------------------------------------------------------------
 
     def recommend(self, user: str, k: int, explain: int = 0) -> dict[str, Any]:
-        """The list of a person of the training data, with the strongest reasons where they are asked for."""
+        """The list of a person of the training data, with the strongest reasons where they are asked for.
+
+        What the reasons leave of a score is its rest: weaker own items, those that lower it, and what is about no item.
+        """
         k, known = self._length(k), self._user(user)
         row = int(self._train.user_index(known)[0])
         if self._cold[row]:
@@ -83,6 +88,7 @@ class Answers:
         for place, item in zip(best[0].tolist(), items[:_EXPLAINED] if explain else (), strict=False):
             try:
                 item["why"] = self._why(row, place, explain)
+                item["rest"] = item["score"] - sum(reason["contribution"] for reason in item["why"])
             except InputError as error:
                 return {"user": known, "items": items, "note": str(error)}
         return {"user": known, "items": items, **_notes(items, explain)}
@@ -138,19 +144,20 @@ class Answers:
     # ---- what the page shows --------------------------------------------------------------------
 
     def users(self, search: str, limit: int) -> dict[str, Any]:
-        """Ids of people, those that contain a text."""
+        """Ids of people, those that contain a text, whatever its case and accents."""
+        text = bare(search)
         found: list[Any] = []
-        for one in self._user_ids:
-            if search in str(one):
+        for one, told in zip(self._user_ids, self._bare_users, strict=True):
+            if text in told:
                 found.append(one)
                 if len(found) == limit:
                     break
         return {"users": found}
 
     def items(self, search: str, limit: int) -> dict[str, Any]:
-        """Items whose title contains a text, whatever its case."""
-        text, found = search.casefold(), []
-        for row, title in zip(self._rows, self._folded, strict=True):
+        """Items whose title contains a text, whatever its case and accents."""
+        text, found = bare(search), []
+        for row, title in zip(self._rows, self._bare_titles, strict=True):
             if text in title:
                 found.append(row)
                 if len(found) == limit:

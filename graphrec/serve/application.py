@@ -104,7 +104,10 @@ def _questions(live: Live) -> APIRouter:
 
     @app.get("/recommend")
     async def recommend(user: Id, k: Length = 10, explain: Reasons = 0) -> Any:
-        """The items with the highest scores for a person of the training data, each with its `explain` strongest reasons."""
+        """The items with the highest scores for a person of the training data, each with its `explain` strongest reasons.
+
+        The contributions under "why" and the "rest" add up to the score.
+        """
         now: Answers = live.now
         if now.quick and not explain:
             return _json(now.recommend(user, k))

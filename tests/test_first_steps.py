@@ -1,0 +1,144 @@
+"""What a first user is told on the way from a table to a run: what was left out, what was kept, and what to do."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import graphrec as gr
+from graphrec.cli import main
+from graphrec.errors import InputError
+from graphrec.evaluation.groups import group_users
+
+COLUMNS = ("--user", "who", "--item", "what")
+
+
+def call(*words, code=0):
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == code, (done.output, done.exception)
+    return done
+
+
+@pytest.fixture(scope="module")
+def bought(tmp_path_factory):
+    """40 people with 10 things each; of two more all ratings are low, and so are all of one more thing."""
+    g = np.random.default_rng(0)
+    rows = [(f"p{p}", f"{t:03d}", 3.5 + n % 2) for p in range(40) for n, t in enumerate(g.choice(30, 10, replace=False))]
+    rows += [("low1", "000", 1.5), ("low2", "001", 2.5), ("p0", "never", 1.5)]
+    path = tmp_path_factory.mktemp("first") / "bought.csv"
+    pd.DataFrame(rows, columns=["who", "what", "stars"]).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_what_a_least_rating_leaves_out_is_counted(bought, tmp_path, made):
+    data, columns = bought, (*COLUMNS, "--rating", "stars")
+    if made:
+        data = tmp_path / "made"
+        call("table", bought, "--out", data, *columns)
+        columns = ()
+    rated = ("--data", data, *columns, "--min-rating", 3.5)
+    done = call("train", "itempop", *rated, "--out", tmp_path / "run")
+    assert "--min-rating 3.5 leaves out 3 of 403 pairs; 2 people and 1 things have no other." in done.stderr
+    assert "may be recommended" in done.stderr.split("leaves out")[1].splitlines()[0]
+    assert "leaves out" not in call("evaluate", tmp_path / "run", *rated).stderr  # said in training
+    done = call("train", "itempop", *rated[:-1], 1, "--out", tmp_path / "all")
+    assert "leaves out" not in done.stderr
+
+
+def test_train_says_which_epoch_it_kept(bought, tmp_path):
+    train = ("train", "mf", "--data", bought, *COLUMNS, "--set", "progress=false", "--set", "epochs=12")
+    done = call(*train, "--set", "lr=0.5", "--out", tmp_path / "a")
+    rec = gr.load(tmp_path / "a")
+    value = rec.history["ndcg@20"].iloc[rec.best_epoch - 1]
+    assert f"kept epoch {rec.best_epoch} of 12: ndcg@20 {value:.4f}\nsaved in" in done.stdout
+    assert ("--set patience=10" in done.stderr) == (rec.best_epoch <= 6)
+    done = call(*train, "--set", "lr=0.5", "--set", "patience=11", "--out", tmp_path / "b")
+    assert "kept epoch" in done.stdout
+    assert "--set patience" not in done.stderr
+    assert "kept epoch" not in call(*train, "--no-valid", "--out", tmp_path / "c").stdout
+    done = call(*train, "--refit", "--set", "metric=recall@5", "--out", tmp_path / "d")
+    assert "of 12: recall@5 0." in done.stdout
+    assert ", and trained again for so many, with the validation pairs\n" in done.stdout
+
+
+def test_decimal_commas(tmp_path, bought):
+    frame = pd.read_csv(bought, dtype=str)
+    frame["stars"] = frame["stars"].str.replace(".", ",")
+    frame.to_csv(tmp_path / "b.csv", index=False, sep=";")
+    train = ("train", "itempop", "--data", tmp_path / "b.csv", *COLUMNS, "--rating", "stars", "--sep", ";")
+    done = call(*train, "--out", tmp_path / "run", code=1)
+    assert "Where a comma stands before the fraction, --decimal , says so." in done.stderr
+    call(*train, "--decimal", ",", "--out", tmp_path / "run")
+    call("evaluate", tmp_path / "run", "--data", tmp_path / "b.csv")
+    with pytest.raises(InputError, match=r"decimal=',' says so\.$"):
+        gr.read_csv(tmp_path / "b.csv", "who", "what", "stars", sep=";")
+    table = gr.read_csv(tmp_path / "b.csv", "who", "what", "stars", sep=";", decimal=",")
+    same = gr.read_csv(bought, "who", "what", "stars")
+    assert np.array_equal(table.ratings, same.ratings)
+    frame["stars"] = "none, 5"
+    frame.to_csv(tmp_path / "c.csv", index=False, sep=";")
+    with pytest.raises(InputError, match=r"none, 5'\.$"):
+        gr.read_csv(tmp_path / "c.csv", "who", "what", "stars", sep=";")
+    frame.to_parquet(tmp_path / "c.parquet")
+    refused = call(
+        "train", "itempop", "--data", tmp_path / "c.parquet", *COLUMNS, "--decimal", ",", "--out", tmp_path / "r", code=1
+    )
+    assert "--decimal is for text files" in refused.stderr
+
+
+def test_help_says_what_becomes_of_times_and_repeats(tmp_path):
+    told = " ".join(call("train", "--help").stdout.split())
+    assert "a column of both kinds is refused" in told
+    assert "earliest row by --time" in told
+    pd.DataFrame(
+        {"who": ["a", "a", "b", "b"] * 5, "what": [*"xxyz"] * 5, "at": range(20, 0, -1)},
+    ).to_csv(tmp_path / "t.csv", index=False)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        done = call(
+            "train",
+            "itempop",
+            "--data",
+            tmp_path / "t.csv",
+            *COLUMNS,
+            "--time",
+            "at",
+            "--split",
+            "random",
+            "--out",
+            tmp_path / "o",
+            code=1,
+        )
+    assert "(--duplicates first, by --time)" in done.stderr
+
+
+def test_titles_under_other_ids(tmp_path, bought):
+    for ids, told in (
+        ([str(n) for n in range(30)], "the file has '0' where the run has '000'; write the ids of both alike"),
+        ([f"x{n}" for n in range(30)], "the ids of the file look like x0, and those of the run like 0"),
+    ):
+        pd.DataFrame({"what": ids, "name": ids}).to_csv(tmp_path / "items.csv", index=False)
+        titled = ("--items", tmp_path / "items.csv", "--title", "name", "--out", tmp_path / "run")
+        done = call("train", "itempop", "--data", bought, *COLUMNS, *titled)
+        assert "31 of 31 items have no title: " + told in done.stderr
+
+
+def test_help_of_explain_says_what_paths_are():
+    told = " ".join(call("explain", "--help").stdout.split())
+    assert "how many other people have met both" in told
+    assert "It is 0 where a row is about no item of the user's" in told
+
+
+def test_groups_by_history_are_disjoint():
+    lengths = np.repeat([1, 6, 13], [5, 9, 4])  # thirds by rank would cut the sixes in two
+    users, items = np.repeat(np.arange(18), lengths), np.concatenate([np.arange(n) for n in lengths])
+    groups = group_users("history", gr.Interactions.from_indices(users, items), np.arange(18))
+    assert list(groups.categories) == [
+        "short history (1 to 1 items)", "middle history (6 to 6 items)", "long history (13 to 13 items)",
+    ]  # fmt: skip
+    assert np.bincount(groups.codes).tolist() == [5, 9, 4]
+    alike = group_users("history", gr.Interactions.from_indices([0, 1, 2, 3], [0, 1, 2, 3]), np.arange(4))
+    assert list(alike.categories) == ["middle history (1 to 1 items)"]
