@@ -304,6 +304,7 @@ def test_ials_can_be_stopped_by_validation(inter):
     assert len(rec.history) < 200
     assert rec.best_epoch == rec.history["ndcg@20"].idxmax() + 1
 
+
 # ---- more vectors asked for than there are ------------------------------------------------------
 
 FEW_RANKS = {
@@ -357,15 +358,14 @@ def test_a_rank_beyond_the_tables_adds_nothing(name, rank):
 @pytest.mark.parametrize("name", FEW_RANKS)
 def test_the_numbering_of_people_tells_new_people_nothing(name):
     g = np.random.default_rng(1)
-    kinds = g.random((4, 9)) < 0.5
-    kinds[0, :3], kinds[1, 3:6], kinds[2, 6:] = True, True, True
+    kinds = np.arange(1, 10) >> np.arange(4)[:, None] & 1  # of four ranks, no two items alike
     users, items = np.nonzero(np.tile(kinds, (3, 1)))
     told = []
-    for order in (np.arange(12), g.permutation(12)):
+    for order in (np.arange(12), g.permutation(12), g.permutation(12)):
         rec = gr.Recommender(name, rank=8, **FEW_RANKS[name]).fit(gr.Interactions.from_indices(order[users], items, n_items=9))
         new = rec.recommend_new([[0], [4, 8]], k=9, filter_seen=False)
         told.append(new.sort_values(["user_id", "item_id"])["score"].to_numpy())
-    assert np.allclose(told[0], told[1], atol=1e-5)
+    assert np.allclose(told[0], told[1:], atol=1e-5)
 
 
 def test_a_krylov_space_beyond_the_rank_holds_no_more_either():
