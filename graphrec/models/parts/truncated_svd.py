@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ _MOST_SHARED = 4
 _ORTHOGONAL = 1e-5
 _PASSES = 5
 _BLOCK = 32
-_EPS = torch.finfo(torch.float32).eps
+_EPS: float = torch.finfo(torch.float32).eps
 
 
 def truncated_svd(
@@ -103,8 +104,8 @@ def _rounding(shape: tuple[int, int], rank: int, effort: int) -> float:
     space knows the squares, to half an epsilon in the same tables. Both bounds leave room for others.
     """
     if _in_full(shape, rank, _BLOCK, effort):
-        return 4 * _EPS * float(max(shape)) ** 0.5
-    return (16 * _EPS) ** 0.5
+        return 4 * _EPS * sqrt(max(shape))
+    return sqrt(16 * _EPS)
 
 
 @contextmanager
