@@ -102,6 +102,17 @@ def test_texts_without_a_zone_are_announced_unless_they_are_days():
         read(time=pd.to_datetime(["1970-01-01 05:00", "1970-01-02 00:00"]))
 
 
+@pytest.mark.parametrize("kind", [list, pd.to_datetime])
+def test_fractions_of_a_second_are_not_left_out_in_silence(kind):
+    within = ["1970-01-01T00:00:05.9Z", "1970-01-01T00:00:05.5Z"]
+    with pytest.warns(UserWarning, match="column 'time' has times with fractions of a second, which are left out") as told:
+        assert read(time=kind(within)).times.tolist() == [5, 5]
+    assert [one.filename for one in told] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(time=kind(["1970-01-01T00:00:05.000Z", "2262-04-12T00:00:00.000Z"]))
+
+
 def test_every_column_at_fault_is_named_at_once():
     frame = pd.DataFrame({"user_id": [1.5, 2], "item_id": [None, "a"], "rating": ["x", 1], "time": [1, 1e30]})
     with pytest.raises(InputError, match=r"4 columns are at fault: .*'user_id'.*'item_id'.*'rating'.*'time'"):

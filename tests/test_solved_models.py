@@ -9,6 +9,8 @@ import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.models import BSPM, EASE, IALS, ChebyCF, P3alpha, PureSVD, RP3beta, UserKNN
 from graphrec.models.parts import gram, symmetric_inverse
+from graphrec.models.parts.equal_twins import level_rows
+from graphrec.models.parts.truncated_svd import row_space
 
 FILTERS = {
     "chebycf": lambda t: ChebyCF(t, rank=6),
@@ -301,3 +303,85 @@ def test_ials_can_be_stopped_by_validation(inter):
     rec = gr.Recommender("ials", dim=8).fit(split.train, valid=split.valid, patience=1, epochs=200, progress=False)
     assert len(rec.history) < 200
     assert rec.best_epoch == rec.history["ndcg@20"].idxmax() + 1
+
+
+# ---- more vectors asked for than there are ------------------------------------------------------
+
+FEW_RANKS = {
+    "puresvd": {},
+    "gfcf": {"alpha": 0.7},
+    "bspm": {"ideal": 0.7, "final": "mean"},
+    "chebycf": {"alpha": 0.7, "beta": 0.3},
+    "ease": {"l2": 0.5},
+}
+
+
+def by_formula(name, r):
+    """Each model's matrix of items by items, from the singular vectors that the table has."""
+    du, di = np.maximum(r.sum(1), 1), np.maximum(r.sum(0), 1)
+    a = r if name in ("puresvd", "ease") else r / np.sqrt(du)[:, None] / np.sqrt(di)
+    p, v = a.T @ a, np.linalg.svd(a)[2][: np.linalg.matrix_rank(a)].T
+    ideal, root = v @ v.T, np.sqrt(di)
+    if name == "puresvd":
+        return ideal
+    if name == "gfcf":
+        return p + 0.7 * ideal / root[:, None] * root
+    if name == "bspm":
+        z = 2.5 * p
+        sharper = np.eye(len(p)) - z + z @ z / 2 - z @ z @ z / 6 + z @ z @ z @ z / 24
+        return ((p + 0.7 * ideal / root[:, None] * root) @ sharper + p) / 2
+    if name == "chebycf":
+        low = series_of_the_recipe(np.eye(len(p)) - 2 * p, 1.5, 8) + 0.7 * ideal
+        return low / (di**0.3)[:, None] * di**0.3
+    inverse = np.linalg.inv(p + 0.5 * np.eye(len(p)))
+    return np.eye(len(p)) - inverse / np.diag(inverse)
+
+
+SMALL = ([0, 0, 0, 1, 1, 2, 2, 3], [0, 1, 2, 0, 1, 2, 3, 3])
+
+
+@pytest.mark.parametrize("name", FEW_RANKS)
+@pytest.mark.parametrize("rank", [3, 4, 50])
+def test_a_rank_beyond_the_tables_adds_nothing(name, rank):
+    rec = gr.Recommender(name, rank=rank, **FEW_RANKS[name]).fit(gr.Interactions.from_indices(*SMALL))
+    r = np.zeros((4, 4))
+    r[SMALL] = 1
+    want = by_formula(name, r)
+    got = np.array([rec.score([user] * 4, np.arange(4)) for user in range(4)])
+    assert np.allclose(got, r @ want, atol=2e-5)
+    assert np.allclose(rec.score_new([[0]] * 4, np.arange(4)), want[0], atol=2e-5)
+    assert np.array_equal(got[:, 0], got[:, 1])  # met by the same people
+    if name == "puresvd":
+        assert np.allclose(got[0], [1, 1, 1, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FEW_RANKS)
+def test_the_numbering_of_people_tells_new_people_nothing(name):
+    g = np.random.default_rng(1)
+    kinds = np.arange(1, 10) >> np.arange(4)[:, None] & 1  # of four ranks, no two items alike
+    users, items = np.nonzero(np.tile(kinds, (3, 1)))
+    told = []
+    for order in (np.arange(12), g.permutation(12), g.permutation(12)):
+        rec = gr.Recommender(name, rank=8, **FEW_RANKS[name]).fit(gr.Interactions.from_indices(order[users], items, n_items=9))
+        new = rec.recommend_new([[0], [4, 8]], k=9, filter_seen=False)
+        told.append(new.sort_values(["user_id", "item_id"])["score"].to_numpy())
+    assert np.allclose(told[0], told[1:], atol=1e-5)
+
+
+def test_a_krylov_space_beyond_the_rank_holds_no_more_either():
+    g = np.random.default_rng(0)
+    rows = (g.random((20, 300)) < 0.1)[g.integers(0, 20, 400)]
+    matrix = sparse.csr_matrix(rows.astype(np.float32))
+    s, v = row_space(matrix, 30, effort=2)  # 64 of 300 dimensions, so not in full
+    want_s, want_vt = np.linalg.svd(rows.astype(np.float64))[1:]
+    assert (s > 0).sum() == 20 == np.linalg.matrix_rank(rows)
+    assert np.allclose(s[:20], want_s[:20], rtol=1e-4)
+    assert np.allclose((v @ v.T).numpy(), want_vt[:20].T @ want_vt[:20], atol=1e-4)
+
+
+def test_rows_of_twins_are_their_mean():
+    table = gr.Interactions.from_indices([0, 0, 0, 1, 1, 2], [0, 2, 5, 1, 3, 4], n_items=7).to_csr("ones")
+    rows = torch.arange(14.0).reshape(2, 7).T.contiguous()
+    got = level_rows(rows.clone(), table)[:, 0].tolist()
+    assert got == pytest.approx([7 / 3, 2, 7 / 3, 2, 4, 7 / 3, 6])
+    assert got[0] == got[2] == got[5]

@@ -80,8 +80,8 @@ class Interactions(Selecting):
             Names of the id columns.
         rating, time : str, optional
             Names of the rating column (numbers that fit a float32) and the time column (whole numbers, or dates:
-            as such or as ISO 8601 texts, which become seconds since 1970 in UTC, fractions of a second left out). Dates
-            without a zone are taken for UTC (of texts, a warning says so); a column of both kinds is refused.
+            as such or as ISO 8601 texts, which become seconds since 1970 in UTC, fractions of a second left out, as
+            a warning says). Dates without a zone are taken for UTC (of texts, a warning says so); one of both kinds is refused.
         duplicates : {"error", "keep", "first", "last", "mean", "sum", "max"}
             What to do when a pair occurs more than once; see :meth:`drop_duplicates`. ``"keep"`` leaves
             repeated events in the table.

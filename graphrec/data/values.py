@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from typing import Any, TypeAlias
 
@@ -49,6 +50,7 @@ def as_times(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> n
     """int64 times, (n,): seconds since 1970 (UTC, rounded down) for dates, whole numbers as they are.
 
     Dates without a zone are taken for UTC; of texts and objects a warning says so, and those of both kinds are refused.
+    Where fractions of a second are left out, a warning says that, too.
     """
     refuse_missing(column, name, place)
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -65,7 +67,7 @@ def as_times(column: pd.Series[Any], name: Hashable, place: Place = at_row) -> n
         return numbers.to_numpy(np.int64)
     values = numbers.to_numpy(np.float64, na_value=np.nan)
     if np.isnan(values).all() or (np.isnan(values).any() and not pd.api.types.is_numeric_dtype(column.dtype)):
-        return _dates(column, ~np.isnan(values), name, place)
+        return _seconds(_dates(column, ~np.isnan(values), name, place), column, name, place)
     _refuse(~np.isfinite(values), column, name, "times that are neither numbers nor dates", place)
     _refuse(np.abs(values) > _EXACT, column, name, "times that do not fit into 64 bits, or not exactly", place)
     _refuse(values != np.floor(values), column, name, "times with a fraction (round them, or count in a smaller unit)", place)
@@ -90,8 +92,8 @@ def _numbers(column: pd.Series[Any], name: Hashable, what: str) -> pd.Series[Any
     return numbers
 
 
-def _dates(column: pd.Series[Any], numeric: Mask, name: Hashable, place: Place) -> npt.NDArray[np.int64]:
-    """Seconds of a column of dates as texts in ISO 8601 or as objects."""
+def _dates(column: pd.Series[Any], numeric: Mask, name: Hashable, place: Place) -> pd.Series[Any]:
+    """The dates of a column of texts in ISO 8601 or of objects, in UTC."""
     dates = dates_in_utc(column.where(~numeric), name, place)
     _refuse(dates.isna().to_numpy(bool) & ~numeric, column, name, "times that are neither numbers nor dates", place)
     if numeric.any():
@@ -99,13 +101,20 @@ def _dates(column: pd.Series[Any], numeric: Mask, name: Hashable, place: Place) 
             f"column {name!r} has dates, first {place(int((~numeric).argmax()))}, and numbers, "
             f"first {place(int(numeric.argmax()))}; make them all the one or the other."
         )
-    return _seconds(dates, column, name, place)
+    return dates
 
 
 def _seconds(dates: pd.Series[Any], column: pd.Series[Any], name: Hashable, place: Place) -> npt.NDArray[np.int64]:
     _refuse(dates.isna().to_numpy(bool), column, name, "times that are neither numbers nor dates", place)
-    seconds: npt.NDArray[np.int64] = dates.dt.tz_convert(None).to_numpy("datetime64[s]").astype(np.int64)
-    return seconds
+    exact = dates.dt.tz_convert(None).to_numpy()
+    seconds: npt.NDArray[np.datetime64] = exact.astype("datetime64[s]")
+    if (seconds != exact).any():
+        warnings.warn(
+            f"column {name!r} has times with fractions of a second, which are left out: times within one second become the "
+            "same. Give whole numbers of a smaller unit (milliseconds, say) where their order matters.",
+            stacklevel=6,
+        )
+    return seconds.astype(np.int64)
 
 
 def _refuse(bad: Mask, column: pd.Series[Any], name: Hashable, what: str, place: Place) -> None:

@@ -37,6 +37,7 @@ class EASE(ItemSimilarity):
     neighbours : int, optional
         The approximation for large catalogues: a column of B has entries only for its item's nearest by cosine, solved exactly
         (Steck, Markov random fields for collaborative filtering, NeurIPS 2019, section 3.2: r = 0, nearest, not a threshold).
+        Items that share no person are never neighbours, so that n_items of them is still no exact B, which has entries there.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
-from graphrec.models.parts.truncated_svd import truncated_svd
+from graphrec.models.parts.truncated_svd import row_space
 
 __all__ = ["GFCF"]
 
@@ -34,7 +34,7 @@ class GFCF(ItemSimilarity):
     rank : int
         Number of frequencies that pass, 256 in the authors' code; as many as there are if that is less.
     effort : int
-        Of the decomposition; see :func:`graphrec.models.truncated_svd.truncated_svd`.
+        Of the decomposition; see :func:`graphrec.models.parts.truncated_svd.truncated_svd`.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class GFCF(ItemSimilarity):
         normalised = (sparse.diags_array(users**-0.5) @ matrix @ sparse.diags_array(1 / root)).astype("float32").tocsr()
 
         def vectors() -> Tensor:
-            return self.levelled(truncated_svd(normalised, self.rank, effort=self.effort)[2])
+            return self.levelled(row_space(normalised, self.rank, effort=self.effort)[1])
 
         v = vectors() if together is None else together.once(vectors)
         v = v.to(self.first.device) * self.alpha**0.5

@@ -11,7 +11,7 @@ from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
-from graphrec.models.parts.truncated_svd import truncated_svd
+from graphrec.models.parts.truncated_svd import row_space
 from graphrec.models.scoring import DotProduct, Scoring, TableScoring
 
 __all__ = ["PureSVD"]
@@ -58,8 +58,7 @@ class PureSVD(ItemFilter):
         """Decompose the interactions."""
         scale = self.degrees()[1] ** self.item_power
         weighted = (self.matrix() @ sparse.diags_array(1 / scale)).astype("float32").tocsr()
-        _, _, v = truncated_svd(weighted, self.rank, effort=self.effort)
-        v = self.levelled(v)
+        v = self.levelled(row_space(weighted, self.rank, effort=self.effort)[1])
         column = torch.from_numpy(scale).float().unsqueeze(1)
         device = self.into.device
         self.into, self.out_of = (v / column).to(device), (v * column).to(device)

@@ -12,14 +12,17 @@ from graphrec.deferred import sparse
 __all__ = ["level_columns", "level_rows", "level_square"]
 
 _ROWS = 512  # that are copied at a time: no second matrix is needed
+_COLUMNS = 64  # that are averaged at a time, for the same reason
 
 
 def level_rows(rows: Tensor, matrix: sparse.csr_matrix) -> Tensor:
-    """A table of the items' rows, changed in place: items with equal columns in `matrix` have the first one's row.
+    """A table of the items' rows, changed in place: items with equal columns in `matrix` have the mean of their rows.
+
+    A mean is a projection: what tells the rows apart, and is no part of the data, is gone, and nothing is there twice.
 
     Parameters
     ----------
-    rows : Tensor, shape (n_items, …)
+    rows : Tensor, shape (n_items, k)
     matrix : scipy.sparse.csr_matrix, shape (n_users, n_items)
 
     Returns
@@ -27,8 +30,17 @@ def level_rows(rows: Tensor, matrix: sparse.csr_matrix) -> Tensor:
     Tensor
         `rows` itself.
     """
-    twins, firsts = (torch.from_numpy(index).to(rows.device) for index in twin_columns(matrix))
-    rows[twins] = rows[firsts]
+    twins, firsts = twin_columns(matrix)
+    if not len(twins):
+        return rows
+    heads, kind = np.unique(firsts, return_inverse=True)
+    members, kinds = np.concatenate([heads, twins]), np.concatenate([np.arange(len(heads)), kind.reshape(-1)])
+    order = np.argsort(kinds, kind="stable")
+    sizes = np.bincount(kinds)
+    index, starts = torch.from_numpy(members[order]).to(rows.device), np.cumsum(sizes) - sizes
+    for part in torch.split(rows, _COLUMNS, dim=1):
+        sums = np.add.reduceat(part[index].double().cpu().numpy(), starts)
+        part[index] = torch.from_numpy(np.repeat(sums / sizes[:, None], sizes, axis=0)).to(part)
     return rows
 
 

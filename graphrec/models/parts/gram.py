@@ -10,7 +10,7 @@ from graphrec.deferred import sparse
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
 from graphrec.models.parts.equal_twins import level_columns, level_rows
 from graphrec.models.parts.symmetric_inverse import not_definite
-from graphrec.models.parts.truncated_svd import truncated_svd
+from graphrec.models.parts.truncated_svd import row_space
 from graphrec.threads import even_bounds, run_alone, thread_count
 
 __all__ = ["dense_gram", "regressed_by_rank", "regressed_on_nearest"]
@@ -63,7 +63,7 @@ def regressed_by_rank(matrix: sparse.csr_matrix, rank: int, l2: float, device: t
     InputError
         λ is too small for single precision.
     """
-    _, s, v = truncated_svd(matrix, rank)
+    s, v = row_space(matrix, rank)
     v = level_rows(v, matrix)
     share = s.square() / (s.square() + l2)
     left = 1 - v.square() @ share

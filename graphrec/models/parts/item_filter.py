@@ -150,9 +150,9 @@ class ItemFilter(Solved):
         return self.histories.host()
 
     def levelled(self, rows: Tensor) -> Tensor:
-        """A table of the items' rows (n_items, …), changed in place: items that the same people have met have equal rows.
+        """A table of the items' rows (n_items, k), changed in place: items that the same people have met have equal rows.
 
-        Solving leaves them different by rounding, or by how far a decomposition has converged. Theirs is then the first's.
+        Solving leaves them different by rounding, or by how far a decomposition has converged. Theirs is then the mean.
         """
         return level_rows(rows, self.matrix())
 

@@ -12,7 +12,7 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
-from graphrec.models.parts.truncated_svd import truncated_svd
+from graphrec.models.parts.truncated_svd import row_space
 
 __all__ = ["PolynomialFilter", "as_good_below"]
 
@@ -63,10 +63,13 @@ class PolynomialFilter(ItemFilter):
         self.second: Tensor
 
     def leading(self, rank: int, effort: int) -> tuple[Tensor, Tensor]:
-        """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0."""
+        """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0.
+
+        Zero where P has no more; see :func:`graphrec.models.parts.truncated_svd.row_space`.
+        """
         if not rank:
             return torch.zeros(0, dtype=torch.float32), torch.zeros(self.n_items, 0, dtype=torch.float32)
-        _, s, v = truncated_svd(self.normal.host(), rank, effort=effort)
+        s, v = row_space(self.normal.host(), rank, effort=effort)
         return s.square(), self.levelled(v)
 
     def store(self, polynomial: Chebyshev, first: Tensor, second: Tensor) -> None:
@@ -118,6 +121,8 @@ class PolynomialFilter(ItemFilter):
 
 def as_good_below(polynomial: Chebyshev, cut: float) -> Chebyshev:
     """The polynomial of least degree that is the same to rounding on [0, cut], over [0, 1]."""
+    if cut <= 0:  # nothing is left but directions in which the graph is zero
+        return Chebyshev([float(polynomial(0.0))], domain=[0, 1])
     x = np.linspace(0, cut, 1001)
     allowed = _ROUNDING * np.abs(polynomial(np.linspace(0, 1, 1001))).max()
     for degree in range(polynomial.degree()):
