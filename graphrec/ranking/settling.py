@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 _ROUNDING = {"highest": 2.0**-24, "high": 2.0**-10, "medium": 2.0**-7}  # of one product, by torch's setting
-_MORE = 8
+_MORE = 4
 _PAIRS_AT_ONCE = 2**22  # numbers of the largest array on a device
 
 
 def reach(k: int, choices: int) -> int:
     """How many items a product is asked for so that the best k are, but for rare cases, among them."""
-    return min(choices, k + max(_MORE, k // 4))
+    return min(choices, k + max(_MORE, k // 8))
 
 
 def doubt_of(parts: Addends) -> Tensor:
@@ -54,17 +54,17 @@ def doubt_of(parts: Addends) -> Tensor:
 
 
 class Arrays(NamedTuple):
-    """Addends as the kernels read them: base (b, n_items) or (b, 0), left (b, d), right (n_items, d), float32."""
+    """Addends as the kernels read them: base (b, n_items) or (b, 0), left (b, d), right (n_items, d)."""
 
     base: FloatArray
-    left: FloatArray
+    left: npt.NDArray[np.float64]  # read for every pair of its row, and turned into double precision once
     right: FloatArray
 
     @classmethod
     def of(cls, parts: Addends) -> Arrays:
-        """Views where they lie in order on the host."""
+        """Of float32 tensors on the host."""
         base = parts.left.new_empty(len(parts), 0) if parts.base is None else parts.base
-        return cls(*(tensor.contiguous().numpy() for tensor in (base, parts.left, parts.right)))
+        return cls(*(tensor.contiguous().numpy() for tensor in (base, parts.left.double(), parts.right)))
 
 
 def settled(

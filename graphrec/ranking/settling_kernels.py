@@ -75,7 +75,7 @@ def settle(lo, hi, wide, wide_scores, doubt, everything, base, left, right, best
     doubt : float64 (b,)
     everything : bool
         Whether there is no other item to choose from.
-    base, left, right : float32 (b, n_items) or (b, 0), (b, d) and (n_items, d)
+    base, left, right : float32 (b, n_items) or (b, 0), float64 (b, d) and float32 (n_items, d)
     best, scores : int32 and float32 (b, k)
         The result: of equal scores the lower item first; -1 and -inf where there is none.
     left_open : uint8 (b,)
@@ -90,8 +90,8 @@ def settle(lo, hi, wide, wide_scores, doubt, everything, base, left, right, best
                 _prefetch_row(right, np.uint64(wide[r, c]))
         for c in range(w):
             item = wide[r, c]
-            if item < 0:
-                break
+            if item < 0 or (found >= k and wide_scores[r, c] + doubt[r] < own[k - 1]):
+                break  # there is none, or neither it nor any after it can be among the best k
             s = _score(base, left, right, r, item)
             place = found
             while place > 0 and (own[place - 1] < s or (own[place - 1] == s and items[place - 1] > item)):
