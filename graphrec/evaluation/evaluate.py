@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from typing import Protocol as Interface
@@ -144,6 +145,7 @@ def evaluate(
     """
     if not hasattr(recommender, "ranker"):
         raise InputError(f"evaluate takes a fitted Recommender, not {type(recommender).__name__}.")
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     check_flag("filter_seen", filter_seen)
     if k is not None and metrics and beyond is False and item_groups is None:
         _check_asked(k, metrics)
@@ -197,6 +199,7 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
     >>> {name: round(value, 4) for name, value in errors.items()}
     {'rmse': 0.9582, 'mae': 0.9582, 'mse': 0.9181}
     """
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     if not recommender.scores_are_ratings:
         raise InputError(
             f"evaluate_ratings: {recommender!r} was not fitted to ratings, and its scores are none; "

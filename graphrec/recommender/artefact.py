@@ -100,6 +100,8 @@ def write(folder: Path, artefact: Artefact) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; a recommender is saved in a folder.")
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f"{folder} is a link to {folder.readlink()}, which is not there; make it, or remove the link.")
     if folder.is_dir() and (strange := foreign_file(folder)) is not None:
         raise InputError(
             f"{folder} holds {strange}, which no saved recommender consists of; "

@@ -16,7 +16,7 @@ from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
-from graphrec.recommender.recommender import Recommender
+from graphrec.recommender.recommender import Recommender, parts_of
 from graphrec.recommender.refitting import refitted
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
@@ -135,7 +135,7 @@ class Blend(Recommender):
             models = [member.model for member in hyper["members"]]
             model = BlendModel(shown, members=models, weights=model.weights.tolist(), top=hyper["top"]).to(device)
         selected = valid is not None and hyper["weights"] is None
-        self.hyper, self._state = hyper, State(model.eval(), built_from, shown, valid, selected)
+        self.hyper, self._state = hyper, State(model.eval(), built_from, shown, valid, selected, parts=parts_of(hyper))
         return self
 
     def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Blend:
@@ -170,8 +170,8 @@ class Blend(Recommender):
         device = next(state.model.buffers()).device
         models = [member.to(device).model for member in members]
         model = BlendModel(table, members=models, weights=self.weights, top=self.hyper["top"]).to(device)
-        self.hyper = {**self.hyper, "members": members}
-        self._state = State(model.eval(), table, joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
+        hyper, shown = {**self.hyper, "members": members}, joined(wider(state.shown), wider.of(more))
+        self.hyper, self._state = hyper, State(model.eval(), table, shown, stage=state.stage + 1, parts=parts_of(hyper))
         return self
 
 

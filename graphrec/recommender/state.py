@@ -18,6 +18,7 @@ from graphrec.models.base import Scorer
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
+from graphrec.recommender.tables import in_ids_of, joined
 
 __all__ = ["State"]
 
@@ -47,6 +48,8 @@ class State:
         How many fits went before, for a warm start.
     origin : mapping
         How the table was read and split, as plain data, where the command line did it; empty otherwise.
+    parts : tuple of State
+        What the recommenders that the model stands on (members of a blend, a base) had learnt from when it was made.
     """
 
     model: Scorer
@@ -59,6 +62,7 @@ class State:
     best_epoch: int | None = None
     stage: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[State, ...] = ()
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None})
@@ -89,7 +93,18 @@ class State:
 
     @cached_property
     def trained_on(self) -> Interactions:
-        """Pairs that the model knows: what it was built from, and what later stages showed but for their validation part."""
+        """Pairs that the model knows: those of its own stages, and those that only the recommenders it stands on know."""
+        known = self._taught
+        for part in self.parts:
+            if part.trained_on is not known:
+                theirs = in_ids_of(known, part.trained_on)
+                fresh = np.flatnonzero(~known.has_keys(theirs.keys))
+                known = joined(known, theirs.select(fresh)) if len(fresh) else known
+        return known
+
+    @property
+    def _taught(self) -> Interactions:
+        """What the model was built from, and what later stages showed but for their validation part."""
         if self.stage == 0:
             return self.built_from
         if self.valid is None:
