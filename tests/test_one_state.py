@@ -32,6 +32,12 @@ def _table(first_item, seed):
 
 OLD, NEW = gr.split.random(_table(0, 1), test=0.2, seed=0), gr.split.random(_table(1000, 2), test=0.2, seed=0)
 
+
+def _list_of(index):
+    (items, scores), known = index.top_k(np.arange(3), 5), index.seen.item_ids
+    return pd.DataFrame({"item": known[items].ravel(), "score": scores.ravel()})
+
+
 QUESTIONS = {
     "recommend": lambda rec: rec.recommend(list(range(N_USERS)), k=5, cold="popular"),
     "recommend with reasons": lambda rec: rec.recommend([0, 1], k=3, explain=2, cold="popular"),
@@ -43,11 +49,12 @@ QUESTIONS = {
     "similar_items": lambda rec: rec.similar_items([1, 2], k=5),
     "evaluate": lambda rec: gr.evaluate(rec, OLD.test, k=5, beyond=True).per_user,
     "evaluate a split": lambda rec: gr.evaluate(rec, OLD, k=5, item_groups="popularity").by_item_group,
-    "repr": lambda rec: repr(rec) + rec._repr_html_(),
+    "repr": repr,
+    "_repr_html_": lambda rec: rec._repr_html_(),
 }
 OF_ROWS = {
     "embeddings": lambda rec: pd.concat(rec.embeddings().values()),
-    "to_ann": lambda rec: rec.to_ann().item_ids,
+    "to_ann": lambda rec: _list_of(rec.to_ann()),
 }
 
 

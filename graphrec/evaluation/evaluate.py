@@ -143,9 +143,9 @@ def evaluate(
     >>> report.per_user.columns.tolist()
     ['user_id', 'recall@20', 'ndcg@20', 'precision@20', 'hit_rate@20', 'map@20', 'mrr@20']
     """
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     if not hasattr(recommender, "ranker"):
         raise InputError(f"evaluate takes a fitted Recommender, not {type(recommender).__name__}.")
-    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     check_flag("filter_seen", filter_seen)
     if k is not None and metrics and beyond is False and item_groups is None:
         _check_asked(k, metrics)

@@ -222,8 +222,18 @@ def train(
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
         else:
             model, built_from = again, both
-    told = {"options": options.to_dict(), "history": tuple(history), "best_epoch": ended.best_epoch}
-    return State(model.eval(), built_from, shown, valid, selected, stage=stage, parts=plan.parts, **told)
+    return State(
+        model.eval(),
+        built_from,
+        shown,
+        valid,
+        selected,
+        options.to_dict(),
+        tuple(history),
+        ended.best_epoch,
+        stage,
+        parts=plan.parts,
+    )
 
 
 def run(

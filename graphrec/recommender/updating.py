@@ -73,8 +73,7 @@ def update(
     ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     shown = joined(wider(state.shown), wider.of(more))
-    told = {"options": chosen.to_dict(), "history": tuple(history)}
-    return State(model.eval(), table, shown, stage=stage, parts=plan.parts, **told)
+    return State(model.eval(), table, shown, options=chosen.to_dict(), history=tuple(history), stage=stage, parts=plan.parts)
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
