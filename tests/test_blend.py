@@ -214,25 +214,3 @@ def test_tomorrow_is_taken_in_by_every_member(members, split, device, tmp_path):
     solved = gr.Blend(members[:1], weights=[1.0]).fit(split.train)
     with pytest.raises(InputError, match="epochs"):
         solved.update(more, epochs=2)
-
-
-def test_evaluate_refuses_a_blend_of_which_a_member_has_seen_the_test_part(split, tmp_path):
-    everything = gr.Interactions.from_frame(
-        pd.concat([part.to_frame() for part in (split.train, split.valid, split.test)]), user="user_id", item="item_id"
-    )
-    cheat, honest = (gr.Recommender("ease").fit(table) for table in (everything, split.train))
-    assert not everything.shares_ids_with(split.train)  # its ids are in another order: the pairs are found by id
-    blends = {"cheat": gr.Blend([cheat, honest], weights=[1, 1]), "honest": gr.Blend([honest], weights=[1])}
-    for blend in blends.values():
-        blend.fit(split.train)
-    outer = gr.Blend([blends["cheat"]], weights=[1]).fit(split.train)
-    blends["cheat"].save(tmp_path / "run")
-    for blend in (blends["cheat"], outer, gr.load(tmp_path / "run"), pickle.loads(pickle.dumps(outer))):
-        with pytest.raises(InputError, match=f"{len(split.test):,} test pairs"):
-            gr.evaluate(blend, split)
-    cheat.fit(split.train)  # what becomes of the member later makes no difference to what was blended
-    with pytest.raises(InputError, match="test pairs"):
-        gr.evaluate(blends["cheat"], split)
-    assert 0 < gr.evaluate(blends["honest"], split).mean["recall@20"] < 1
-    blends["cheat"].fit(split.train, valid=split.valid, refit=True)  # its members are fitted anew, on train and valid
-    assert gr.evaluate(blends["cheat"], split).mean["recall@20"] < 1

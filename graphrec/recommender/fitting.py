@@ -47,15 +47,15 @@ class Plan:
         Keyword arguments of its constructor, models in place of recommenders.
     identity : mapping
         What the model is, as plain data: a checkpoint of another one is refused.
-    parts : tuple of State
-        Of the recommenders among its options.
+    parts_know : tuple of Interactions
+        What the recommenders among its options were trained on.
     """
 
     name: str
     kind: type[Scorer]
     hyper: Mapping[str, Any]
     identity: Mapping[str, Any]
-    parts: tuple[State, ...] = ()
+    parts_know: tuple[Interactions, ...] = ()
 
 
 def check_tables(train: object, valid: object) -> None:
@@ -154,7 +154,7 @@ def solve(
         model.solve()
     else:
         solve_together(model, group)
-    return State(model.eval(), built_from, shown, valid, parts=plan.parts)
+    return State(model.eval(), built_from, shown, valid, parts_know=plan.parts_know)
 
 
 @plainly
@@ -232,7 +232,7 @@ def train(
         tuple(history),
         ended.best_epoch,
         stage,
-        parts=plan.parts,
+        parts_know=plan.parts_know,
     )
 
 

@@ -71,7 +71,8 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
     except Exception as error:  # whatever a constructor makes of options that no annotation checks
         raise InputError(f"{path} is damaged: there is no {saved.model} of its options ({_one_line(error)}).") from error
     artefact.fill(built, saved, path)
-    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, parts=plan.parts, **saved.fitted)
+    know = plan.parts_know if saved.lent is None else (*plan.parts_know, saved.lent)
+    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, parts_know=know, **saved.fitted)
     return recommender
 
 

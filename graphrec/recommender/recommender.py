@@ -276,7 +276,7 @@ class Recommender(Vectors, Parameters, Stored):
         return {name: _inner(value, lambda part: part.model) for name, value in self.hyper.items()}
 
     def _plan(self) -> fitting.Plan:
-        return fitting.Plan(self.name, self.kind, self._arguments(), self._identity(), parts_of(self.hyper))
+        return fitting.Plan(self.name, self.kind, self._arguments(), self._identity(), known_to_parts(self.hyper))
 
     def _identity(self) -> dict[str, Any]:
         """What the model is, as plain data: its name and options, those that are objects by name."""
@@ -343,8 +343,8 @@ def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:
     return of(value) if isinstance(value, Recommender) else value
 
 
-def parts_of(hyper: Mapping[str, Any]) -> tuple[State, ...]:
-    """The states of the fitted recommenders among some options."""
+def known_to_parts(hyper: Mapping[str, Any]) -> tuple[Interactions, ...]:
+    """What the fitted recommenders among some options were trained on."""
     values = [one for value in hyper.values() for one in (value if isinstance(value, list) else [value])]
     states = [one._state for one in values if isinstance(one, Recommender)]
-    return tuple(state for state in states if state is not None)
+    return tuple(state.trained_on for state in states if state is not None)

@@ -21,7 +21,18 @@ from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 
-__all__ = ["features_of", "in_ids_of", "joined", "pack_features", "pack_tables", "pack_titles", "tables_of", "titles_of"]
+__all__ = [
+    "features_of",
+    "in_ids_of",
+    "joined",
+    "lent_of",
+    "pack_features",
+    "pack_lent",
+    "pack_tables",
+    "pack_titles",
+    "tables_of",
+    "titles_of",
+]
 
 Packed = tuple[dict[str, Tensor], dict[str, Any]]
 _COLUMNS = {
@@ -126,6 +137,17 @@ def _others_of(
         case _:
             shown = _table_of("shown", tensors, ids, where)
     return shown, valid
+
+
+def pack_lent(lent: Interactions | None) -> dict[str, Tensor]:
+    """Pairs that only the recommenders that a model stands on know, beside the tables of its own."""
+    return {} if lent is None else _table("lent", lent)
+
+
+def lent_of(tensors: dict[str, Tensor], built_from: Interactions, where: str) -> Interactions | None:
+    """What :func:`pack_lent` packed, in the id spaces of a table."""
+    ids = {"user": built_from.user_ids, "item": built_from.item_ids}
+    return _table_of("lent", tensors, ids, where) if "lent.users" in tensors else None
 
 
 def _opened(named: dict[str, str], where: str) -> Interactions:
