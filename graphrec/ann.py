@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ def recall(
     True
     """
     check_k([k], len(index))
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     if not recommender.train.shares_ids_with(index.seen):
         raise InputError(
             "the index and the recommender have different ids: it was made of another recommender, or before an update."

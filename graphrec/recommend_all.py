@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ def blocks(recommender: Recommender, k: int, **how: Any) -> Iterator[pd.DataFram
     **how
         Of :meth:`Recommender.recommend`.
     """
+    recommender = copy.copy(recommender)  # all blocks are of one fit
     users = recommender.train.user_ids
     step = max(1, _ROWS // max(k, 1))
     with progress_bar(total=len(users), unit="user", desc="recommend") as bar:

@@ -48,7 +48,8 @@ def update_run(
     """
     before = _record_of(run)
     recommender, interrupt = load(run), Interrupt()
-    known, state = recommender.train, recommender._fitted
+    state = recommender._fitted
+    known = state.built_from
     origin = {name: value for name, value in {**options.given(), **state.origin}.items() if name != "fingerprint"}
     titles: dict[str, str] = {} if recommender.titles is None else {str(i): t for i, t in recommender.titles.items()}
     if items is not None and title is not None:

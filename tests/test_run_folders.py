@@ -276,3 +276,13 @@ def test_a_forked_process_answers_after_torch_has_had_several_threads():
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_link_that_leads_nowhere_is_one_sentence(tmp_path):
+    where = tmp_path / "run"
+    where.symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"run is a link to .*gone, which is not there"):
+        gr.Recommender("itempop").fit(gr.Interactions.from_indices([0, 1], [0, 1])).save(where)
+    (tmp_path / "gone").mkdir()
+    gr.Recommender("itempop").fit(gr.Interactions.from_indices([0, 1], [0, 1])).save(where)
+    assert gr.load(where).name == "itempop"

@@ -103,6 +103,7 @@ def test_memory_is_kept(split):
     table = best.table.set_index("model")
     assert best.name == "itempop"
     assert table.loc[["ease"], "reason"].str.contains("memory").all()
+    assert "; 19.5 KiB are allowed" in str(table.loc[["ease"], "reason"].iloc[0])  # not 0.0 GiB
 
 
 def test_a_candidate_that_fails_is_a_row(split, monkeypatch):

@@ -1,5 +1,8 @@
 """No figure, weight or choice comes from pairs that a model has learnt, in whatever stage it learnt them."""
 
+import dataclasses
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -163,3 +166,43 @@ def test_what_is_measured_beyond_accuracy_is_checked(split, beyond):
 def test_lengths_that_metrics_have_may_be_named_again(split):
     rec = gr.Recommender("itempop").fit(split.train)
     assert gr.evaluate(rec, split, k=5, metrics=["ndcg@5"]).metrics == ["ndcg@5"]
+
+
+def test_a_blend_of_which_a_member_saw_the_test_part_is_refused(split, tmp_path):
+    leaky, honest = (gr.Recommender("ease").fit(table) for table in (everything(split), split.train))
+    blend = gr.Blend([leaky, honest], weights=[1, 1]).fit(split.train)
+    outer = gr.Blend([blend], weights=[1]).fit(split.train)
+    blend.save(tmp_path / "run")
+    leaky.fit(split.train)  # what becomes of the member later changes nothing in the blend
+    for one in (blend, outer, gr.load(tmp_path / "run"), pickle.loads(pickle.dumps(outer))):
+        with pytest.raises(InputError, match=f"{len(split.test):,} test pairs are in train"):
+            gr.evaluate(one, split, k=5)
+    blend.fit(split.train, valid=split.valid, refit=True)  # all members anew, without the test part
+    assert gr.evaluate(blend, split, k=5).n_users > 0
+
+
+def test_a_member_with_other_ids_is_refused(split):
+    other = gr.Interactions.from_indices(
+        split.train.users, split.train.items, n_users=split.train.n_users, n_items=split.train.n_items
+    )
+    other = dataclasses.replace(other, item_ids=other.item_ids + 10_000)
+    with pytest.raises(InputError, match=r"member 0 of the blend \(ease\) was fitted in another id space"):
+        gr.Blend([gr.Recommender("ease").fit(other)], weights=[1]).fit(split.train)
+
+
+def test_a_model_that_starts_from_one_that_saw_the_test_part_is_refused(split, tmp_path):
+    leaky, honest = (gr.Recommender("gmf", dim=8).fit(table, **HOW) for table in (everything(split), split.train))
+    mlp = gr.Recommender("mlp", dim=8, hidden=(8,)).fit(split.train, **HOW)
+    rec = gr.Recommender("neumf", dim=8, hidden=(8,), gmf=leaky, mlp=mlp).fit(split.train, **HOW)
+    rec.save(tmp_path / "run")
+    for one in (rec, gr.load(tmp_path / "run")):
+        with pytest.raises(InputError, match="test pairs are in train"):
+            gr.evaluate(one, split, k=5)
+    newcomer = gr.Interactions.from_frame(pd.DataFrame({"user_id": [10**6], "item_id": split.train.item_ids[:1]}))
+    assert len(rec.update(newcomer, epochs=1, progress=False).trained_on) == len(everything(split)) + 1
+    assert (
+        gr.evaluate(
+            gr.Recommender("neumf", dim=8, hidden=(8,), gmf=honest, mlp=mlp).fit(split.train, **HOW), split, k=5
+        ).n_users
+        > 0
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from typing import Protocol as Interface
@@ -142,6 +143,7 @@ def evaluate(
     >>> report.per_user.columns.tolist()
     ['user_id', 'recall@20', 'ndcg@20', 'precision@20', 'hit_rate@20', 'map@20', 'mrr@20']
     """
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     if not hasattr(recommender, "ranker"):
         raise InputError(f"evaluate takes a fitted Recommender, not {type(recommender).__name__}.")
     check_flag("filter_seen", filter_seen)
@@ -197,6 +199,7 @@ def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[st
     >>> {name: round(value, 4) for name, value in errors.items()}
     {'rmse': 0.9582, 'mae': 0.9582, 'mse': 0.9181}
     """
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     if not recommender.scores_are_ratings:
         raise InputError(
             f"evaluate_ratings: {recommender!r} was not fitted to ratings, and its scores are none; "

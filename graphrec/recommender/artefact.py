@@ -35,7 +35,16 @@ from graphrec.errors import InputError
 from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.folder_lock import locked
 from graphrec.recommender.run_record import check_record
-from graphrec.recommender.tables import features_of, pack_features, pack_tables, pack_titles, tables_of, titles_of
+from graphrec.recommender.tables import (
+    features_of,
+    lent_of,
+    pack_features,
+    pack_lent,
+    pack_tables,
+    pack_titles,
+    tables_of,
+    titles_of,
+)
 from graphrec.tensor_files import digest_of, pack, read_tensors, replace_file
 
 __all__ = ["RUN_FILES", "Artefact", "fill", "foreign_file", "is_run", "read", "write"]
@@ -73,6 +82,8 @@ class Artefact:
         The same for recommenders, such as the base of a hybrid.
     titles : Series or None
         Names of items by their ids.
+    lent : Interactions or None
+        Pairs that only the recommenders it stands on were trained on.
     """
 
     model: str
@@ -86,6 +97,7 @@ class Artefact:
     features: dict[str, Features] = field(default_factory=dict)
     parts: dict[str, Artefact] = field(default_factory=dict)
     titles: pd.Series[str] | None = None
+    lent: Interactions | None = None
 
 
 def write(folder: Path, artefact: Artefact) -> None:
@@ -100,6 +112,8 @@ def write(folder: Path, artefact: Artefact) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; a recommender is saved in a folder.")
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f"{folder} is a link to {folder.readlink()}, which is not there; make it, or remove the link.")
     if folder.is_dir() and (strange := foreign_file(folder)) is not None:
         raise InputError(
             f"{folder} holds {strange}, which no saved recommender consists of; "
@@ -222,7 +236,8 @@ def _record(artefact: Artefact, prefix: str, bodies: dict[str, list[bytes | memo
         files[piece] = {"name": name, "bytes": sum(map(len, body)), "sha256": digest}
 
     add("model", artefact.state, {})
-    add("interactions", *pack_tables(artefact.built_from, artefact.shown, artefact.valid))
+    tables, how = pack_tables(artefact.built_from, artefact.shown, artefact.valid)
+    add("interactions", tables | pack_lent(artefact.lent), how)
     for option, features in artefact.features.items():
         add(f"features.{option}", *pack_features(features))
     if artefact.titles is not None:
@@ -315,7 +330,8 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         file = record["files"][piece]
         return read_tensors(folder / file["name"], file["sha256"])
 
-    built_from, shown, valid = tables_of(*tensors_of("interactions"), str(folder))
+    tensors, how = tensors_of("interactions")
+    built_from, shown, valid = tables_of(tensors, how, str(folder))
     return Artefact(
         model=record["model"],
         hyper=record["hyper"],
@@ -331,4 +347,5 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         },
         parts={name: _artefact(part, folder) for name, part in record["parts"].items()},
         titles=titles_of(*tensors_of("titles"), built_from, str(folder)) if "titles" in record["files"] else None,
+        lent=lent_of(tensors, built_from, str(folder)),
     )

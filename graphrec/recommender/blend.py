@@ -16,7 +16,7 @@ from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
-from graphrec.recommender.recommender import Recommender
+from graphrec.recommender.recommender import Recommender, known_to_parts
 from graphrec.recommender.refitting import refitted
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
@@ -119,6 +119,11 @@ class Blend(Recommender):
         device = resolve_device(options.get("device", "auto"))
         hyper = dict(self.hyper)
         members: list[Recommender] = hyper["members"]
+        for place, member in enumerate(members):
+            if not member.train.shares_ids_with(train):
+                raise InputError(
+                    f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
+                )
         for member in members:
             member.to(device)
         models = [member.model for member in members]
@@ -135,7 +140,10 @@ class Blend(Recommender):
             models = [member.model for member in hyper["members"]]
             model = BlendModel(shown, members=models, weights=model.weights.tolist(), top=hyper["top"]).to(device)
         selected = valid is not None and hyper["weights"] is None
-        self.hyper, self._state = hyper, State(model.eval(), built_from, shown, valid, selected)
+        self.hyper, self._state = (
+            hyper,
+            State(model.eval(), built_from, shown, valid, selected, parts_know=known_to_parts(hyper)),
+        )
         return self
 
     def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Blend:
@@ -170,8 +178,11 @@ class Blend(Recommender):
         device = next(state.model.buffers()).device
         models = [member.to(device).model for member in members]
         model = BlendModel(table, members=models, weights=self.weights, top=self.hyper["top"]).to(device)
-        self.hyper = {**self.hyper, "members": members}
-        self._state = State(model.eval(), table, joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
+        hyper, shown = {**self.hyper, "members": members}, joined(wider(state.shown), wider.of(more))
+        self.hyper, self._state = (
+            hyper,
+            State(model.eval(), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper)),
+        )
         return self
 
 

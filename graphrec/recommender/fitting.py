@@ -47,12 +47,15 @@ class Plan:
         Keyword arguments of its constructor, models in place of recommenders.
     identity : mapping
         What the model is, as plain data: a checkpoint of another one is refused.
+    parts_know : tuple of Interactions
+        What the recommenders among its options were trained on.
     """
 
     name: str
     kind: type[Scorer]
     hyper: Mapping[str, Any]
     identity: Mapping[str, Any]
+    parts_know: tuple[Interactions, ...] = ()
 
 
 def check_tables(train: object, valid: object) -> None:
@@ -151,7 +154,7 @@ def solve(
         model.solve()
     else:
         solve_together(model, group)
-    return State(model.eval(), built_from, shown, valid)
+    return State(model.eval(), built_from, shown, valid, parts_know=plan.parts_know)
 
 
 @plainly
@@ -219,7 +222,18 @@ def train(
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
         else:
             model, built_from = again, both
-    return State(model.eval(), built_from, shown, valid, selected, options.to_dict(), tuple(history), ended.best_epoch, stage)
+    return State(
+        model.eval(),
+        built_from,
+        shown,
+        valid,
+        selected,
+        options.to_dict(),
+        tuple(history),
+        ended.best_epoch,
+        stage,
+        parts_know=plan.parts_know,
+    )
 
 
 def run(

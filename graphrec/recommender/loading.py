@@ -64,13 +64,15 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         recommender.fit_defaults, recommender.titles = saved.fit_defaults, saved.titles
         # Where training starts need not be computed again.
         seed, but = saved.fitted["options"].get("seed", 0), recommender.kind.starting_options
-        built = fitting.build(recommender._plan(), saved.built_from, seed, but)
+        plan = recommender._plan()
+        built = fitting.build(plan, saved.built_from, seed, but)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # whatever a constructor makes of options that no annotation checks
         raise InputError(f"{path} is damaged: there is no {saved.model} of its options ({_one_line(error)}).") from error
     artefact.fill(built, saved, path)
-    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, **saved.fitted)
+    know = plan.parts_know if saved.lent is None else (*plan.parts_know, saved.lent)
+    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, parts_know=know, **saved.fitted)
     return recommender
 
 

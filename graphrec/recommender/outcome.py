@@ -33,9 +33,10 @@ class Outcome:
 
     @property
     def _fitted(self) -> State:
-        if self._state is None:
+        state = self._state  # once: another thread may fit meanwhile
+        if state is None:
             raise InputError("this recommender is not fitted yet; call fit first.")
-        return self._state
+        return state
 
     @property
     def model(self) -> Scorer:
@@ -55,7 +56,8 @@ class Outcome:
     @property
     def valid(self) -> Interactions | None:
         """The validation part of the latest fit."""
-        return None if self._state is None else self._state.valid
+        state = self._state
+        return None if state is None else state.valid
 
     @property
     def trained_on(self) -> Interactions:
@@ -65,7 +67,8 @@ class Outcome:
     @property
     def selected(self) -> bool:
         """Whether the weights were chosen on the validation part."""
-        return self._state is not None and self._state.selected
+        state = self._state
+        return state is not None and state.selected
 
     @property
     def scores_are_ratings(self) -> bool:
@@ -75,22 +78,26 @@ class Outcome:
     @property
     def options(self) -> Mapping[str, Any]:
         """How the model was trained: every option of fit as plain data; empty for a solved model."""
-        return {} if self._state is None else copy.deepcopy(dict(self._state.options))
+        state = self._state
+        return {} if state is None else copy.deepcopy(dict(state.options))
 
     @property
     def history(self) -> pd.DataFrame:
         """A row per epoch."""
-        return pd.DataFrame([] if self._state is None else [dict(row) for row in self._state.history])
+        state = self._state
+        return pd.DataFrame([] if state is None else [dict(row) for row in state.history])
 
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights are kept; None when there was no validation part."""
-        return None if self._state is None else self._state.best_epoch
+        state = self._state
+        return None if state is None else state.best_epoch
 
     @property
     def origin(self) -> Mapping[str, Any]:
         """How the command line read and split the table that the model was fitted on; empty where it did not."""
-        return {} if self._state is None else copy.deepcopy(dict(self._state.origin))
+        state = self._state
+        return {} if state is None else copy.deepcopy(dict(state.origin))
 
     @property
     def n_without_history(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.full_ranking import check_k
@@ -22,14 +23,18 @@ Ids = Sequence[Any] | npt.NDArray[Any] | str | int
 
 
 class Questions(Outcome):
-    """The part of a recommender that asks a fitted state and changes nothing."""
+    """The part of a recommender that asks a fitted state and changes nothing.
+
+    Each question takes the state once and keeps it to its end: a fit in another thread meanwhile does not mix into the answer.
+    """
 
     def score(self, users: Ids, items: Ids) -> npt.NDArray[np.float32]:
         """Scores of paired users and items, shape (n,); one id may stand alone."""
-        rows, columns = self.train.user_index(users), self.train.item_index(items)
+        state = self._fitted
+        rows, columns = state.built_from.user_index(users), state.built_from.item_index(items)
         if len(rows) != len(columns):
             raise InputError(f"score takes pairs: there are {len(rows)} users and {len(columns)} items.")
-        return self.ranker.pairs(rows, columns[:, None])[:, 0]
+        return state.ranker.pairs(rows, columns[:, None])[:, 0]
 
     def recommend(
         self,
@@ -96,11 +101,12 @@ class Questions(Outcome):
         if isinstance(explain, bool) or not isinstance(explain, int | np.integer) or explain < 0:
             raise InputError(f"explain is a number of reasons, 0 or more; got {explain!r}.")
         check_flag("filter_seen", filter_seen)
-        state, table = self._fitted, self.train
+        state = self._fitted
+        table = state.built_from
         check_k([k], table.n_items)
-        items = self._choice(candidates, exclude)
+        items = _choice(table, candidates, exclude)
         asked = whom(state, users, cold)
-        ranker = self.ranker if filter_seen else self.ranker.leaving_out(None)
+        ranker = state.ranker if filter_seen else state.ranker.leaving_out(None)
         best, scores = best_items(state, ranker, asked, k, items)
         row, column = np.nonzero(best >= 0)
         reasons = {}
@@ -164,7 +170,8 @@ class Questions(Outcome):
         """
         state = self._fitted
         check_k([k], state.built_from.n_items)
-        return newcomers.recommend(state, self.name, histories, k, filter_seen, self._choice(candidates, exclude))
+        items = _choice(state.built_from, candidates, exclude)
+        return newcomers.recommend(state, self.name, histories, k, filter_seen, items)
 
     def score_new(self, histories: Histories, items: Ids) -> npt.NDArray[np.float32]:
         """Scores of paired new people and items, shape (n,): the first history with the first item, and so on."""
@@ -205,17 +212,10 @@ class Questions(Outcome):
         >>> bool(abs(why["contribution"].sum() - rec.score(2, 0)[0]) < 1e-6)
         True
         """
-        table = self.train
+        state = self._fitted
+        table = state.built_from
         rows, columns = table.user_index([user]), table.item_index([item])
-        return explaining.explanation(self.ranker, explaining.as_read(self._fitted), int(rows[0]), int(columns[0]))
-
-    def _choice(self, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
-        """The items to choose from, ascending; None for all."""
-        if candidates is None and exclude is None:
-            return None
-        everything = np.arange(self.train.n_items)
-        items = everything if candidates is None else np.unique(self.train.item_index(candidates)).astype(np.int64)
-        return items if exclude is None else np.setdiff1d(items, self.train.item_index(exclude))
+        return explaining.explanation(state.ranker, explaining.as_read(state), int(rows[0]), int(columns[0]))
 
     def similar_items(self, items: Ids, k: int = 10) -> pd.DataFrame:
         """The items most like given ones, by cosine of their representations or the model's own measure.
@@ -238,10 +238,11 @@ class Questions(Outcome):
            item_id  similar_id
         0        2           3
         """
-        table = self.train
+        state = self._fitted
+        table = state.built_from
         check_k([k], table.n_items)
         index = table.item_index(items)
-        best, scores = self.ranker.similar(index, k)
+        best, scores = state.ranker.similar(index, k)
         row, column = np.nonzero(best >= 0)
         return pd.DataFrame(
             {
@@ -251,3 +252,11 @@ class Questions(Outcome):
                 "rank": column + 1,
             }
         )
+
+
+def _choice(table: Interactions, candidates: Ids | None, exclude: Ids | None) -> npt.NDArray[np.int64] | None:
+    """The items to choose from, ascending; None for all."""
+    if candidates is None and exclude is None:
+        return None
+    items = np.arange(table.n_items) if candidates is None else np.unique(table.item_index(candidates)).astype(np.int64)
+    return items if exclude is None else np.setdiff1d(items, table.item_index(exclude))

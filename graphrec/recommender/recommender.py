@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -88,7 +89,8 @@ class Recommender(Vectors, Parameters, Stored):
 
     def __repr__(self) -> str:
         hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
-        fitted = "not fitted" if self._state is None else f"fitted on {self._state.built_from!r}"
+        state = self._state
+        fitted = "not fitted" if state is None else f"fitted on {state.built_from!r}"
         return f"Recommender({self.name!r}{hyper}): {fitted}"
 
     def _repr_html_(self) -> str:
@@ -98,7 +100,9 @@ class Recommender(Vectors, Parameters, Stored):
             return html_table(f"{self.name}, not fitted", told)
         told |= {"fitted on": repr(state.built_from), "validation pairs": 0 if state.valid is None else len(state.valid)}
         told |= {} if state.best_epoch is None else {"best epoch": state.best_epoch}
-        return html_table(f"{self.name}, fitted", told, *([self.history.tail(3)] if state.history else []), index=False)
+        return html_table(
+            f"{self.name}, fitted", told, *([pd.DataFrame(state.history[-3:])] if state.history else []), index=False
+        )
 
     # ---- training -----------------------------------------------------------------------------
 
@@ -272,7 +276,7 @@ class Recommender(Vectors, Parameters, Stored):
         return {name: _inner(value, lambda part: part.model) for name, value in self.hyper.items()}
 
     def _plan(self) -> fitting.Plan:
-        return fitting.Plan(self.name, self.kind, self._arguments(), self._identity())
+        return fitting.Plan(self.name, self.kind, self._arguments(), self._identity(), known_to_parts(self.hyper))
 
     def _identity(self) -> dict[str, Any]:
         """What the model is, as plain data: its name and options, those that are objects by name."""
@@ -329,7 +333,7 @@ class Recommender(Vectors, Parameters, Stored):
         OSError
             The file cannot be written.
         """
-        return write_page(self, user, path, items, k=k, evaluation=evaluation, title=title, image=image)
+        return write_page(copy.copy(self), user, path, items, k=k, evaluation=evaluation, title=title, image=image)
 
 
 def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:
@@ -337,3 +341,10 @@ def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:
     if isinstance(value, list):
         return [_inner(one, of) for one in value]
     return of(value) if isinstance(value, Recommender) else value
+
+
+def known_to_parts(hyper: Mapping[str, Any]) -> tuple[Interactions, ...]:
+    """What the fitted recommenders among some options were trained on."""
+    values = [one for value in hyper.values() for one in (value if isinstance(value, list) else [value])]
+    states = [one._state for one in values if isinstance(one, Recommender)]
+    return tuple(state.trained_on for state in states if state is not None)

@@ -18,6 +18,7 @@ from graphrec.models.base import Scorer
 from graphrec.models.baselines.itempop import ItemPop
 from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
+from graphrec.recommender.tables import in_ids_of, joined
 
 __all__ = ["State"]
 
@@ -47,6 +48,8 @@ class State:
         How many fits went before, for a warm start.
     origin : mapping
         How the table was read and split, as plain data, where the command line did it; empty otherwise.
+    parts_know : tuple of Interactions
+        What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made.
     """
 
     model: Scorer
@@ -59,6 +62,7 @@ class State:
     best_epoch: int | None = None
     stage: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
+    parts_know: tuple[Interactions, ...] = ()
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None})
@@ -89,7 +93,25 @@ class State:
 
     @cached_property
     def trained_on(self) -> Interactions:
-        """Pairs that the model knows: what it was built from, and what later stages showed but for their validation part."""
+        """Pairs that the model knows: those of its own stages, and those that only the recommenders it stands on know."""
+        return self._taught if self.lent is None else joined(self._taught, self.lent)
+
+    @cached_property
+    def lent(self) -> Interactions | None:
+        """Pairs that only the recommenders that the model stands on know; None where there are none."""
+        own, lent = self._taught, None
+        for theirs in self.parts_know:
+            if theirs is not own:
+                theirs = in_ids_of(own, theirs)
+                known = own.has_keys(theirs.keys) if lent is None else own.has_keys(theirs.keys) | lent.has_keys(theirs.keys)
+                if not known.all():
+                    more = theirs.select(np.flatnonzero(~known))
+                    lent = more if lent is None else joined(lent, more)
+        return lent
+
+    @cached_property
+    def _taught(self) -> Interactions:
+        """What the model was built from, and what later stages showed but for their validation part."""
         if self.stage == 0:
             return self.built_from
         if self.valid is None:

@@ -61,6 +61,7 @@ class Stored(Outcome):
             built_from=state.built_from,
             shown=state.shown,
             valid=state.valid,
+            lent=state.lent,
             fitted={
                 "selected": state.selected,
                 "options": dict(state.options),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from graphrec.data.features import Features, Labels
+from graphrec.data.ids import find
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import MappedInteractions, open_table
 from graphrec.data.parts import Split
@@ -20,7 +21,18 @@ from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 
-__all__ = ["features_of", "joined", "pack_features", "pack_tables", "pack_titles", "tables_of", "titles_of"]
+__all__ = [
+    "features_of",
+    "in_ids_of",
+    "joined",
+    "lent_of",
+    "pack_features",
+    "pack_lent",
+    "pack_tables",
+    "pack_titles",
+    "tables_of",
+    "titles_of",
+]
 
 Packed = tuple[dict[str, Tensor], dict[str, Any]]
 _COLUMNS = {
@@ -42,6 +54,16 @@ def joined(first: Interactions, second: Interactions) -> Interactions:
     if alone:
         first, second = replace(first, **alone), replace(second, **alone)
     return Split(train=first, valid=second, overlap="keep").train_and_valid
+
+
+def in_ids_of(table: Interactions, other: Interactions) -> Interactions:
+    """The other table's pairs in the id spaces of the first, without those that have no place there."""
+    if table.shares_ids_with(other):
+        return other
+    users = find(table._user_lookup, other.user_ids, "user").astype(np.int32)
+    items = find(table._item_lookup, other.item_ids, "item").astype(np.int32)
+    there = other.select(np.flatnonzero((users[other.users] >= 0) & (items[other.items] >= 0)))
+    return replace(there, users=users[there.users], items=items[there.items], user_ids=table.user_ids, item_ids=table.item_ids)
 
 
 def pack_tables(built_from: Interactions, shown: Interactions, valid: Interactions | None) -> Packed:
@@ -115,6 +137,17 @@ def _others_of(
         case _:
             shown = _table_of("shown", tensors, ids, where)
     return shown, valid
+
+
+def pack_lent(lent: Interactions | None) -> dict[str, Tensor]:
+    """Pairs that only the recommenders that a model stands on know, beside the tables of its own."""
+    return {} if lent is None else _table("lent", lent)
+
+
+def lent_of(tensors: dict[str, Tensor], built_from: Interactions, where: str) -> Interactions | None:
+    """What :func:`pack_lent` packed, in the id spaces of a table."""
+    ids = {"user": built_from.user_ids, "item": built_from.item_ids}
+    return _table_of("lent", tensors, ids, where) if "lent.users" in tensors else None
 
 
 def _opened(named: dict[str, str], where: str) -> Interactions:

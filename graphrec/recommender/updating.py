@@ -73,7 +73,9 @@ def update(
     ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     shown = joined(wider(state.shown), wider.of(more))
-    return State(model.eval(), table, shown, None, False, chosen.to_dict(), tuple(history), None, stage)
+    return State(
+        model.eval(), table, shown, options=chosen.to_dict(), history=tuple(history), stage=stage, parts_know=plan.parts_know
+    )
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:

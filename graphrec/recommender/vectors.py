@@ -53,11 +53,12 @@ class Vectors(Questions):
         >>> bool(abs(found["users"].loc[0] @ found["items"].loc[3] - rec.score(0, 3)[0]) < 1e-6)
         True
         """
-        tables = self.ranker.tables()
+        state = self._fitted
+        table, tables = state.built_from, state.ranker.tables()
         if tables is None:
             raise InputError(f"{self.name} has no embeddings: its scores are not made of a row of each user and each item.")
-        users = pd.DataFrame(tables.users.numpy(), index=pd.Index(self.train.user_ids, name="user_id"))
-        items = pd.DataFrame(tables.items.numpy(), index=pd.Index(self.train.item_ids, name="item_id"))
+        users = pd.DataFrame(tables.users.numpy(), index=pd.Index(table.user_ids, name="user_id"))
+        items = pd.DataFrame(tables.items.numpy(), index=pd.Index(table.item_ids, name="item_id"))
         return {"users": users, "items": items}
 
     def to_ann(
@@ -98,8 +99,8 @@ class Vectors(Questions):
             The model has rows that are not finite numbers.
         """
         state = self._fitted
-        nothing = state.has_nothing if self.kind.personalised else np.zeros(self.train.n_users, bool)
-        index = ItemIndex.of(self.name, self.ranker.tables(), state.shown, nothing, connectivity, effort, search, threads)
+        nothing = state.has_nothing if self.kind.personalised else np.zeros(state.built_from.n_users, bool)
+        index = ItemIndex.of(self.name, state.ranker.tables(), state.shown, nothing, connectivity, effort, search, threads)
         if path is not None:
             index.save(path)
         return index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def plot_paths(
     for name, value in (("n_items", n_items), ("n_people", n_people)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise InputError(f"{name} must be a whole number of at least 1, got {value!r}.")
+    recommender = copy.copy(recommender)  # as it is now, whatever another thread fits meanwhile
     why = recommender.explain(user, item)
     about, rest = why[why["item_id"].notna() & (why["contribution"] != 0)], why[why["item_id"].isna()]
     if about.empty:

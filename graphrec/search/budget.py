@@ -12,7 +12,7 @@ import numpy as np
 
 from graphrec.errors import InputError
 
-__all__ = ["Budget", "Costs", "bytes_of", "seconds_of"]
+__all__ = ["Budget", "Costs", "as_size", "bytes_of", "seconds_of"]
 
 _SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
 _START = 0.5  # seconds that anything may take
@@ -48,6 +48,14 @@ def bytes_of(memory: str | float | None) -> float:
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"memory must be a size such as '8GB', or a number of bytes; got {memory!r}.")
     return value
+
+
+def as_size(n: float) -> str:
+    """A number of bytes in a unit in which it shows."""
+    for unit, scale in (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10)):
+        if n >= scale:
+            return f"{n / scale:.1f} {unit}"
+    return f"{n:.0f} bytes"
 
 
 class Budget:

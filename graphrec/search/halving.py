@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from graphrec.search.budget import as_size
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
@@ -55,7 +56,7 @@ def _within_memory(run: Run, contenders: Contenders) -> Contenders:
     for entry, trial in contenders:
         need = entry.bytes(run.facts, trial.hyper)
         if need > run.memory:
-            why = f"would take about {need / 2**30:.1f} GiB of memory; {run.memory / 2**30:.1f} are allowed"
+            why = f"would take about {as_size(need)} of memory; {as_size(run.memory)} are allowed"
             run.tell(trial, "skipped", why)
         else:
             fitting.append((entry, trial))

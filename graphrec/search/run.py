@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.recommender import load
-from graphrec.search.budget import Budget, Costs
+from graphrec.search.budget import Budget, Costs, as_size
 from graphrec.search.journal import Journal
 from graphrec.search.space import Entry, Facts
 from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
@@ -57,12 +57,12 @@ class Run:
         """Why a candidate is not begun; None if it may."""
         need = entry.bytes(self.facts, trial.hyper)
         if need > self.memory:
-            return f"would take about {need / 2**30:.1f} GiB of memory; {self.memory / 2**30:.1f} GiB are allowed"
+            return f"would take about {as_size(need)} of memory; {as_size(self.memory)} are allowed"
         held = sum(trial.bytes for _, trial in self.kept)
         if need + held > 2 * self.memory:
             return (
-                f"would take about {need / 2**30:.1f} GiB of memory beside {held / 2**30:.1f} GiB of the best so far; "
-                f"{2 * self.memory / 2**30:.1f} GiB are allowed for all"
+                f"would take about {as_size(need)} of memory beside {as_size(held)} of the best so far; "
+                f"{as_size(2 * self.memory)} are allowed for all"
             )
         expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ class Answers:
     """
 
     def __init__(self, recommender: Recommender, names: Names, version: str = "") -> None:
+        recommender = copy.copy(recommender)  # it answers as it is now, even if somebody fits it anew
         self.recommender, self.names, self.version = recommender, names, version
         self._train, self._ranker = recommender.train, recommender.ranker
         self._as_read = as_read(recommender._fitted)
