@@ -17,6 +17,7 @@ import graphrec as gr
 from graphrec.cli import main
 from graphrec.data.features import Features
 from graphrec.errors import InputError
+from graphrec.evaluation.beyond import _mean_of
 from graphrec.evaluation.groups import group_items
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
@@ -247,3 +248,8 @@ def test_the_command_line_has_it(random_frame, tmp_path):
     assert f"{items[0]} is in two groups, 'x' and 'y'" in call(*asked, tmp_path / "two.csv", ok=False)
     (tmp_path / "one.csv").write_text("a\n1\n")
     assert "needs two columns" in call(*asked, tmp_path / "one.csv", ok=False)
+
+
+def test_a_mean_over_a_short_list_is_over_what_is_there():
+    lists = np.array([[1, -1, -1], [0, 2, -1], [-1, -1, -1]], np.int32)
+    assert _mean_of(np.array([1.0, 4.0, 9.0]), lists).tolist() == [4.0, 5.0, 0.0]

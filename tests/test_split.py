@@ -318,3 +318,8 @@ def test_one_moment_cannot_be_cut():
     inter = gr.Interactions.from_indices([0, 1, 2], [0, 1, 2], times=[9, 9, 9])
     with pytest.raises(InputError, match="cannot cut off a test part: the 3 rows left to cut have one and the same time"):
         ways.global_time(inter)
+
+
+def test_a_cut_in_time_holds_out_a_row_where_the_share_is_less_than_one():
+    table = gr.Interactions.from_indices([0, 0, 1, 1], [0, 1, 2, 3], times=[1, 2, 3, 4])
+    assert len(ways.global_time(table, test=0.05, valid=0).test) == 1
