@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphrec.data.datasets import dataset_info
 from graphrec.models import MODELS, Scorer, Solved
 from graphrec.option_texts import NOT_SET, as_given, entries
 from graphrec.presets import preset_names, published_figures, read_preset
+from graphrec.report.text_columns import aligned
 from graphrec.runs import of_name
 from graphrec.training.options import FitOptions
 
@@ -24,7 +25,7 @@ def model_table() -> str:
         (name, "trained" if MODELS[name].needs_training else "closed form", _first_line(MODELS[name]))
         for name in sorted(MODELS)
     ]
-    return _aligned(("name", "how", "what"), rows)
+    return aligned(("name", "how", "what"), rows)
 
 
 def preset_table() -> str:
@@ -35,7 +36,7 @@ def preset_table() -> str:
         for data in figures or [""]:
             told = [_figure(figures.get(data, {}).get(metric)) for metric in _PUBLISHED]
             rows.append((name, tables["model"]["name"], data, *told, tables.get("source", ""), tables["about"]))
-    return _aligned(("name", "model", "data", *_PUBLISHED, "source", "what"), rows)
+    return aligned(("name", "model", "data", *_PUBLISHED, "source", "what"), rows)
 
 
 def _figure(value: float | None) -> str:
@@ -49,7 +50,7 @@ def dataset_table() -> str:
         sizes = [f"{row[column]:,}" for column in ("users", "items", "interactions")]
         found = "with graphrec" if row["name"] == "synthetic" else str(row["found"] or "to be downloaded")
         rows.append((row["name"], *sizes, found, row["licence"]))
-    return _aligned(("name", "users", "items", "interactions", "found", "licence"), rows, right={1, 2, 3})
+    return aligned(("name", "users", "items", "interactions", "found", "licence"), rows, right={1, 2, 3})
 
 
 def option_tables(name: str) -> str:
@@ -71,7 +72,7 @@ def option_tables(name: str) -> str:
 
 def _options(values: Mapping[str, Any], told: Mapping[str, str]) -> str:
     rows = [(f"  {option}={as_given(value)}", told.get(option, "")) for option, value in values.items()]
-    return _aligned(None, rows) if rows else "  none"
+    return aligned(None, rows) if rows else "  none"
 
 
 def _described(kind: type, section: str) -> dict[str, str]:
@@ -85,14 +86,3 @@ def _described(kind: type, section: str) -> dict[str, str]:
 
 def _first_line(kind: type) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
-
-
-def _aligned(head: tuple[str, ...] | None, rows: Iterable[tuple[str, ...]], right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
-    """Columns of equal width; a cell is never cut."""
-    table = ([head] if head else []) + list(rows)
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    lines = [
-        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in table
-    ]
-    return "\n".join(line.rstrip() for line in lines)

@@ -170,6 +170,9 @@ class Clockwork:
     def warm_up(self, trial):
         pass
 
+    def too_large(self, entry, trial):
+        return None
+
     def place(self, trial):
         return Path(trial.model)
 

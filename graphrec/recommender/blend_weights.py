@@ -18,12 +18,18 @@ from graphrec.models import Scorer
 from graphrec.models.hybrids.blend import Levelled
 from graphrec.ranking.ranker import Ranker
 
-__all__ = ["MemberScores", "best_weights", "forward_selection"]
+__all__ = ["MemberScores", "best_weights", "forward_selection", "people_of"]
 
 Weights = npt.NDArray[np.float64]
 _MOST_USERS = 10_000
 _MOST_POINTS = 70
 _LEAST_GAIN = 1e-3  # relative; a member must be worth its cost at every question
+
+
+def people_of(valid: Interactions, most: int, seed: int) -> npt.NDArray[np.int64]:
+    """The people of a table, ascending: all, or so many that are drawn."""
+    users = np.flatnonzero(np.diff(valid.structure[0]) > 0)
+    return users if len(users) <= most else np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
 
 
 class MemberScores:
@@ -52,10 +58,7 @@ class MemberScores:
         self.metric = parse(metric)
         if self.metric.k is None:
             raise InputError(f"the weights of a blend are chosen on a metric of a list, such as 'ndcg@20', not on {metric!r}.")
-        found = np.diff(valid.structure[0])
-        users = np.flatnonzero(found > 0)
-        if len(users) > _MOST_USERS:
-            users = np.sort(np.random.default_rng(seed).choice(users, _MOST_USERS, replace=False))
+        found, users = np.diff(valid.structure[0]), people_of(valid, _MOST_USERS, seed)
         self._relevant = found[users].astype(np.int64)
         self._depth = min(self.metric.depth, train.n_items)
         rankers = [Ranker(Levelled(train, members=[model], top=top), train) for model in models]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from graphrec.search.budget import as_size
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
@@ -54,9 +53,7 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
 def _within_memory(run: Run, contenders: Contenders) -> Contenders:
     fitting: Contenders = []
     for entry, trial in contenders:
-        need = entry.bytes(run.facts, trial.hyper)
-        if need > run.memory:
-            why = f"would take about {as_size(need)} of memory; {as_size(run.memory)} are allowed"
+        if (why := run.too_large(entry, trial)) is not None:
             run.tell(trial, "skipped", why)
         else:
             fitting.append((entry, trial))

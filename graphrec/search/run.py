@@ -55,9 +55,9 @@ class Run:
 
     def refusal(self, entry: Entry, trial: Trial) -> str | None:
         """Why a candidate is not begun; None if it may."""
+        if (why := self.too_large(entry, trial)) is not None:
+            return why
         need = entry.bytes(self.facts, trial.hyper)
-        if need > self.memory:
-            return f"would take about {as_size(need)} of memory; {as_size(self.memory)} are allowed"
         held = sum(trial.bytes for _, trial in self.kept)
         if need + held > 2 * self.memory:
             return (
@@ -73,6 +73,11 @@ class Run:
             took = f"{expected + look:.0f} s to fit and look at, and as much at the end"
             return f"would take about {took}; {max(left, 0):.0f} s are left beside blend and refit"
         return None
+
+    def too_large(self, entry: Entry, trial: Trial) -> str | None:
+        """Why a candidate does not fit into what it may take; None if it does."""
+        need = entry.bytes(self.facts, trial.hyper)
+        return f"would take about {as_size(need)} of memory; {as_size(self.memory)} are allowed" if need > self.memory else None
 
     def look_of(self, model: str) -> float:
         """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""

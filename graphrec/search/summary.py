@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from graphrec.deferred import pandas as pd
+from graphrec.report.text_columns import aligned
 
 __all__ = ["summary"]
 
@@ -31,7 +32,7 @@ def summary(table: pd.DataFrame, metric: str) -> str:
         (row["model"], f"{row[metric]:.4f}", f"{row['seconds']:.1f}", str(tries[row["model"]]), _short(str(row["settings"])))
         for _, row in best.iterrows()
     ]
-    lines = _columns([("model", metric, "seconds", "tried", "best settings"), *rows])
+    lines = [aligned(("model", metric, "seconds", "tried", "best settings"), rows, right={1, 2, 3})]
     lines += [f"{row['model']}: {row['status']}, {row['reason']}" for _, row in table[table["model"] == "refit"].iterrows()]
     others = table[table[metric].isna() & (table["model"] != "refit")]
     for status, rest in others.groupby("status", sort=False):
@@ -45,13 +46,3 @@ def summary(table: pd.DataFrame, metric: str) -> str:
 
 def _short(settings: str) -> str:
     return settings if len(settings) <= _WIDE else f"{settings[: _WIDE - 1]}…"
-
-
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    """Texts on the left and numbers on the right of their columns."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = zip(row, widths, strict=True)
-        lines.append("  ".join(cell.rjust(w) if 0 < n < 4 else cell.ljust(w) for n, (cell, w) in enumerate(cells)).rstrip())
-    return lines

@@ -23,6 +23,7 @@ from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models import MODELS
 from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
+from graphrec.recommender.blend_weights import people_of
 from graphrec.training.state import TrainingState
 
 __all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
@@ -72,11 +73,8 @@ class Task:
         Two models that are as good have figures of 6,000 people that differ by about a hundredth of their value (the spread of
         NDCG@20 over people is about its mean, and the two go together); what stands closer is better blended than chosen from.
         """
-        people = np.unique(self.valid.users)
-        if len(people) <= _PEOPLE:
-            return self.valid
         drawn = np.zeros(self.valid.n_users, bool)
-        drawn[np.random.default_rng(self.seed).choice(people, _PEOPLE, replace=False)] = True
+        drawn[people_of(self.valid, _PEOPLE, self.seed)] = True
         return self.valid.select(drawn[self.valid.users])
 
     @cached_property

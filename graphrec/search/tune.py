@@ -94,10 +94,10 @@ def tune(
     with tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
         run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress)
-        if kind.needs_training:
-            compete(run, [(entry, trial) for trial in each])
-        else:
-            with shared_decompositions():
+        with shared_decompositions():
+            if kind.needs_training:
+                compete(run, [(entry, trial) for trial in each])
+            else:
                 for trial in each:
                     run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
-from graphrec.models.parts.cooccurrence import MAX_ENTRIES, cooccurrence, over_product
+from graphrec.models.parts.cooccurrence import MAX_ENTRIES, cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
 
 __all__ = ["TurboCF"]
@@ -68,11 +68,12 @@ class TurboCF(ItemSimilarity):
         users, items = self.degrees()
         scale = items ** (1 - self.alpha)
         ratio = over_product(scale, scale, power=self.power)
-        p = cooccurrence(self.matrix(), users ** (-2 * self.alpha), ratio, diagonal=True, together=self.together)
+        p = cooccurrence_rows(self.matrix(), users ** (-2 * self.alpha), ratio, diagonal=True, together=self.together)
         if self.order > 1:
-            dense = torch.from_numpy(p.toarray()).to(self.values.device)
-            p = sparse.csr_matrix(_polynomial(dense, self.order).cpu().numpy())
-        self.store(p)
+            dense = torch.from_numpy(p.matrix().toarray()).to(self.values.device)
+            self.store(sparse.csr_matrix(_polynomial(dense, self.order).cpu().numpy()))
+        else:
+            self.store(p)
 
 
 def _polynomial(p: Tensor, order: int) -> Tensor:
