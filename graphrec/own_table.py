@@ -31,6 +31,7 @@ __all__ = [
     "is_made_table",
     "is_table",
     "read_more",
+    "refuse_final",
     "refuse_options",
     "split_again",
     "split_table",
@@ -181,17 +182,13 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
     InputError
         The run has no record, an option is another than in training, or the table is another.
     """
-    if not record:
+    if "split" not in record:
         raise InputError(f"{run} was not trained from a table, so nothing says which part of {data} is its test part.")
     if "fingerprint" not in record:
         raise InputError(
             f"{run} was updated after its training, so nothing says any more which part of {data} is its test part."
         )
-    if record.get("final"):
-        raise InputError(
-            f"{run}: it was trained with --final on everything, so that the test pairs are in train, too; train it without "
-            "--final to measure it."
-        )
+    refuse_final(record, run)
     then = TableOptions(**{name: value for name, value in record.items() if name in _NAMES})
     given = options.given()
     for name in ("duplicates", "missing", "min_rating", "split", "split_seed"):
@@ -218,6 +215,15 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
     return SPLITS[full.split](table, full.split_seed or 0)
 
 
+def refuse_final(record: Mapping[str, Any], run: Path) -> None:
+    """Refuse to measure a run that was trained on its test part, too."""
+    if record.get("final"):
+        raise InputError(
+            f"{run}: it was trained with --final on everything, so that the test pairs are in train, too; train it without "
+            "--final to measure it."
+        )
+
+
 def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: Path, known: Interactions) -> Interactions:
     """A further table for a run, read as the run's own was.
 
@@ -242,12 +248,12 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
         raise InputError(f"--data {data} is not a file; update takes a CSV or Parquet table of what has happened since.")
     then = TableOptions(**{name: value for name, value in record.items() if name in _NAMES})
     given = options.given()
-    if record and options.min_rating not in (None, then.min_rating):
+    if "split" in record and options.min_rating not in (None, then.min_rating):
         raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained with {then.min_rating}.")
     full = dataclasses.replace(then, **given)
     mapped = _open_mapped(data, options) if is_made_table(data) else None
     if mapped is None and (full.user is None or full.item is None):
-        known_from = "was trained on a table that graphrec table made" if record else "was not trained from a table"
+        known_from = "was trained on a table that graphrec table made" if "split" in record else "was not trained from a table"
         raise InputError(
             f"{run} {known_from}: name the columns of {data} with --user and --item; it has "
             f"{table_columns(data, full.sep, full.encoding)}."

@@ -16,7 +16,7 @@ from graphrec.deferred import pandas as pd
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
 from graphrec.models import MODELS, Scorer
-from graphrec.own_table import TableOptions, is_table, refuse_options, split_again, split_table
+from graphrec.own_table import TableOptions, is_table, refuse_final, refuse_options, split_again, split_table
 from graphrec.presets import preset, preset_data, preset_names
 from graphrec.recommender import Recommender
 from graphrec.recommender.tables import joined
@@ -101,6 +101,7 @@ def same_split_of(recommender: Recommender, data: str, options: TableOptions, ru
         return split_again(data, options, recommender.origin, run)
     split = named_split(data)
     refuse_options(data, options)
+    refuse_final(recommender.origin, run)
     return split
 
 

@@ -42,6 +42,15 @@ def test_final_trains_on_everything(tmp_path, bought, model):
     assert "it was trained with --final on everything, so that the test pairs are in train" in refused.output
 
 
+def test_final_of_a_named_data_set_is_not_measured(tmp_path):
+    done = call("train", "itempop", "--data", "synthetic", "--out", tmp_path / "run", "--final")
+    assert done.exit_code == 0, done.output
+    assert "pairs of synthetic are trained on (--final)." in done.output
+    refused = call("evaluate", tmp_path / "run", "--data", "synthetic")
+    assert refused.exit_code == 1
+    assert "it was trained with --final on everything" in refused.output
+
+
 def test_final_and_refit_exclude_each_other(tmp_path, bought):
     done = call(
         "train", "mf", "--data", bought, "--user", "who", "--item", "what", "--out", tmp_path / "a", "--final", "--refit"

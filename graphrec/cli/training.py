@@ -108,12 +108,12 @@ def train(
         split = split.without_valid() if no_valid else split
         if final:
             split, refit = with_test(split), split.valid is not None
-            if origin:
-                n_valid = len(split.valid) if split.valid is not None and recommender.kind.needs_training else 0
-                first = f", once the epochs are chosen on {n_valid:,} of them ({origin['split']})" if n_valid else ""
-                n_all = len(split.train) + (0 if split.valid is None else len(split.valid))
-                click.echo(f"note: all {n_all:,} pairs of {data} are trained on (--final){first}.", err=True)
-                origin["final"] = True
+            n_valid = len(split.valid) if split.valid is not None and recommender.kind.needs_training else 0
+            how = f" ({origin['split']})" if origin else ""
+            first = f", once the epochs are chosen on {n_valid:,} of them{how}" if n_valid else ""
+            n_all = len(split.train) + (0 if split.valid is None else len(split.valid))
+            click.echo(f"note: all {n_all:,} pairs of {data} are trained on (--final){first}.", err=True)
+            origin["final"] = True
         elif origin:
             click.echo("note: pairs of the test part may be recommended again; --final trains on everything.", err=True)
         train_run(recommender, split, out, refit, origin, titles, group, **kept, **settings)

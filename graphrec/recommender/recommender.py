@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 import torch
 
+from graphrec.compiling import compiling_told
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.devices import resolve_device
@@ -177,23 +178,25 @@ class Recommender(Vectors, Parameters, Stored):
             others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)
             group = joined() if distributed else None
-            self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
+            with compiling_told():
+                self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
             return self
         if warm_start:
             self._check_warm_start(train, refit)
         chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
-        self._state = fitting.train(
-            plan,
-            chosen,
-            train,
-            valid,
-            callbacks=callbacks,
-            checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
-            resume=resume,
-            refit=refit,
-            earlier=self._fitted if warm_start else None,
-            group=joined() if distributed else None,
-        )
+        with compiling_told(chosen.progress):
+            self._state = fitting.train(
+                plan,
+                chosen,
+                train,
+                valid,
+                callbacks=callbacks,
+                checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
+                resume=resume,
+                refit=refit,
+                earlier=self._fitted if warm_start else None,
+                group=joined() if distributed else None,
+            )
         return self
 
     @with_options()
