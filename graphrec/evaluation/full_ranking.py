@@ -17,8 +17,9 @@ from graphrec.evaluation.groups import Given, by_item_group, by_user_group, grou
 from graphrec.evaluation.metrics import Metric, at_k, parse
 from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
+from graphrec.ranking.asked import Ranks
 from graphrec.ranking.blocks import BUDGET
-from graphrec.ranking.ranker import Ranker, Ranks
+from graphrec.ranking.ranker import Ranker
 
 __all__ = ["STANDARD", "check_parts", "full_ranking"]
 

@@ -1,8 +1,9 @@
-"""What a ranking is asked for: whose best items, out of which, and the lists that it fills."""
+"""What a ranking is asked for: whose best items, out of which, and the lists and ranks that it fills."""
 
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from torch import Tensor
 from graphrec.deferred import sparse
 from graphrec.models.scoring import Scoring, Sums
 
-__all__ = ["FloatArray", "IndexArray", "IntArray", "Known", "Lists", "New", "Wanted"]
+__all__ = ["FloatArray", "IndexArray", "IntArray", "Known", "Lists", "New", "Ranks", "Wanted"]
 
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.int64]
@@ -47,6 +48,22 @@ class Wanted:
         self.items = None if items is None else np.asarray(items, np.int64)
         self.best, self.scores = np.full((len(rows), k), -1, np.int32), np.full((len(rows), k), -np.inf, np.float32)
         self.bad = np.zeros(len(rows), np.uint8)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where each test item of each user stands in the user's whole ranking.
+
+    Attributes
+    ----------
+    above, ties, ties_before : ndarray of int64, shape (nnz,)
+        In the order of ``test.structure``: ranked items with a higher score, with an equal score, and with
+        an equal score at a lower index. The rank is ``above + ties_before + 1``.
+    """
+
+    above: IndexArray
+    ties: IndexArray
+    ties_before: IndexArray
 
 
 class Known:

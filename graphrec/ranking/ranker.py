@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,35 +15,18 @@ from graphrec.deferred import sparse
 from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
-from graphrec.models.parts.whole_rows import whole_rows_of
-from graphrec.models.scoring import Addends, Sums, Tables, addends_of, as_evaluated
-from graphrec.ranking.asked import FloatArray, IndexArray, IntArray, Known, Lists, New, Wanted
+from graphrec.models.scoring import Tables, addends_of, as_evaluated
+from graphrec.ranking import on_device, on_host
+from graphrec.ranking.asked import FloatArray, IntArray, Known, Lists, New, Ranks, Wanted
 from graphrec.ranking.blocks import BUDGET, Blocks, plan_blocks, plan_device_blocks
 from graphrec.ranking.explaining import leaving_one_out
-from graphrec.ranking.reference import Held, LeftOut, best_of_rows, copied, most_alike, ranks_of_rows, settled_row
-from graphrec.ranking.settling import Arrays, doubt_of, reach, settled, settled_pairs, wide_lists
-from graphrec.threads import even_bounds, run_alone, run_ranges, thread_count
+from graphrec.ranking.reference import LeftOut, copied, most_alike
+from graphrec.ranking.settling import settled_pairs
 
-__all__ = ["Ranker", "Ranks"]
+__all__ = ["Ranker"]
 
 _PAIRS_AT_ONCE = 262_144
 _SIGNALS_AT_ONCE = 256  # a row of a model that scores whole rows is as wide as the catalogue
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Where each test item of each user stands in the user's whole ranking.
-
-    Attributes
-    ----------
-    above, ties, ties_before : ndarray of int64, shape (nnz,)
-        In the order of ``test.structure``: ranked items with a higher score, with an equal score, and with
-        an equal score at a lower index. The rank is ``above + ties_before + 1``.
-    """
-
-    above: IndexArray
-    ties: IndexArray
-    ties_before: IndexArray
 
 
 class Ranker:
@@ -188,63 +170,15 @@ class Ranker:
         n, whole = len(lists.rows), self._scoring.whole_rows
         sums = lists.people.sums() if self.on_host and lists.items is None else None
         if sums is not None:
-            self._fill_from_sums(lists, *sums)
+            on_host.fill_from_sums(lists, *sums)
         elif self.on_host:
             width = self.n_items if lists.items is None or whole else len(lists.items)
-            self._fill_on_host(lists, blocks or plan_blocks(n, width, whole, budget))
+            on_host.fill_lists(self._scoring, lists, self._everything, blocks or plan_blocks(n, width, whole, budget))
         else:
-            self._fill_on_device(lists, blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget))
-
-    def _fill_from_sums(self, lists: Wanted, sums: Sums, users: IndexArray) -> None:
-        from graphrec.ranking.sum_kernels import best_of_sums
-
-        out = lists.best, lists.scores, lists.bad
-
-        def some(lo: int, hi: int) -> None:
-            best_of_sums(lo, hi, users, sums, *lists.left_out, lists.rows, *out)
-
-        run_ranges(some, even_bounds(len(users), 32 * thread_count()))
-
-    def _fill_on_host(self, lists: Wanted, blocks: Blocks) -> None:
-        from graphrec.ranking.kernels import scan
-
-        labels = self._everything if lists.items is None else lists.items
-        chosen = None if lists.items is None else torch.from_numpy(lists.items)
-        step = len(labels) if self._scoring.whole_rows else blocks.items
-
-        def block(lo: int, hi: int) -> None:
-            with torch.inference_mode():
-                u, rows = lists.people.rows(lo, hi), lists.rows[lo:hi]
-                check, parts = not self._scoring.finite(u), addends_of(self._scoring, u)
-                mine = lists.best[lo:hi], lists.scores[lo:hi]
-                found = mine if parts is None else wide_lists(hi - lo, reach(lists.k, len(labels)))
-                for first in range(0, len(labels), step):
-                    part = slice(first, first + step) if chosen is None else chosen[first : first + step]
-                    scores = self._scoring.scores(u, part).contiguous().numpy()
-                    scan(0, hi - lo, scores, first, labels, *lists.left_out, rows, *found, lists.bad[lo:hi], check)
-                    del scores  # so that the next block lies at the same place, which is still in the cache
-                if parts is not None:
-                    settled(parts, found, labels, lists.left_out, rows, *mine)
-
-        run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
-
-    def _fill_on_device(self, lists: Wanted, blocks: Blocks) -> None:
-        device = self._scoring.device
-        chosen = None if lists.items is None else torch.as_tensor(lists.items, device=device)
-        left_out = self._known_there() if lists.left_out is self._left_out else LeftOut(*lists.left_out, device)
-        width = min(lists.k, self.n_items if chosen is None else len(chosen))
-        made: list[tuple[Tensor, ...]] = []
-        with torch.inference_mode():
-            for lo in range(0, len(lists.rows), blocks.users):
-                hi = min(lo + blocks.users, len(lists.rows))
-                people = lists.people.rows(lo, hi)
-                *found, bad, left_open = best_of_rows(self._scoring, people, lists.rows[lo:hi], width, left_out, chosen)
-                made.append((*found, bad.byte() + 2 * left_open.byte()))  # one copy to the host of both
-            lists.best[:, :width], lists.scores[:, :width], marks = copied(made)
-            lists.bad[:] = marks & 1
-            for r in np.flatnonzero(marks & 2).tolist():
-                one = self._scoring, lists.people.rows(r, r + 1), lists.rows[r : r + 1], width, left_out, chosen
-                lists.best[r, :width], lists.scores[r, :width] = copied([settled_row(*one)])
+            blocks = blocks or plan_device_blocks(n, self.n_items, self._scoring.device, budget)
+            known = lists.left_out is self._left_out
+            left_out = self._known_there() if known else LeftOut(*lists.left_out, self._scoring.device)
+            on_device.fill_lists(self._scoring, lists, left_out, self.n_items, blocks)
 
     def _known_there(self) -> LeftOut:
         """What is left out of rankings of known users, on the device."""
@@ -282,47 +216,13 @@ class Ranker:
         return ranks, lists.best
 
     def _count(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
-        (self._ranks_on_host if self.on_host else self._ranks_on_device)(lists, ranks, test, budget)
-
-    def _ranks_on_host(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
-        from graphrec.ranking.kernels import count_above, not_finite, scan
-        from graphrec.ranking.settling_kernels import settled_ranks
-
-        counts = ranks.above, ranks.ties, ranks.ties_before
-        blocks = plan_blocks(len(lists.rows), self.n_items, True, budget)
-
-        def block(lo: int, hi: int) -> None:
-            rows, bad, mine = lists.rows[lo:hi], lists.bad[lo:hi], (lists.best[lo:hi], lists.scores[lo:hi])
-            with torch.inference_mode():
-                u = lists.people.rows(lo, hi)
-                parts, scores = addends_of(self._scoring, u), whole_rows_of(self._scoring, u, self.n_items).numpy()
-            not_finite(0, hi - lo, scores, bad)
-            found = mine if parts is None else wide_lists(hi - lo, reach(lists.k, self.n_items))
-            if lists.k:
-                scan(0, hi - lo, scores, 0, self._everything, *self._left_out, rows, *found, bad, False)
-            if parts is None:
-                count_above(0, hi - lo, scores, *self._left_out, rows, *test.structure, *counts)
-                return
-            if lists.k:
-                settled(parts, found, self._everything, self._left_out, rows, *mine)
-            doubt = doubt_of(parts).numpy()
-            settled_ranks(0, hi - lo, scores, doubt, *Arrays.of(parts), *self._left_out, rows, *test.structure, *counts)
-
-        run_alone(block, [*range(0, len(lists.rows), blocks.users), len(lists.rows)])
-
-    def _ranks_on_device(self, lists: Wanted, ranks: Ranks, test: Interactions, budget: int) -> None:
-        rows, k = lists.rows, min(lists.k, self.n_items)
-        blocks = plan_device_blocks(len(rows), self.n_items, self._scoring.device, budget)
-        made: list[tuple[Tensor, ...]] = []
-        with torch.inference_mode():
-            for lo in range(0, len(rows), blocks.users):
-                some = rows[lo : lo + blocks.users]
-                people, held = lists.people.rows(lo, lo + len(some)), Held.of(*test.structure, some)
-                made.append(ranks_of_rows(self._scoring, people, some, held, self._known_there(), k))
-            counts, lists.best[:, :k], lists.scores[:, :k], lists.bad[:] = copied(made)
-        starts = test.structure[0]
-        here = slice(int(starts[rows[0]]), int(starts[rows[-1] + 1]))  # nobody between them has a test item
-        ranks.above[here], ranks.ties[here], ranks.ties_before[here] = counts.T
+        n = len(lists.rows)
+        if self.on_host:
+            blocks = plan_blocks(n, self.n_items, True, budget)
+            on_host.fill_ranks(self._scoring, lists, ranks, test, self._everything, blocks)
+        else:
+            blocks = plan_device_blocks(n, self.n_items, self._scoring.device, budget)
+            on_device.fill_ranks(self._scoring, lists, ranks, test, self._known_there(), self.n_items, blocks)
 
     # ---- pairs and likeness -------------------------------------------------------------------------
 
@@ -392,7 +292,7 @@ class Ranker:
                 some = torch.as_tensor(index[lo : lo + step], device=device)
                 part, values, parts = slice(lo, lo + len(some)), like(some), addends_of(like, some)
                 if self.on_host:
-                    _scan_similar(values, parts, index[part], self._everything, best[part], scores[part], bad[part])
+                    on_host.fill_similar(values, parts, index[part], self._everything, best[part], scores[part], bad[part])
                 else:
                     made.append(most_alike(values, parts, some, width))
             if made:
@@ -449,21 +349,3 @@ class Ranker:
             raise FloatingPointError(
                 f"the model gives scores that are not finite numbers for {np.count_nonzero(bad):,} of those asked, first {who}."
             )
-
-
-def _scan_similar(
-    values: Tensor,
-    parts: Addends | None,
-    items: IndexArray,
-    labels: IndexArray,
-    best: IntArray,
-    scores: FloatArray,
-    bad: npt.NDArray[np.uint8],
-) -> None:
-    from graphrec.ranking.kernels import scan
-
-    itself, rows = (np.arange(len(items) + 1), items.astype(np.int32)), np.arange(len(items))
-    found = (best, scores) if parts is None else wide_lists(len(items), reach(best.shape[1], len(labels)))
-    scan(0, len(items), values.float().contiguous().numpy(), 0, labels, *itself, rows, *found, bad, True)
-    if parts is not None:
-        settled(parts, found, labels, itself, rows, best, scores)

@@ -9,9 +9,9 @@ import torch
 from graphrec.data.interactions import Interactions
 from graphrec.distributed.group import Group
 from graphrec.models.base import Scorer
-from graphrec.ranking.asked import Wanted
+from graphrec.ranking.asked import Ranks, Wanted
 from graphrec.ranking.blocks import Blocks, plan_blocks, plan_device_blocks
-from graphrec.ranking.ranker import Ranker, Ranks
+from graphrec.ranking.ranker import Ranker
 from graphrec.threads import even_bounds
 
 __all__ = ["SharedRanker"]
