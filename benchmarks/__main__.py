@@ -1,7 +1,12 @@
-"""``python -m benchmarks NAME``: run one benchmark and write its table to ``benchmarks/results/``."""
+"""``python -m benchmarks NAME``: run one benchmark and write its table.
+
+Tables go to ``benchmarks/results/``, or to the folder that the environment variable ``GRAPHREC_RESULTS`` names.
+"""
 
 import importlib
 import sys
+
+from graphrec.errors import InputError
 
 NAMES = (
     "speed",
@@ -33,7 +38,10 @@ NAMES = (
 def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
         sys.exit(f"usage: python -m benchmarks {{{' | '.join(NAMES)}}}")
-    importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    try:
+        importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    except InputError as error:
+        sys.exit(f"benchmarks {sys.argv[1]}: {error}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from benchmarks.record import interleaved, ratio, spread, write
 from benchmarks.speed import batch_of, our_step, plain_step
 from graphrec.devices import is_real_cuda, resolve_device
 from graphrec.graph import products
+from graphrec.graph.storage import Storage, hops_stored_in
 from graphrec.ranking.ranker import Ranker
 
 BATCH_OF_USERS = 4096
@@ -61,6 +62,16 @@ def hops(train: gr.Interactions, devices: dict[str, torch.device], rounds: int) 
     return turns("hop Â·X, 64 columns", calls, rounds, "cpu: chosen")
 
 
+def in_bf16(step: Callable[[], object]) -> Callable[[], None]:
+    """The step, with hops that read their table in 16 bits."""
+
+    def run() -> None:
+        with hops_stored_in(Storage(torch.bfloat16)):
+            step()
+
+    return run
+
+
 def steps(train: gr.Interactions, devices: dict[str, torch.device], rounds: int) -> list[dict]:
     """A training step of each model, and LightGCN's in plain torch."""
     batch, rows = batch_of(train), []
@@ -77,6 +88,7 @@ def steps(train: gr.Interactions, devices: dict[str, torch.device], rounds: int)
             own, there = copy.deepcopy(model).to(device), batch.to(device)
             calls[where] = finished(device, our_step(own, there, 1e-4))
             if name.startswith("LightGCN"):
+                calls[f"{where}, bf16"] = finished(device, in_bf16(our_step(copy.deepcopy(own), there, 1e-4)))
                 plain = PlainLightGCN(own.adjacency(), own.embedding, train.n_users, 3)
                 calls[f"{where}, plain torch"] = finished(device, plain_step(plain, there, 1e-4))
         rows += turns(f"step of {name}", calls, rounds, "cpu")
@@ -130,10 +142,12 @@ def name_of(device: torch.device) -> str:
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks gpu", description=__doc__)
     parser.add_argument("--device", default="auto", help="as of fit; the accelerator that is there unless given")
-    parser.add_argument("--data", default="gowalla")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--data", default="gowalla", help="name of a data set, as of graphrec datasets")
+    parser.add_argument("--rounds", type=int, default=15, help="measurements of each, in turn")
     parser.add_argument("--no-quality", action="store_true", help="steps, products and ranking only")
     args = parser.parse_args(arguments)
+    if args.rounds < 1:
+        parser.error("--rounds must be at least 1.")
     device = resolve_device(args.device)
     if args.device == "auto" and device.type == "cpu":
         print("There is no accelerator that this torch can use, so nothing was measured; --device cpu tries the command out.")

@@ -102,7 +102,7 @@ def main(argv: list[str]) -> None:
     text = _text(table, f"python -m benchmarks mutants --seed {arguments.seed} --count {arguments.count}")
     print(text)
     if not arguments.dry:
-        RESULTS.mkdir(exist_ok=True)
+        RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / "mutants.md").write_text(text)
         table.to_csv(RESULTS / "mutants.csv", index=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("GRAPHREC_RESULTS") or Path(__file__).parent / "results")
 
 
 def machine() -> str:
@@ -60,7 +61,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def write(name: str, title: str, table: pd.DataFrame, figure: Figure) -> None:
     """Print a table and write it as Markdown and CSV, with its picture."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     text = f"# {title}\n\n{machine()}\n\n{markdown(table)}\n\n![]({name}.png)\n"
     (RESULTS / f"{name}.md").write_text(text)
     table.to_csv(RESULTS / f"{name}.csv", index=False)

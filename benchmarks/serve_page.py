@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     rec.fit(split.train, valid=split.valid, epochs=100, lr=5e-3, patience=5, seed=0, progress=False)
     rec.titles = data.items.set_index("item_id")["title"].reindex(split.train.item_ids).dropna()
     first = rec.recommend(user, k=1)["item_id"][0]
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     gr.plot_paths(rec, user, first).savefig(RESULTS / "paths.png", dpi=120)
     with tempfile.TemporaryDirectory() as folder:
         rec.save(Path(folder) / "run")

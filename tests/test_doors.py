@@ -114,3 +114,28 @@ def test_remedies_are_options(tmp_path, bought):
     assert "--missing drop leaves such rows out" in done.output
     rated = ["train", "itempop", "--data", bought, "--user", "who", "--item", "what", "--rating", "rating"]
     assert "--min-rating 4 keeps the high ones" in call(*rated, "--out", tmp_path / "rated").output
+
+
+def test_the_device_is_looked_at_before_anything_is_read(tmp_path):
+    train = ["train", "mf", "--data", tmp_path / "absent.csv", "--user", "who", "--item", "what", "--out", tmp_path / "run"]
+    refused = call(*train, "--device", "cuda:99")
+    assert refused.exit_code == 1
+    assert "device 'cuda:99' is not there" in refused.output
+    assert "give one of them" in call(*train, "--device", "cpu", "--set", "device=cpu").output
+    searched = call("search", "--data", "absent", "--out", tmp_path / "run", "--device", "cuda:99")
+    assert "device 'cuda:99' is not there" in searched.output
+
+
+def test_a_run_says_its_device_and_tables_are_read_as_json(tmp_path):
+    done = call(
+        "train", "mf", "--data", "synthetic", "--out", tmp_path / "run", "--device", "cpu", "--set", "epochs=3",
+        "--set", 'schedule={"name": "cosine", "warmup": 1}',
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    options = gr.load(tmp_path / "run").options
+    assert (options["device"], options["schedule"]["name"], options["schedule"]["warmup"]) == ("cpu", "cosine", 1)
+    refused = call(
+        "train", "mf", "--data", "synthetic", "--out", tmp_path / "b", "--set", "epochs=2",
+        "--set", 'schedule={"name": "cosine", "warmup": 99999}',
+    )  # fmt: skip
+    assert 'schedule={"name": "cosine", "warmup": 0}' in refused.output

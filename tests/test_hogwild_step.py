@@ -72,6 +72,19 @@ def test_what_cannot_go_pair_by_pair_is_refused(split, model, options, told):
         gr.Recommender(model, dim=8).fit(split.train, hogwild=True, **options, **HOW)
 
 
+@pytest.mark.parametrize("options", [{"lr": 0.1}, {"loss": "hinge"}, {}])
+def test_the_optimiser_stays_the_models_own_and_the_device_the_cpu(split, monkeypatch, options):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    found = gr.Recommender("mf", dim=8).fit(split.train, hogwild=True, **options, **HOW)
+    assert {name: found.options[name] for name in ("optimizer", "lr", "device", "batch_size")} == {
+        "optimizer": "row_adagrad",
+        "lr": options.get("lr", 0.05),
+        "device": "cpu",
+        "batch_size": 2**18,
+    }
+
+
 def test_a_drawn_positive_is_no_step(interactions):
     table = interactions.binarize()
     found = gr.Recommender("mf", dim=8).fit(table, hogwild=True, negatives="approximate", **HOW)

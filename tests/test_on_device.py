@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -486,12 +487,35 @@ def test_precision_rounds_the_table_and_nothing_else(split, device, precision, d
     assert b.dtype == torch.float32
     assert not torch.equal(a, b)
     assert torch.allclose(a, b, atol=5e-3)
-    assert half.model.hop_storage is None
 
 
-def test_precision_is_refused_where_it_means_nothing(split):
-    with pytest.raises(InputError, match="precision='bf16' is about hops over the graph, and MF makes none"):
-        gr.Recommender("mf", dim=4).fit(split.train, precision="bf16", **FIT)
+@pytest.mark.parametrize(
+    "model",
+    [OneHop, "simgcl", "sgl", "lightgcnpp", "lightgcnlw", "lrgccf", "mgdcf", "dgcf", "gcmc", "pinsage", "ngcf", "simplex"],
+)
+def test_every_model_that_propagates_reads_precision_and_ranks_without_it(split, device, model):
+    plain, half = (gr.Recommender(model, dim=8).fit(split.train, device=device, precision=p, **FIT) for p in (None, "bf16"))
+    trained = [[p.detach() for p in found.model.parameters()] for found in (plain, half)]
+    assert not all(torch.equal(a, b) for a, b in zip(*trained, strict=True))
+    assert all(b.dtype == torch.float32 and torch.allclose(a, b, atol=3e-2) for a, b in zip(*trained, strict=True))
+    plain.model.load_state_dict(half.model.state_dict())
+    users = np.arange(split.train.n_users)
+    items = np.tile(np.arange(split.train.n_items), (len(users), 1))
+    assert np.array_equal(*(Ranker(found.model).pairs(users, items) for found in (plain, half)))
+
+
+@pytest.mark.parametrize(("model", "hyper"), [("mf", {}), ("lightgcn", {"layers": 0}), ("neumf", {})])
+def test_precision_is_refused_where_it_means_nothing(split, model, hyper):
+    name = {"mf": "MF", "lightgcn": "LightGCN", "neumf": "NeuMF"}[model]
+    recommender = gr.Recommender(model, dim=4, **hyper)
+    with pytest.raises(InputError, match=f"precision='bf16' is about hops over the graph, and {name} makes none"):
+        recommender.fit(split.train, precision="bf16", **FIT)
+    assert recommender._state is None
+
+
+def test_precision_is_a_known_one_and_too_narrow_a_type_is_named(split, device):
+    with pytest.raises(FloatingPointError, match="precision='fp16' ends at 65,504, where 'bf16' goes on"):
+        gr.Recommender("lightgcn", dim=4, init_std=1e6).fit(split.train, device=device, precision="fp16", **FIT)
     with pytest.raises(InputError, match="unknown value of precision 'int8'"):
         gr.Recommender("lightgcn", dim=4).fit(split.train, precision="int8", **FIT)
 
@@ -539,3 +563,28 @@ def test_rows_and_an_index_come_from_every_device(split, device, name):
     pairs = np.meshgrid(users, items, indexing="ij")
     np.testing.assert_allclose(made.ravel(), rec.score(pairs[0].ravel(), pairs[1].ravel()), rtol=1e-4, atol=1e-5)
     assert gr.ann.recall(index, rec, k=5) > 0.95
+
+
+# ---- from one device to another -------------------------------------------------------------------
+
+
+def test_resuming_on_another_kind_of_device_is_told(split, device, tmp_path):
+    def fit(where, epochs, **how):
+        options = {**FIT, "epochs": epochs, "device": where, "checkpoint": tmp_path}
+        return gr.Recommender("mf", dim=4).fit(split.train, **options, **how)
+
+    fit(device, 1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit("cpu", 2, resume=True)
+    told = [w for w in caught if "written on another kind of device than cpu" in str(w.message)]
+    assert len(told) == (device != "cpu")
+
+
+def test_an_update_trains_where_the_model_is(split, device, tmp_path):
+    gr.Recommender("mf", dim=4).fit(split.train, device=device, **FIT).save(tmp_path)
+    found = gr.load(tmp_path).update(split.test, epochs=1, progress=False)
+    assert found.options["device"] == "cpu"
+    there = gr.load(tmp_path, device=device).update(split.test, epochs=1, progress=False)
+    assert there.options["device"].startswith(device)
+    assert next(there.model.parameters()).device.type == device

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 import graphrec as gr
 from graphrec import losses
+from graphrec.errors import InputError
 from graphrec.sampling import NegativeSampler
 from graphrec.training.choose import choose
 from graphrec.training.credit import Credit
@@ -150,6 +152,25 @@ def test_what_asks_for_nothing_is_fine(split, name):
     assert len(rec.history) == 1
 
 
+def test_sgd_has_no_usual_rate_but_for_pairs(split):
+    with pytest.warns(UserWarning, match="optimizer='sgd' has no usual rate, and lr=0.001 may change next to nothing"):
+        gr.Recommender("mf", dim=2).fit(split.train, optimizer="sgd", epochs=1, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        liked = split.train.binarize()
+        gr.Recommender("mf", dim=2).fit(liked, optimizer="sgd", lr=1e-3, epochs=1, progress=False)
+        pairs = gr.Recommender("mf", dim=2).fit(liked, optimizer="sgd", hogwild=True, epochs=1, progress=False)
+    assert pairs.options["lr"] == 0.05
+
+
+@pytest.mark.parametrize("model", ["mf", "lightgcn", "neumf"])
+def test_sparse_adam_needs_sparse_gradients(split, model):
+    with pytest.raises(
+        InputError, match=r"'sparse_adam' needs sparse gradients.* \(MF: sparse=True\); 'adam' takes dense ones"
+    ):
+        gr.Recommender(model, dim=2).fit(split.train, optimizer="sparse_adam", epochs=1, progress=False)
+
+
 def test_sparse_adam_has_no_weight_decay(split):
     with pytest.raises(gr.errors.InputError, match="sparse_adam has no weight decay"):
         gr.Recommender("mf", dim=4, sparse=True).fit(split.train, epochs=1, optimizer="sparse_adam", weight_decay=0.1)
@@ -198,6 +219,25 @@ def test_defaults_of_a_replaced_loss_fall_away(split):
     assert choose({"n_negatives": 4}, {"negatives": "in-batch"}, split.train).n_negatives == 1
     assert choose({"metric": "ndcg@5"}, {"loss": "mse"}, split.train, split.valid).metric == "rmse"
     assert choose({"metric": "ndcg@5"}, {"loss": "bce"}, split.train, split.valid).metric == "ndcg@5"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({"lr": 0.01}, "lr=0.01 is taken for Adam's; this model's own optimizer is 'row_adagrad' with lr=0.05"),
+     ({"weight_decay": 0.1}, "weight_decay=0.1 is taken for Adam's"),
+     ({"lr": 0.01, "optimizer": "adam"}, None),
+     ({"lr": 0.01, "optimizer": "row_adagrad"}, None),
+     ({}, None)],
+)  # fmt: skip
+def test_a_rate_that_changes_the_optimiser_says_so(split, given, told):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rec = gr.Recommender("mf", dim=2).fit(split.train, epochs=1, progress=False, **given)
+    said = [str(w.message) for w in caught if "optimizer" in str(w.message)]
+    assert [told in one for one in said] == ([] if told is None else [True])
+    assert rec.options["optimizer"] == (
+        "row_adagrad" if given.get("optimizer", "row_adagrad") != "adam" and told is None else "adam"
+    )
 
 
 def test_a_penalty_that_is_not_felt_is_not_written_down(split):

@@ -35,6 +35,7 @@ _FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safet
 @click.option(
     "--model", "models", multiple=True, help="A model or preset to try; may be given several times. All unless given."
 )
+@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--fresh", is_flag=True, help="Begin anew instead of going on with the search in the folder.")
 @table_options()
 @ITEMS
@@ -47,12 +48,14 @@ def search(
     metric: str | None,
     seed: int,
     models: tuple[str, ...],
+    device: str,
     fresh: bool,
     items: Path | None,
     title: str | None,
     **columns: Any,
 ) -> None:
     """Find the best recommender for a data set within a time budget; its test part is not looked at."""
+    from graphrec.devices import resolve_device
     from graphrec.own_table import TableOptions
     from graphrec.run_folder import check_folder
     from graphrec.runs import split_of, with_table
@@ -62,6 +65,7 @@ def search(
     from graphrec.titles import read_titles
 
     seconds_of(budget)
+    resolve_device(device)
     check_titles(items, title)
     check_folder(out, _FILES, ("candidates", "checkpoints"))
     table = TableOptions(**columns)
@@ -76,6 +80,7 @@ def search(
         memory=memory,
         out=out,
         seed=seed,
+        device=device,
         metric=metric,
         models=list(models) or None,
         resume=not fresh,

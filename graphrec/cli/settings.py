@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import Any
 
@@ -13,7 +14,7 @@ _PYTHONS_WORDS = {"True": True, "False": False, "None": None}
 
 
 def settings_of(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """``key=value`` pairs; values are read as TOML (numbers, lists, true), as Python's True, False and None, or as text."""
+    """``key=value`` pairs; values are read as TOML or JSON (numbers, lists, tables), as Python's words, or as text."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = (part.strip() for part in pair.partition("="))
@@ -31,5 +32,15 @@ def _value(text: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
-        return text
+        return _table(text)
     return table["value"] if len(table) == 1 else text
+
+
+def _table(text: str) -> Any:
+    """A table or list of JSON, or the text."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -56,6 +56,7 @@ class _WithSettings(click.Command):
 @TITLE
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Folder that keeps the state of the training, every epoch.")
 @click.option("--resume", is_flag=True, help="Go on from the state in --checkpoint, if there is one.")
+@click.option("--device", help="Where to train: auto, cpu, cuda, cuda:1 or mps.  [default: auto]")
 @click.option(
     "--distributed", is_flag=True, help="Share the training among the processes of torchrun: torchrun … -m graphrec train …"
 )
@@ -72,11 +73,13 @@ def train(
     title: str | None,
     checkpoint: Path | None,
     resume: bool,
+    device: str | None,
     distributed: bool,
     **columns: Any,
 ) -> None:
     """Train MODEL (a model's or a preset's name) and save it in a folder."""
     from graphrec.cli.together import one_voice
+    from graphrec.devices import resolve_device
     from graphrec.distributed.group import joined
     from graphrec.own_table import TableOptions, is_made_table
     from graphrec.run_folder import check_folder
@@ -95,8 +98,14 @@ def train(
     kept: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint, "resume": resume}
     if not distributed and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("torchrun has started several processes, which all would train the same run: give --distributed.")
+    if device is not None:
+        if any(pair.partition("=")[0].strip() == "device" for pair in pairs):
+            raise InputError("--device and --set device= say the same: give one of them.")
+        pairs = (*pairs, f"device={device}")
     group = joined() if distributed else None
     with one_voice(group):
+        if group is None:
+            resolve_device(device or "auto")  # before anything is read
         recommender, settings = named_recommender(model, settings_of(pairs), data, preset_data)
         replaces = check_folder(out) if group is None else group.from_writer(lambda: check_folder(out))
         items_column = columns["item"]

@@ -14,6 +14,7 @@ from graphrec.graph.buffers import BufferPool
 from graphrec.graph.products import hop_into, hop_rows_into, hops_on_kernels, product_rows, spmm
 from graphrec.graph.receptive_field import receptive_field
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
+from graphrec.graph.storage import in_storage
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
 __all__ = ["HopMean"]
@@ -41,7 +42,7 @@ class HopMean:
     """
 
     def __init__(self, adjacency: Adjacency, x: Tensor, hops: int, pool: BufferPool) -> None:
-        self.adjacency, self.x, self.hops, self.pool = adjacency.to(x.device), x, hops, pool
+        self.adjacency, self.x, self.hops, self.pool = in_storage(adjacency.to(x.device)), x, hops, pool
         self._layers: list[Tensor] = []
         self._known: npt.NDArray[np.bool_] | None = None  # where hop K−1 has been computed
         self._begin()

@@ -14,6 +14,7 @@ from torch import Tensor
 from graphrec.graph.bipartite import Adjacency
 from graphrec.graph.products import product_rows, spmm
 from graphrec.graph.row_sparse import NodeIndex, RowSparse
+from graphrec.graph.storage import in_storage
 
 __all__ = ["hops", "propagate", "propagate_rows"]
 
@@ -39,7 +40,7 @@ def propagate(adjacency: Adjacency, x: Tensor, backend: str | None = None) -> Te
     Parameters and result as in :func:`graphrec.graph.products.spmm`; the values of Â are constants. An adjacency on another
     device than `x` is brought there once: a model's own, made on the CPU, needs no care when the model moves.
     """
-    adjacency = adjacency.to(x.device)
+    adjacency = in_storage(adjacency.to(x.device))
     result: Tensor = _Propagate.apply(x, adjacency, backend)  # type: ignore[no-untyped-call]
     return result
 
@@ -82,6 +83,6 @@ def propagate_rows(adjacency: Adjacency, x: Tensor, rows: Tensor) -> Tensor:
     -------
     Tensor, shape (b, d)
     """
-    adjacency = adjacency.to(x.device)
+    adjacency = in_storage(adjacency.to(x.device))
     result: Tensor = _PropagateRows.apply(x, adjacency, rows)  # type: ignore[no-untyped-call]
     return result

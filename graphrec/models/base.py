@@ -74,10 +74,6 @@ class Model(Scorer, DotProduct):
         Which rows :meth:`penalty` looks at.
     sparse_gradients : bool
         Whether look-ups give sparse gradients, which dense optimisers refuse.
-    reads_precision : bool
-        Whether the model's hops in training read their tables in :attr:`hop_storage`.
-    hop_storage : torch.dtype or None
-        The 16 bits that the option ``precision`` asks for, while a training lasts.
     columns : Columns
         Which columns of its tables are here; some of them while several processes train it.
 
@@ -100,8 +96,6 @@ class Model(Scorer, DotProduct):
     users_from_histories: bool = False
     l2_on: str = "ego"
     sparse_gradients: bool = False
-    reads_precision: ClassVar[bool] = False
-    hop_storage: torch.dtype | None = None
     columns: Columns = Columns()
     _people: People | None = None
 

@@ -217,8 +217,8 @@ class Recommender(Vectors, Parameters, Stored):
         callbacks : sequence
             As of :meth:`fit`.
         **options
-            Options of :meth:`fit` that shall be others than in the latest fit. `epochs` is 5 unless given here; schedules and
-            whatever looks at validation are not taken over.
+            Options of :meth:`fit` that shall be others than in the latest fit. `epochs` is 5 unless given here, `device` where
+            the model is; schedules and whatever looks at validation are not taken over.
 
         Returns
         -------

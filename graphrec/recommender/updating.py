@@ -92,7 +92,7 @@ def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> d
             raise InputError(
                 f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again."
             )
-    return {**before, "epochs": EPOCHS}
+    return {**before, "epochs": EPOCHS, "device": str(_device_of(state.model))}
 
 
 def _check_parts(plan: fitting.Plan, hyper: Mapping[str, Any]) -> None:

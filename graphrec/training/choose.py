@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = ["choose", "refuse_for_solved"]
 
 # What means something else, or nothing, under an objective of another kind.
 _OF_THE_KIND = frozenset(READ_BY) - {"batch_size", "l2", "fanout"}
+_PAIR_RATE = 0.05  # for plain SGD pair by pair; of .005 to .2 the best on ML-100K's validation part, see benchmarks/README.md
 # What looks at the validation part, and the value that asks for nothing.
 _OF_VALIDATION = {"metric": None, "patience": None, "min_delta": 0, "eval_every": ()}
 
@@ -35,9 +37,9 @@ def choose(
 
     Under another loss than the defaults' own, those of the defaults that belong to the old one fall away: the loss's further
     arguments, what the new objective does not read and, where that is of another kind, all about negatives. Where a model has
-    an optimiser of its own, that goes with its learning rate: who names a rate means Adam, unless an optimiser is named, too,
-    and under another loss both fall away, and the penalty with them. Without a word
-    on the metric a loss that is an error of ratings is selected on ``"rmse"``, every other one on ``"ndcg@20"``.
+    an optimiser of its own, that goes with its learning rate: who names a rate means Adam, unless an optimiser is named, too
+    (a warning says so), and under another loss both fall away, and the penalty with them; but ``hogwild`` keeps them. Without a
+    word on the metric a loss that is an error of ratings is selected on ``"rmse"``, every other one on ``"ndcg@20"``.
 
     Parameters
     ----------
@@ -68,8 +70,11 @@ def choose(
     reads = kind_of(options.loss).reads_of(options.loss, options.negatives)
     if "l2" not in reads and "l2" not in given:
         options = replace(options, l2=0.0)  # what is written down is what was done
-    if options.hogwild and "batch_size" not in given:
-        options = replace(options, batch_size=STRETCH)
+    if options.hogwild:  # made for the CPU, and for long stretches
+        stretch = options.batch_size if "batch_size" in given else STRETCH
+        options = replace(options, batch_size=stretch, device="cpu" if options.device == "auto" else options.device)
+    if options.optimizer == "sgd" and "lr" not in values:
+        options = _rate_of_sgd(options)
     _check_rate(options)
     objective(options)  # refuses what this one does not read
     resolve_device(options.device)
@@ -96,12 +101,37 @@ def _that_suit(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
     # An optimiser and its learning rate belong together, and a model that names its own has tried both under its own loss.
     suits = defaults.get("optimizer", usual.optimizer)
     if suits != usual.optimizer:
-        if "lr" in given or "weight_decay" in given or given.get("optimizer", suits) != suits:
+        adams = not given.get("hogwild") and ("lr" in given or "weight_decay" in given)
+        if adams or given.get("optimizer", suits) != suits:
             dropped |= {"optimizer", "lr"}
+        if adams and "optimizer" not in given:
+            _say_adams(given, suits, defaults)
         if new is not old and new != old:
-            dropped |= {"optimizer", "lr", "l2"}
+            dropped |= {"l2"} if given.get("hogwild") else {"optimizer", "lr", "l2"}
     dropped |= set(READ_BY) - kind.reads_of(new, negatives) - {"batch_size"}
     return {name: value for name, value in defaults.items() if name not in dropped}
+
+
+def _say_adams(given: Mapping[str, Any], suits: str, defaults: Mapping[str, Any]) -> None:
+    """A rate says nothing without its optimiser, and the model's own is another than the usual one."""
+    name = "lr" if "lr" in given else "weight_decay"
+    warnings.warn(
+        f"{name}={given[name]!r} is taken for Adam's; this model's own optimizer is {suits!r} with lr={defaults['lr']:g}. Give "
+        "optimizer, too, to choose between them.",
+        stacklevel=5,
+    )
+
+
+def _rate_of_sgd(options: FitOptions) -> FitOptions:
+    """A rate that suits steps of one pair; for those of a batch there is no usual one, since its loss is a mean."""
+    if options.hogwild:
+        return replace(options, lr=_PAIR_RATE)
+    warnings.warn(
+        f"optimizer='sgd' has no usual rate, and lr={options.lr:g} may change next to nothing: a step follows the mean over a "
+        "batch, so that MF and LightGCN take rates of 1 to 50. Give lr.",
+        stacklevel=4,
+    )
+    return options
 
 
 def _check_rate(options: FitOptions) -> None:

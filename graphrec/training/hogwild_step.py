@@ -55,7 +55,7 @@ def hogwild_step(step: FactorStep | None, options: FitOptions, optimizers: Optim
     InputError
         Steps of one pair cannot be taken in place for this model, loss or optimiser.
     """
-    model = type(optimizers.model).__name__
+    model, where = type(optimizers.model).__name__, next(optimizers.model.parameters()).device
     if options.n_negatives != 1:
         raise InputError(f"hogwild=True takes a pair and one negative a step; n_negatives={options.n_negatives} is not for it.")
     for name, nothing in (("weight_decay", 0), ("parameter_groups", {}), ("shared_negatives", False), ("credit", None)):
@@ -65,6 +65,6 @@ def hogwild_step(step: FactorStep | None, options: FitOptions, optimizers: Optim
         raise InputError(
             "hogwild=True is for factors scored by a bare dot product (MF without dropout) on the CPU, for bpr, bce and hinge "
             f"with drawn negatives, and for row_adagrad and sgd; this is {model} with loss={options.loss!r}, "
-            f"negatives={options.negatives!r} and optimizer={options.optimizer!r}."
+            f"negatives={options.negatives!r} and optimizer={options.optimizer!r} on {where}."
         )
     return HogwildStep(step.factors, step.optimizer, step.loss, step.margin, step.l2)

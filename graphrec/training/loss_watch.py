@@ -31,6 +31,8 @@ class LossWatch:
         The learning rate, for messages.
     stretches : bool
         Whether what is looked at are many steps at a time, of which the first ones may have made the last ones diverge.
+    precision : str or None
+        Of the tables that hops read, for messages.
 
     Attributes
     ----------
@@ -40,8 +42,11 @@ class LossWatch:
         The loss of the last step that was looked at.
     """
 
-    def __init__(self, device: torch.device, epoch: int, rate: float, stretches: bool = False) -> None:
+    def __init__(
+        self, device: torch.device, epoch: int, rate: float, stretches: bool = False, precision: str | None = None
+    ) -> None:
         self.epoch, self.rate, self._stretches = epoch, rate, stretches
+        self._hint = " precision='fp16' ends at 65,504, where 'bf16' goes on." if precision == "fp16" else ""
         self.steps = 0
         self.latest: float | None = None
         self._every = 1 if device.type == "cpu" else _STEPS_AT_ONCE
@@ -97,7 +102,9 @@ class LossWatch:
             A loss or a norm is no finite number.
         """
         if not all(math.isfinite(norm) for norm in self._read(norms)):
-            raise diverged("parameters became NaN, infinite or too large to score with", self.epoch, self.steps, self.rate)
+            raise diverged(
+                "parameters became NaN, infinite or too large to score with", self.epoch, self.steps, self.rate, self._hint
+            )
         return {name: value / self.steps for name, value in zip(self._names, self._sums, strict=True)}
 
     def _read(self, norms: Tensor) -> list[float]:
@@ -115,15 +122,15 @@ class LossWatch:
             if self.epoch == step == 1 and not self._stretches:
                 raise FloatingPointError(
                     f"the loss became {values[0]} in epoch 1, step 1, before anything was learnt: the loss or the model "
-                    "computes it so, and no learning rate helps."
+                    f"computes it so, and no learning rate helps.{self._hint}"
                 )
-            raise diverged(f"loss became {values[0]}", self.epoch, step, self.rate)
+            raise diverged(f"loss became {values[0]}", self.epoch, step, self.rate, self._hint)
         self._sums = [a + b for a, b in zip(self._sums, values, strict=True)]
         self.latest = values[0]
 
 
-def diverged(what: str, epoch: int, step: int, rate: float) -> FloatingPointError:
+def diverged(what: str, epoch: int, step: int, rate: float, hint: str = "") -> FloatingPointError:
     """The error that names the epoch, the step and what usually helps."""
     return FloatingPointError(
-        f"the {what} in epoch {epoch}, step {step}: training diverged. A smaller lr than {rate:g} usually helps."
+        f"the {what} in epoch {epoch}, step {step}: training diverged. A smaller lr than {rate:g} usually helps.{hint}"
     )

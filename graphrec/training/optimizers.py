@@ -200,6 +200,11 @@ def _build(
         raise InputError(
             f"optimizer {name!r} needs dense gradients, and the model gives sparse ones; use {' or '.join(_TAKE_SPARSE)}."
         )
+    if name == "sparse_adam" and not sparse and kind is OPTIMIZERS[name]:
+        raise InputError(
+            "optimizer 'sparse_adam' needs sparse gradients, which this model gives at most with an option of its own (MF: "
+            "sparse=True); 'adam' takes dense ones."
+        )
     fusable = name != "adagrad" or parameters[0].device.type == "cpu"  # torch has no fused Adagrad for other devices
     if "fused" in known and not sparse and fusable:
         chosen.setdefault("fused", True)

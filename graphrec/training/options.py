@@ -64,8 +64,9 @@ class FitOptions:
         Pairs in a step; people, for the losses over whole rows of scores.
     hogwild : bool
         Steps of one pair each, taken by all threads (``torch.set_num_threads``) at once and without locks (Niu et al., NIPS
-        2011); ``batch_size`` is then how many pairs are dealt out at a time. For MF on the CPU with ``"sgd"`` or
-        ``"row_adagrad"``. On one thread a seed fixes the weights, on several it does not.
+        2011); ``batch_size`` is then how many pairs are dealt out at a time, 262,144 unless given. For MF with ``"sgd"`` or
+        ``"row_adagrad"``, on the CPU, which ``device="auto"`` then means. On one thread a seed fixes the weights, on several
+        it does not.
     lr : float
         Learning rate. A model's own default goes with the model's own optimiser: a rate that is given alone is Adam's.
     l2 : float

@@ -206,7 +206,7 @@ def _named(schedule: Schedule, optimizer: Optimizer, total: int, epoch: int, mod
             if warmup >= total:
                 raise InputError(
                     f"schedule 'cosine' has a warmup of {warmup} {per}s, and the whole training has {total}; train for more "
-                    "epochs, or give schedule_options a shorter warmup (0 for none)."
+                    'epochs, or give the schedule a shorter warmup: schedule={"name": "cosine", "warmup": 0}.'
                 )
             decay = lr_scheduler.CosineAnnealingLR(optimizer, total - warmup, low)
             if not warmup:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from graphrec.devices import random_state, resolve_device, seeded, set_random_st
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import ERRORS
 from graphrec.graph.neighbours import Neighbours
+from graphrec.graph.storage import Storage, hops_stored_in
 from graphrec.models.base import Model, Scorer
 from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar, TrainingState
 from graphrec.training.checkpoint import Checkpoint
@@ -95,6 +96,7 @@ class Trainer:
         bar = ProgressBar(options.selected_on, enabled=options.progress)
         self.callbacks = CallbackList([bar, *CallbackList(callbacks).callbacks])
         self.best: dict[str, Tensor] | None = None
+        self.storage = None if options.precision is None else Storage(_STORAGE[options.precision])
 
     def fit(
         self, train: Interactions, valid: Interactions | None = None, checkpoint: Path | None = None, resume: bool = False
@@ -137,7 +139,7 @@ class Trainer:
         if kept is not None:
             kept.announce(resume)
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
-        with seeded(self.seed, self.device), _hops_stored_as(self.model, self.options.precision):
+        with seeded(self.seed, self.device):
             if resume and kept is not None:
                 self._resume(kept)
             self.callbacks.on_train_begin(self.state)
@@ -170,13 +172,19 @@ class Trainer:
         """One pass over the sampler's batches; returns the epoch's row of the history."""
         self.model.train()
         state, epoch, rate = self.state, self.state.epoch + 1, self.optimizers.learning_rate
-        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate, self.options.hogwild)
+        started, watch = time.perf_counter(), LossWatch(self.device, epoch, rate, self.options.hogwild, self.options.precision)
         take = self._step if self.compiled is None else self._compiled_step
         if self.objective.takes_steps:
             take = self._own_step
         with closing(fed(sampler, self.device)) as batches:
             for batch in batches:
-                take(batch, watch)
+                with hops_stored_in(self.storage):
+                    take(batch, watch)
+                if self.storage is not None and not self.storage.used:
+                    raise InputError(
+                        f"precision={self.options.precision!r} is about hops over the graph, and "
+                        f"{type(self.model).__name__} makes none."
+                    )
                 state.step += 1
                 state.loss = watch.latest
                 self.callbacks.on_step_end(state)
@@ -321,6 +329,12 @@ class Trainer:
         self.generator.set_state(tensors["random"]["sampler"])
         if "device" in tensors["random"]:
             set_random_state(self.device, tensors["random"]["device"])
+        if ("device" in tensors["random"]) != (random_state(self.device) is not None):
+            warnings.warn(
+                f"the checkpoint was written on another kind of device than {self.device.type}: what is drawn there, such as "
+                "dropout, goes on otherwise, and sums are rounded otherwise.",
+                stacklevel=5,
+            )
         self.stopping.load_state_dict(meta["stopping"])
         self.callbacks.load_state_dict(meta["callbacks"])
         for name, part in self._own().items():
@@ -341,15 +355,3 @@ def _length(sampler: Any) -> int:
         raise InputError(
             "a schedule is laid out over the steps of an epoch, and the objective's sampler has no len()."
         ) from None
-
-
-@contextmanager
-def _hops_stored_as(model: Model, precision: str | None) -> Iterator[None]:
-    """Let a model's hops read their tables in 16 bits while it is trained."""
-    if precision is not None and not model.reads_precision:
-        raise InputError(f"precision={precision!r} is about hops over the graph, and {type(model).__name__} makes none by it.")
-    model.hop_storage = None if precision is None else _STORAGE[precision]
-    try:
-        yield
-    finally:
-        model.hop_storage = None

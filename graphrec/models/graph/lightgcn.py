@@ -70,7 +70,6 @@ class LightGCN(Model):
     """
 
     starting_options: ClassVar[tuple[str, ...]] = ("init",)
-    reads_precision: ClassVar[bool] = True
     counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
@@ -126,7 +125,7 @@ class LightGCN(Model):
     def adjacency(self) -> Adjacency:
         """The weighted graph, on the device of the parameters."""
         self._adjacency = self._adjacency.to(self.embedding.device)
-        return self._adjacency.stored_as(self.hop_storage) if self.training else self._adjacency
+        return self._adjacency
 
     def encode(self) -> Encoding:
         """Propagate K−1 hops; the last one waits for the rows that are looked up."""

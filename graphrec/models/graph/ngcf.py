@@ -78,7 +78,6 @@ class NGCF(Model):
         Ego embeddings, users first. An encoded row has ``dim + sum(layers)`` entries.
     """
 
-    reads_precision: ClassVar[bool] = True
     counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-3, "l2": 1e-5}
 
@@ -117,8 +116,7 @@ class NGCF(Model):
     def encode(self) -> Encoding:
         """Propagate through all layers but the last, which waits for the rows that are looked up."""
         self._adjacency = self._adjacency.to(self.embedding.device)
-        adjacency = self._adjacency.stored_as(self.hop_storage) if self.training else self._adjacency
-        return GraphEncoding(_Layers(self, self.graph_dropout(adjacency)), self.n_users, self.n_items)
+        return GraphEncoding(_Layers(self, self.graph_dropout(self._adjacency)), self.n_users, self.n_items)
 
     def sampling_graph(self) -> SamplingGraph:
         """All layers, over drawn neighbours of each."""
