@@ -85,13 +85,18 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def plainly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Let a function run as if nobody had switched gradients off, or autocast or inference mode on, around it."""
+    """Let a function run as if nobody had switched gradients off, autocast or inference mode on, or another default device.
+
+    The library names the devices of what it computes, and takes for granted that everything else lies in the host's memory.
+    """
 
     @wraps(function)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.enable_grad())
+            if torch.get_default_device().type != "cpu":
+                stack.enter_context(torch.device("cpu"))
             for kind in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))

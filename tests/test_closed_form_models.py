@@ -462,3 +462,21 @@ def test_ease_in_single_precision_ranks_movielens_as_in_double(movielens, monkey
     level = np.isclose(np.take_along_axis(want, lists, 1), np.take_along_axis(want, best, 1), rtol=1e-5)
     assert ((lists == best) | level).all()
     assert (lists == best).mean() > 0.999
+
+
+@pytest.mark.parametrize("name", ["rp3beta", "p3alpha"])
+def test_walks_of_exponent_zero_take_every_step_alike(name):
+    users, items = [0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3]
+    plain = gr.Interactions.from_indices(users, items)
+    frame = plain.to_frame().assign(w=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    weighted = gr.Interactions.from_frame(frame, weight="w")
+    hyper = {"alpha": 0, "beta": 0} if name == "rp3beta" else {"alpha": 0}
+    want, got = (gr.Recommender(name, **hyper).fit(table).model.similarity().toarray() for table in (plain, weighted))
+    assert want[0, 1] == 2
+    if name == "rp3beta":
+        assert (got > 0).tolist() == (want > 0).tolist()
+
+
+def test_exponents_beyond_float32_are_refused(inter):
+    with pytest.raises(InputError, match=r"alpha=0\.7 and beta=100 make similarities that are too small for float32"):
+        gr.Recommender("rp3beta", beta=100).fit(inter)

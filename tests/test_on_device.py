@@ -588,3 +588,23 @@ def test_an_update_trains_where_the_model_is(split, device, tmp_path):
     there = gr.load(tmp_path, device=device).update(split.test, epochs=1, progress=False)
     assert there.options["device"].startswith(device)
     assert next(there.model.parameters()).device.type == device
+
+
+@pytest.mark.parametrize("name", ["mf", "lightgcn", "ngcf", "neumf", "multvae", "rp3beta", "gfcf", "bspm", "itemknn", "ials"])
+@pytest.mark.parametrize("there", ["cpu", None])
+def test_a_default_device_of_the_callers_changes_nothing(split, device, name, there):
+    def lists():
+        fit = {} if issubclass(MODELS[name], Solved) else {k: v for k, v in FIT.items() if name != "ials" or k != "batch_size"}
+        rec = gr.Recommender(name, **HYPER.get(name, {})).fit(split.train, device=torch.device(there or device), **fit)
+        old, new = rec.recommend(split.train.user_ids[:5], k=4), rec.recommend_new([split.train.item_ids[:3]], k=3)
+        return rec, pd.concat([old, new, rec.similar_items(split.train.item_ids[:2], k=3)])
+
+    _, want = lists()
+    torch.set_default_device(device)
+    try:
+        rec, got = lists()
+        assert torch.get_default_device().type == device
+    finally:
+        torch.set_default_device(None)
+    pd.testing.assert_frame_equal(got, want, rtol=1e-4)
+    assert {p.device.type for p in rec.model.parameters()} <= {there or device}

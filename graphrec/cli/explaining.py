@@ -19,8 +19,9 @@ _FORMATS = (".png", ".svg", ".pdf")
 @click.option("--user", required=True, help="A user's id.")
 @click.option("--item", required=True, help="An item's id.")
 @click.option("-n", "n", default=10, show_default=True, type=click.IntRange(1), help="How many parts are listed.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, auto, cuda, cuda:1 or mps.")
 @click.option("--out", type=click.Path(path_type=Path), help="A picture of the paths: .png, .svg or .pdf.")
-def explain(run: Path, user: str, item: str, n: int, out: Path | None) -> None:
+def explain(run: Path, user: str, item: str, n: int, device: str, out: Path | None) -> None:
     """Say what the score of a user with an item is made of: the parts add up to it, the largest stand first.
 
     n_paths: how many other people have met both the item of the row and --item, that is how many paths of three steps lead
@@ -35,7 +36,7 @@ def explain(run: Path, user: str, item: str, n: int, out: Path | None) -> None:
         raise InputError(
             f"--out {out} must be a file in a folder that is there, with a name that ends in {', '.join(_FORMATS)}."
         )
-    recommender = gr.load(run)
+    recommender = gr.load(run, device=device)
     train = recommender.train
     who, what = typed_id(user, train.user_ids, "user"), typed_id(item, train.item_ids, "item")
     parts = recommender.explain(who, what)

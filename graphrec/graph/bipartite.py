@@ -182,6 +182,7 @@ class Adjacency:
                 *self.pattern.on(self.device),
                 self.values,
                 size=(self.n_nodes, self.n_columns),
+                device=self.device,
                 check_invariants=False,
             )
 

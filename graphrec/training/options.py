@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from graphrec.errors import InputError, check_flag
 from graphrec.losses import RATING_ERRORS
@@ -99,7 +100,8 @@ class FitOptions:
     min_delta : float
         Least difference that counts as a gain.
     device : str
-        ``"auto"`` takes a CUDA device where there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        ``"auto"`` takes a CUDA device where there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or a
+        ``torch.device``.
     precision : {"bf16", "fp16"} or None
         Type in which the hops of training read their table, rounded from float32; sums, parameters, optimiser and rankings
         stay in float32. For models that propagate. It halves what a GPU reads in a hop and has run on none yet; on the CPU
@@ -232,6 +234,10 @@ def _fanout(name: str, value: object) -> object:
     return counts if several is value else counts[0]
 
 
+def _device(name: str, value: object) -> str:
+    return str(value) if isinstance(value, torch.device) else word(name, value)
+
+
 def _groups(name: str, value: object) -> dict[str, Any]:
     groups = {part: table(f"{name}[{part!r}]", settings) for part, settings in table(name, value).items()}
     for part, settings in groups.items():
@@ -266,7 +272,7 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "metric": _metric,
     "patience": lambda name, value: None if value is None else whole(name, value),
     "min_delta": number,
-    "device": word,
+    "device": _device,
     "precision": lambda name, value: None if value is None else word(name, value, known=("bf16", "fp16")),
     "fanout": _fanout,
     "progress": check_flag,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.item_similarity import ItemSimilarity
@@ -21,7 +22,8 @@ class RP3beta(ItemSimilarity):
 
         s_uj = Σ_{i ∈ u} d_i^-α · (Rᵀ D_U^-α R)_ij · d_j^-β
 
-    With weights a step is taken in proportion to them: d are sums of weights, and R and the user's row hold weight^α.
+    without i = j: that a walk comes back is no news. With weights a step is taken in proportion to them: d are sums of weights,
+    and R and the user's row hold weight^α.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ class RP3beta(ItemSimilarity):
     alpha : float
         Exponent of the transition probabilities.
     beta : float
-        Exponent of the discount.
+        Exponent of the discount. Where the exponents are so large that a similarity is too small for float32, solving refuses.
     neighbours : int, optional
         Keep this many of the strongest similarities of each item; all unless given. Fewer make ranking faster.
 
@@ -51,7 +53,9 @@ class RP3beta(ItemSimilarity):
         super().__init__(train)
         self._sums = self.degrees()
         if self.weighted:
-            self.histories = SparseRows(self.matrix().power(alpha))
+            stepped = self.matrix().copy()
+            stepped.data = stepped.data**alpha  # SciPy's power refuses 0
+            self.histories = SparseRows(stepped)
         self.alpha = alpha
         self.beta = beta
         self.neighbours = neighbours
@@ -61,4 +65,10 @@ class RP3beta(ItemSimilarity):
         users, items = self._sums
         ratio = over_product(items**self.alpha, items**self.beta)
         weight, together = users**-self.alpha, self.together
-        self.store(cooccurrence_rows(self.matrix(), weight, ratio, neighbours=self.neighbours, together=together))
+        similar = cooccurrence_rows(self.matrix(), weight, ratio, neighbours=self.neighbours, together=together)
+        if len(similar.values) and not similar.values.min() > 0:
+            raise InputError(
+                f"alpha={self.alpha:g} and beta={self.beta:g} make similarities that are too small for float32; exponents "
+                "from 0 to 2 are usual."
+            )
+        self.store(similar)

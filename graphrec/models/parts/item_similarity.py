@@ -125,6 +125,7 @@ class ItemSimilarity(ItemFilter):
                     row[order].int(),
                     self.values[order],
                     size=(self.n_items, self.n_items),
+                    device=self.values.device,
                     check_invariants=False,
                 )
             held = self.__dict__["_held"] = self.values, flipped

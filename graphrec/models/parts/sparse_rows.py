@@ -89,7 +89,8 @@ class SparseRows(nn.Module):
             return out
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-            matrix = torch.sparse_csr_tensor(self.indptr, self.indices, self.values, size=self.shape, check_invariants=False)
+            rows, where = (self.indptr, self.indices, self.values), self.values.device
+            matrix = torch.sparse_csr_tensor(*rows, size=self.shape, device=where, check_invariants=False)
             product: Tensor = matrix @ columns
         return product
 

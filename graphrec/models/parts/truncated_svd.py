@@ -167,5 +167,6 @@ def _torch_csr(matrix: sparse.csr_matrix) -> Tensor:
             torch.from_numpy(matrix.indices),
             torch.from_numpy(matrix.data),
             size=matrix.shape,
+            device="cpu",
             check_invariants=False,
         )
