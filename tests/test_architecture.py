@@ -10,7 +10,7 @@ import graphrec
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
 ROOMS = [
-    {"errors", "threads", "deferred", "devices", "_version", "tensor_files", "html_table", "bars", "compiling"},
+    {"errors", "threads", "deferred", "devices", "_version", "tensor_files", "html_table", "bars", "compiling", "folder_lock"},
     {"data"},
     {"graph"},
     {"losses", "sampling"},

@@ -215,11 +215,24 @@ def alone():
             "loss='shared_softmax' cannot be trained by several processes that have some rows",
         ),
         ("ngcf", {"loss": "directau"}, "loss='directau' cannot be trained.*bpr"),
+        (
+            "ngcf",
+            {"fanout": 3},
+            "fanout draws neighbours in a table that is whole, and each process has some rows of NGCF only",
+        ),
     ],
 )
 def test_what_looks_beyond_single_pairs_is_refused(alone, model, options, said):
     with pytest.raises(InputError, match=said):
         gr.Recommender(model).fit(split().train, epochs=1, distributed=True, **options)
+
+
+@pytest.mark.parametrize(("rank", "size"), [("5", "2"), ("2", "2"), ("0", "x"), ("-1", "2"), ("", "1")])
+def test_an_environment_that_torchrun_would_not_make_is_refused(monkeypatch, rank, size):
+    for name, value in {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29999"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=f"RANK={rank} and WORLD_SIZE={size} in the environment must be whole numbers"):
+        joined()
 
 
 def test_a_model_with_an_encoding_of_its_own_is_not_taken_for_its_parent():

@@ -129,10 +129,11 @@ def test_the_device_is_looked_at_before_anything_is_read(tmp_path):
 def test_a_run_says_its_device_and_tables_are_read_as_json(tmp_path):
     done = call(
         "train", "mf", "--data", "synthetic", "--out", tmp_path / "run", "--device", "cpu", "--set", "epochs=3",
-        "--set", 'schedule={"name": "cosine", "warmup": 1}',
+        "--set", 'schedule={"name": "cosine", "warmup": 1}', "--set", "lr=.1",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     options = gr.load(tmp_path / "run").options
+    assert options["lr"] == 0.1
     assert (options["device"], options["schedule"]["name"], options["schedule"]["warmup"]) == ("cpu", "cosine", 1)
     refused = call(
         "train", "mf", "--data", "synthetic", "--out", tmp_path / "b", "--set", "epochs=2",

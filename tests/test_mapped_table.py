@@ -351,12 +351,16 @@ def test_folders_that_are_none(tmp_path):
     for text, words in (
         ("user_id,item_id\n1,2\n3\n", "Expected 2 columns"),
         ("user_id,item_id\n", "no row"),
-        ("", "Empty"),
+        ("", "no row"),
         ("user_id,item_id,user_id\n1,2,3\n", "more than once"),
     ):
         (tmp_path / "a.csv").write_text(text)
         with pytest.raises(InputError, match=words):
             gr.read_folder([tmp_path / "a.csv"], out=out)
+    (tmp_path / "b.csv").write_text("user_id,item_id\n1,2\n")
+    (tmp_path / "a.csv").write_text("")
+    with pytest.warns(UserWarning, match=r"1 of 2 files are empty, first .*a\.csv: they count as without rows"):
+        assert len(gr.read_folder([tmp_path / "a.csv", tmp_path / "b.csv"], out=tmp_path / "hollow")) == 1
     nothing = written(tmp_path / "zeros", [frame(n=9).assign(weight=0)], "parquet")
     with pytest.raises(InputError, match="'weight' has no weight above 0"):
         gr.read_folder(nothing, weight="weight", duplicates="last", out=out)
@@ -499,8 +503,30 @@ def test_an_index_that_is_none_of_the_table_is_found_before_a_fit(tmp_path, inte
     content = bytearray(path.read_bytes())
     content[-8:-4] = (2**30).to_bytes(4, "little")
     path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=rf"is damaged: {name}\.npy is not what was written"):
+        gr.open_table(tmp_path / "table")
+    with pytest.raises(InputError, match=rf"is damaged: {name}\.npy is not what was written"):
+        gr.Recommender("itempop").fit(gr.open_table(tmp_path / "table", check=False))
+    record = json.loads((tmp_path / "table" / "table.json").read_text())
+    del record["checksums"]  # as earlier versions wrote it
+    (tmp_path / "table" / "table.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="is damaged: it has a user or an item that is not in the table"):
-        gr.Recommender("itempop").fit(gr.open_table(tmp_path / "table"))
+        gr.open_table(tmp_path / "table")
+
+
+@pytest.mark.parametrize("name", ["users", "ratings", "times", "weights", "keys", "user_ids.text", "item_ids.starts"])
+def test_a_run_on_a_table_that_was_altered_is_refused(tmp_path, name):
+    frame = pd.DataFrame({"user_id": list("aabbcc"), "item_id": list("xyyzzx"), "r": 3.0, "w": 2.0, "t": range(6)})
+    table = gr.Interactions.from_frame(frame, rating="r", weight="w", time="t")
+    with pytest.warns(UserWarning, match="refers to the table"):
+        gr.Recommender("itempop").fit(gr.write_table(table, tmp_path / "table")).save(tmp_path / "run")
+    (path,) = tmp_path.glob(f"table/columns-*/{name}.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    for ask in (lambda: gr.load(tmp_path / "run"), lambda: gr.open_table(tmp_path / "table")):
+        with pytest.raises(InputError, match=rf"is damaged: {name}\.npy is not what was written; write the table anew"):
+            ask()
 
 
 def test_a_run_that_needs_its_table_says_so(tmp_path, interactions):

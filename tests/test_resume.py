@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import graphrec as gr
+from graphrec.errors import InputError
 from graphrec.models import MF, MODELS
 from graphrec.tensor_files import read_tensors, write_tensors
 from graphrec.training.callbacks import StopAfter
@@ -367,3 +368,15 @@ def test_another_function_of_the_same_name_is_another_loss(split, tmp_path):
     gr.Recommender("mf", dim=4).fit(split.train, loss=make(1), epochs=2, resume=True, **how)
     with pytest.raises(gr.errors.InputError, match="2 epochs behind it, and epochs=1"):
         gr.Recommender("mf", dim=4).fit(split.train, loss=make(1), epochs=1, resume=True, **how)
+
+
+def test_two_trainings_do_not_share_a_checkpoint_folder(split, tmp_path):
+    class Meanwhile:
+        def on_epoch_end(self, state):
+            with pytest.raises(InputError, match=r"another training is writing its checkpoint into .*name another folder"):
+                fit(split, checkpoint=tmp_path, epochs=1, seed=2)
+
+    whole = fit(split, epochs=3)
+    kept = fit(split, checkpoint=tmp_path, epochs=2, callbacks=[Meanwhile()])
+    assert kept.history["epoch"].tolist() == [1, 2]
+    assert same(whole, fit(split, checkpoint=tmp_path, resume=True, epochs=3))

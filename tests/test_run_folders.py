@@ -16,8 +16,8 @@ import torch
 
 import graphrec as gr
 from graphrec.errors import InputError
+from graphrec.folder_lock import locked
 from graphrec.recommender import artefact
-from graphrec.recommender.folder_lock import locked
 from graphrec.tensor_files import read_tensors, replace_file, write_tensors
 
 HOW = {"epochs": 1, "batch_size": 64, "lr": 0.01, "seed": 1, "progress": False}

@@ -37,10 +37,8 @@ def _value(text: str) -> Any:
 
 
 def _table(text: str) -> Any:
-    """A table or list of JSON, or the text."""
-    if not text.startswith(("{", "[")):
-        return text
+    """A table or list of JSON, a number as Python writes it (``.1``), or the text."""
     try:
-        return json.loads(text)
+        return json.loads(text) if text.startswith(("{", "[")) else float(text)
     except (ValueError, RecursionError):
         return text

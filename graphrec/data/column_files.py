@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 import uuid
+import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -18,11 +19,12 @@ import numpy.typing as npt
 from graphrec.errors import InputError
 from graphrec.tensor_files import is_running, replace_file
 
-__all__ = ["ColumnFile", "Staging", "is_column_folder", "mapped"]
+__all__ = ["ColumnFile", "Staging", "checksum", "is_column_folder", "mapped"]
 
 _HEADER_BYTES = 128  # NumPy's format asks for a multiple of 64
 _OURS = re.compile(r"columns-[0-9a-f]{12}(\.(\d+)\.part)?")
 _ABANDONED = 3600.0  # seconds
+_BLOCK = 2**22  # bytes
 _MAGIC = b"\x93NUMPY\x01\x00"
 
 
@@ -80,6 +82,15 @@ def mapped(path: Path, dtype: npt.DTypeLike, length: int) -> npt.NDArray[Any]:
     if values.dtype != dtype or values.shape != (length,):
         raise InputError(f"{path} is damaged: it does not hold {length:,} values of {np.dtype(dtype)}.")
     return values
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file, which is read past this process's memory."""
+    found = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found = zlib.crc32(block, found)
+    return found
 
 
 def is_column_folder(name: str) -> bool:
@@ -170,8 +181,9 @@ class Staging:
     def commit(self, record: dict[str, Any]) -> None:
         """Make the columns the table of the folder, and remove the columns of an earlier one."""
         before, lengths = _named(self.folder), {name: column.length for name, column in self._columns.items()}
+        sums = {name: checksum(column.path) for name, column in self._columns.items()}
         os.replace(self.path, self.folder / self._name)
-        text = json.dumps({**record, "columns": self._name, "lengths": lengths}, indent=1) + "\n"
+        text = json.dumps({**record, "columns": self._name, "lengths": lengths, "checksums": sums}, indent=1) + "\n"
         try:
             replace_file(self.folder / "table.json", text.encode())
         except OSError:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.column_files import is_column_folder, mapped
+from graphrec.data.column_files import checksum, is_column_folder, mapped
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 
@@ -111,21 +111,32 @@ class MappedInteractions(Interactions):
         starts = ((self.structure[0], len(self.structure[1])), (nodes[0], len(nodes[1])))
         return all(_below(array, limit) for array, limit in limits) and all(_bounds(array, end) for array, end in starts)
 
+    @cached_property
+    def _changed(self) -> str | None:
+        """A column whose file is not what was written; None also where an earlier version has not noted what that was."""
+        if self._opened is None:
+            return None
+        sums = self._opened.record.get("checksums", {})
+        return next((name for name, value in sums.items() if checksum(self._opened.columns / f"{name}.npy") != value), None)
+
     def check(self) -> None:
         """Refuse columns whose sizes are right and whose content is damaged: all of them are read once, block by block.
 
         Raises
         ------
         InputError
-            A user or an item is none of this table, or the rows of users do not follow one another.
+            A file has changed since the table was written, a user or an item is none of this table, or the rows of users do
+            not follow one another.
         """
+        if self._changed is not None:
+            raise InputError(f"{self.folder} is damaged: {self._changed}.npy is not what was written; write the table anew.")
         if not self._in_range:
             raise InputError(f"{self.folder} is damaged: it has a user or an item that is not in the table; write it anew.")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._opened is None:
             return super().__reduce_ex__(protocol)
-        return open_table, (str(self.folder), self.columns)
+        return open_table, (str(self.folder), self.columns, False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MappedInteractions:
         return self  # frozen, and so are its files
@@ -164,10 +175,10 @@ class _Opened:
         return ids
 
 
-def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> MappedInteractions:
+def open_table(folder: str | os.PathLike[str], columns: str | None = None, check: bool = True) -> MappedInteractions:
     """Open a table that :func:`~graphrec.data.folder.read_folder` or :func:`~graphrec.data.mapped_writing.write_table` wrote.
 
-    It takes milliseconds whatever the size: the files are mapped and their sizes are checked; a fit checks the indices. The
+    The files are read once, at a gigabyte a second and more, so that what is damaged is refused; then they are mapped. The
     operating system reads pages as they are needed, gives them back when memory is short, and holds them once for
     all processes. Do not change the files of a table that is open.
 
@@ -176,6 +187,9 @@ def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> Ma
     folder : path
     columns : str, optional
         Name of the folder of columns that is expected, so that a table that was written anew is not taken for the old one.
+    check : bool
+        False opens in milliseconds whatever the size: then only the sizes of the files are looked at, until a fit on the whole
+        table calls :meth:`MappedInteractions.check`.
 
     Returns
     -------
@@ -184,7 +198,7 @@ def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> Ma
     Raises
     ------
     InputError
-        There is no table, it is of another version, or a file is missing or of another size.
+        There is no table, it is of another version, or a file is missing or is not what was written.
     """
     if not isinstance(folder, str | os.PathLike):
         raise InputError(f"open_table takes the path of a folder, not {type(folder).__name__}.")
@@ -209,6 +223,8 @@ def open_table(folder: str | os.PathLike[str], columns: str | None = None) -> Ma
         structure=(array["indptr"], array["indices"]),
         _opened=opened,
     )
+    if check:
+        table.check()
     return table
 
 

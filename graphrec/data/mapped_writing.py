@@ -58,7 +58,7 @@ def write_table(table: Interactions, folder: str | os.PathLike[str]) -> MappedIn
                 staging.write(name, dtype, values)
         kinds = {side: stage_ids(staging, side, getattr(table, f"{side}_ids")) for side in ("user", "item")}
         staging.commit(table_record(table.n_users, table.n_items, kinds))
-    return open_table(folder)
+    return open_table(folder, check=False)
 
 
 def stage_ids(staging: Staging, side: str, ids: npt.NDArray[Any]) -> str:

@@ -104,6 +104,7 @@ class PartReader:
         self.is_text_file = self._counts = False
         self._gaps = Gaps()
         self._kinds: dict[str, tuple[str, Path]] = {}
+        self._hollow: list[Path] = []  # text files of no byte
 
     def read(self, paths: Sequence[Path]) -> Iterator[Batch]:
         """The batches of all files.
@@ -119,6 +120,9 @@ class PartReader:
         for path in paths:
             self.is_text_file = not is_parquet_part(path)
             first = 0
+            if self.is_text_file and path.is_file() and not path.stat().st_size:
+                self._hollow.append(path)
+                continue
             try:
                 groups, batches = self._texts(path) if self.is_text_file else self._parquet(path)
                 for batch in batches:
@@ -134,6 +138,11 @@ class PartReader:
             self.rows += first
         if not self.rows:
             raise InputError(f"the table is empty: {paths[0]}{' and the other files' * (len(paths) > 1)} have no row.")
+        if self._hollow:
+            words = (
+                f"{len(self._hollow):,} of {len(paths):,} files are empty, first {self._hollow[0]}: they count as without rows."
+            )
+            warnings.warn(words, stacklevel=5)
         if self._gaps and self.missing == "error":
             raise self._gaps.refusal()
         if self.roles.weight is not None and self.dropped < self.rows and not self._counts:

@@ -272,6 +272,12 @@ def _begin() -> None:
             f"distributed training is for processes that torchrun has started, and {missing[0]} is not in the environment: "
             "torchrun --nproc-per-node 2 -m graphrec train … --distributed, or a program of your own in place of -m graphrec."
         )
+    rank, size = (os.environ[name] for name in ("RANK", "WORLD_SIZE"))
+    if not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
+        raise InputError(
+            f"RANK={rank} and WORLD_SIZE={size} in the environment must be whole numbers, the first below the second; torchrun "
+            "sets them."
+        )
     try:
         dist.init_process_group(_backend(), timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:

@@ -54,6 +54,6 @@ class Listeners:
         index = torch.as_tensor(np.stack([row, column]), device=self.device)
         values = torch.as_tensor(weights.astype(np.float32), device=self.device)
         return (
-            torch.sparse_coo_tensor(index, values, (b, n), is_coalesced=True, check_invariants=False),
+            torch.sparse_coo_tensor(index, values, (b, n), device=self.device, is_coalesced=True, check_invariants=False),
             torch.as_tensor(itself.astype(np.float32), device=self.device)[:, None],
         )

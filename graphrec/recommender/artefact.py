@@ -32,8 +32,8 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
+from graphrec.folder_lock import locked
 from graphrec.models.base import Scorer, Solved
-from graphrec.recommender.folder_lock import locked
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import (
     features_of,

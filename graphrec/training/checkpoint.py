@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graphrec.errors import InputError
+from graphrec.folder_lock import locked
 from graphrec.tensor_files import read_tensors, write_tensors
 from graphrec.training.fingerprint import refuse_another
 from graphrec.training.table_files import read_parts, remove_parts
@@ -47,6 +49,24 @@ class Checkpoint:
         self.folder = folder
         self.path = folder / self.name
         self.fingerprint = fingerprint
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While this lasts, no other training keeps its state here.
+
+        Raises
+        ------
+        InputError
+            One does so now.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.folder, wait=False))
+            except BlockingIOError:
+                raise InputError(
+                    f"another training is writing its checkpoint into {self.folder}: wait for its end, or name another folder."
+                ) from None
+            yield
 
     def announce(self, resume: bool) -> None:
         """Say what would else be silent: an older state that will be replaced, or none where one was to be resumed."""

@@ -79,7 +79,12 @@ class RowTrainer(SharedTrainer):
 
 
 def _check(options: FitOptions, model: str) -> None:
-    """Refuse what needs more than the scores of single pairs."""
+    """Refuse what needs more than the scores of single pairs, or the rows of other processes' neighbourhoods."""
+    if options.fanout is not None:
+        raise InputError(
+            f"fanout draws neighbours in a table that is whole, and each process has some rows of {model} only; LightGCN, "
+            "LightGCN++ and LR-GCCF, which are cut by columns, can be trained so by several processes."
+        )
     if not kind_of(options.loss).by_pairs:
         raise InputError(
             f"loss={name_of(options.loss)!r} cannot be trained by several processes that have some rows of {model} each, and "

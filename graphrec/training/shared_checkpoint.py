@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ class SharedCheckpoint(Checkpoint):
         self._shared, self._group, self._optimizers = shared, shared.group, optimizers
         self.folder, self.path = folder, folder / Checkpoint.name
         self._group.from_writer(lambda: super(SharedCheckpoint, self).__init__(folder, fingerprint))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """See :class:`Checkpoint`; the writer holds it for all."""
+        with ExitStack() as stack:
+            self._group.from_writer(lambda: stack.enter_context(super(SharedCheckpoint, self).held()))
+            yield
 
     def announce(self, resume: bool) -> None:
         """See :class:`Checkpoint`; the writer says it for all."""

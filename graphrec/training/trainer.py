@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +136,10 @@ class Trainer:
         if valid is None and self.optimizers.needs_metric:
             raise InputError(f"schedule {self.options.schedule!r} follows the validation metric; fit needs valid for it.")
         kept = None if checkpoint is None else self._checkpoint(checkpoint, self._fingerprint(train, valid))
-        if kept is not None:
-            kept.announce(resume)
         # One seed governs what torch's own modules draw (dropout); the caller's global state is left alone.
-        with seeded(self.seed, self.device):
+        with nullcontext() if kept is None else kept.held(), seeded(self.seed, self.device):
+            if kept is not None:
+                kept.announce(resume)
             if resume and kept is not None:
                 self._resume(kept)
             self.callbacks.on_train_begin(self.state)
