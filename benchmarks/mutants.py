@@ -41,7 +41,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "validation",
     ),
     "evaluation/full_ranking.py": ("evaluation_by_hand", "evaluate", "protocol", "beyond_accuracy"),
-    "evaluation/evaluator.py": ("validation", "fit_by_hand", "hostile_input", "distributed"),
+    "evaluation/evaluator.py": ("validation", "fit_by_hand", "hostile_input"),
     "evaluation/report.py": ("evaluation_by_hand", "defaults", "evaluate", "habits", "beyond_accuracy"),
     "evaluation/protocol.py": ("protocol",),
     "evaluation/comparison.py": ("significance", "habits", "beyond_accuracy"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import graphrec as gr
+from graphrec.evaluation import evaluator
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.evaluation.sampled import sampled_ranking
 from graphrec.ranking.ranker import Ranker
@@ -79,3 +80,24 @@ def test_items_of_training_can_be_ranked_too(split):
     assert got.mean["auc"] != gr.evaluate(rec, split.test, metrics=["auc"]).mean["auc"]
     with pytest.raises(gr.errors.InputError, match="not for the sampled protocol"):
         gr.evaluate(rec, split.test, k=5, negatives=10, filter_seen=False)
+
+
+def test_a_group_of_processes_ranks_together(split, monkeypatch):
+    asked = []
+    monkeypatch.setattr(evaluator, "SharedRanker", lambda model, seen, group: asked.append(group) or Ranker(model, seen))
+    model = gr.Recommender("itempop").fit(split.train).model
+    alone, together = (Evaluator(["ndcg@5"], split.train, group=group)(model, split.valid) for group in (None, "group"))
+    assert asked == ["group"]
+    assert alone == together
+
+
+@pytest.mark.parametrize(("metric", "sizes"), [("hit_rate@10/100", (10, 100)), ("ndcg@7/20", (7, 20)), ("mrr/50", (1, 50))])
+def test_a_sampled_metric_names_its_list_and_its_draws(split, monkeypatch, metric, sizes):
+    asked = []
+    usual = evaluator.sampled_ranking
+    monkeypatch.setattr(evaluator, "sampled_ranking", lambda *given: asked.append(given[2:4]) or usual(*given))
+    few = metric.split("/")[0] + "/12"
+    model = gr.Recommender("itempop").fit(split.train).model
+    assert few in Evaluator([few], split.train)(model, split.valid)
+    assert asked == [(sizes[0], 12)]
+    assert evaluator._sizes(metric) == sizes
