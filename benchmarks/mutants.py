@@ -94,6 +94,8 @@ def main(argv: list[str]) -> None:
         return
     for name in PRELOADED:
         importlib.import_module(name)
+    if "graphrec" in sys.modules:
+        raise SystemExit("the package is imported already, and its copies would not be: no mutant could die.")
     torch.set_num_threads(1)
     sys.dont_write_bytecode = True
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
