@@ -306,7 +306,22 @@ def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Inte
             f"(--duplicates {policy}{', by --time' if policy in ('first', 'last') and table.times is not None else ''}).",
             stacklevel=3,
         )
+    _say_joined(data, table, once, policy)
     return _liked(data, once, options.min_rating)
+
+
+def _say_joined(data: str, table: Interactions, once: Interactions, policy: str) -> None:
+    """What a policy does to the numbers of repeated pairs, where that is easily not what somebody means."""
+    if policy == "sum" and table.ratings is not None and once.ratings is not None and once.ratings.max() > table.ratings.max():
+        warnings.warn(
+            f"{data}: --duplicates sum adds up ratings, too: the highest is {once.ratings.max():g} now, and was "
+            f"{table.ratings.max():g}. Leave --rating out for quantities alone, or take max, mean or last.",
+            stacklevel=4,
+        )
+    if policy in ("first", "last") and table.weights is not None and len(once) < len(table):
+        warnings.warn(
+            f"{data}: of a repeated pair the weight of one row counts (--duplicates {policy}); sum adds them up.", stacklevel=4
+        )
 
 
 def _liked(data: str, table: Interactions, least: float | None) -> Interactions:
@@ -319,8 +334,8 @@ def _liked(data: str, table: Interactions, least: float | None) -> Interactions:
         lost = " and ".join(f"{n:,} {what}" for n, what in gone if n)
         warnings.warn(
             f"{data}: --min-rating {least:g} leaves out {len(table) - len(high):,} of {len(table):,} pairs"
-            f"{f'; {lost} have no other' if lost else ''}. What is left out is not remembered, and may be recommended to those "
-            "who rated it low.",
+            f"{f'; {lost} have no other' if lost else ''}. What is left out, and rows without a rating, are not remembered and "
+            "may be recommended to those who have met them.",
             stacklevel=4,
         )
     return high

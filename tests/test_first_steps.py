@@ -142,3 +142,23 @@ def test_groups_by_history_are_disjoint():
     assert np.bincount(groups.codes).tolist() == [5, 9, 4]
     alike = group_users("history", gr.Interactions.from_indices([0, 1, 2, 3], [0, 1, 2, 3]), np.arange(4))
     assert list(alike.categories) == ["middle history (1 to 1 items)"]
+
+
+def test_what_a_policy_does_to_numbers_is_said(tmp_path):
+    rows = pd.DataFrame({"who": list("aaabbbcc"), "what": list("xxyyxzzx"), "stars": [4, 3, 5, 4, 2, 1, 3, 4], "n": [1, 9] * 4})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    train = ("train", "itempop", "--data", tmp_path / "t.csv", *COLUMNS, "--out", tmp_path / "run")
+    summed = call(*train, "--rating", "stars", "--duplicates", "sum")
+    assert "--duplicates sum adds up ratings, too: the highest is 7 now, and was 5." in summed.stderr
+    first = call(*train, "--rating", "stars", "--weight", "n")
+    assert "of a repeated pair the weight of one row counts (--duplicates first); sum adds them up." in first.stderr
+    for quiet in (("--weight", "n"), ("--rating", "stars"), ("--rating", "stars", "--duplicates", "max")):
+        assert "adds up ratings" not in (said := call(*train, *quiet).stderr)
+        assert "the weight of one row" not in said
+
+
+def test_a_file_of_groups_has_two_columns(bought, tmp_path):
+    call("train", "itempop", "--data", bought, *COLUMNS, "--out", tmp_path / "run", "--min-rating", 1, "--rating", "stars")
+    (tmp_path / "groups.csv").write_text("what,name,category\n000,A thing,tools\n")
+    done = call("evaluate", tmp_path / "run", "--data", bought, "--item-groups", tmp_path / "groups.csv", code=1)
+    assert "groups.csv has 3 columns (what, name, category): give a file of two, an id and the name of its group" in done.output

@@ -18,6 +18,7 @@ import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.search.budget import Budget, Costs, bytes_of, seconds_of
+from graphrec.search.finish import _shares
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
@@ -327,3 +328,8 @@ def test_what_is_kept_counts_as_memory(split, tmp_path):
     assert run.refusal(next_one, Trial("ease", {"l2": 9.0}, {})) is None
     run.kept.append((0.1, kept))
     assert "of memory beside" in run.refusal(next_one, Trial("ease", {"l2": 9.0}, {}))
+
+
+def test_a_blend_of_one_model_twice_has_a_share_for_each():
+    chosen = [(Trial("ease", {"l2": 5.0}, {}), 0.7), (Trial("itemknn", {}, {}), 0.1), (Trial("ease", {"l2": 7.0}, {}), 0.2)]
+    assert _shares(chosen) == {"ease(l2=5.0)": "0.70", "itemknn": "0.10", "ease(l2=7.0)": "0.20"}

@@ -142,3 +142,15 @@ def test_what_cannot_be_is_refused_and_leaves_all_as_it_was(old, more):
 class Failing:
     def on_epoch_end(self, *args, **kwargs):
         raise RuntimeError("stop")
+
+
+@pytest.mark.parametrize("model", ["itemknn", "mf"])
+def test_ids_that_lost_their_zeros_are_told(model):
+    first = pd.DataFrame({"user_id": list("aabbcc"), "item_id": ["007", "010", "007", "999", "010", "999"]})
+    later = pd.DataFrame({"user_id": ["a", "d", "b"], "item_id": ["999", "7", "12"]})
+    rec = gr.Recommender(model).fit(
+        gr.Interactions.from_frame(first), **({"epochs": 1, "progress": False} if model == "mf" else {})
+    )
+    with pytest.warns(UserWarning, match=r"1 new item ids are known ones but for zeros in front, first '7' for '007'"):
+        rec.update(gr.Interactions.from_frame(later))
+    assert rec.train.n_items == 5

@@ -29,7 +29,7 @@ def named_groups(option: str, given: str | None, word: str, known: Any) -> Given
     Raises
     ------
     InputError
-        The file is missing, cannot be read, has one column, or names somebody twice.
+        The file is missing, cannot be read, has another number of columns, or names somebody twice.
     """
     if given is None or given == word:
         return given
@@ -42,6 +42,11 @@ def named_groups(option: str, given: str | None, word: str, known: Any) -> Given
     frame = read_side_table(path, option)
     if frame.shape[1] < 2:
         raise InputError(f"{option} {given} needs two columns, an id and the name of its group; it has {frame.shape[1]}.")
+    if frame.shape[1] > 2:
+        raise InputError(
+            f"{option} {given} has {frame.shape[1]} columns ({', '.join(map(str, frame.columns))}): give a file of two, an id "
+            "and the name of its group."
+        )
     rows = frame.iloc[:, :2].dropna().astype(str)
     texts = [text.strip() for text in rows.iloc[:, 0]]
     whole = known.dtype.kind in "iu"

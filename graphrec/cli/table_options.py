@@ -53,7 +53,8 @@ _COLUMNS = {
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
         help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once: with its earliest row by "
-        "--time, or its first where there is no --time (first), or with the sum of --weight where there is no --rating (sum).",
+        "--time, or its first where there is no --time (first), or with the sum of --weight where there is no --rating (sum). "
+        "mean, sum and max join ratings and weights, and keep the latest time.",
     ),
     "missing": click.option(
         "--missing", type=click.Choice(["error", "drop"]), help="Of a table: rows with a gap are refused (error) or left out."

@@ -6,9 +6,11 @@ import difflib
 import unicodedata
 from typing import Any
 
+import numpy.typing as npt
+
 from graphrec.deferred import pandas as pd
 
-__all__ = ["bare", "near_id"]
+__all__ = ["bare", "near_id", "zero_twins"]
 
 _MOST = 4000  # ids that are looked at: a question of a service must not take long for being a wrong one
 _ALIKE = 0.75  # of 1, as difflib has it
@@ -43,6 +45,19 @@ def _padded(lookup: pd.Index[Any], text: str) -> str | None:
         return None
     short = plain.lstrip("0") or "0"
     return next((one for width in range(len(short), _WIDEST + 1) if (one := short.zfill(width)) in lookup), None)
+
+
+def zero_twins(known: npt.NDArray[Any], new: npt.NDArray[Any]) -> list[tuple[str, str]]:
+    """New ids that are known ones but for zeros in front, each with the known one: another program took them for numbers."""
+    if known.dtype.kind != "O" or not len(new):
+        return []
+    plain = {text: _unpadded(text) for text in (*known.tolist(), *new.tolist())}
+    numbers = {plain[text]: text for text in reversed(known.tolist()) if plain[text] is not None}
+    return [(text, numbers[plain[text]]) for text in new.tolist() if plain[text] in numbers]
+
+
+def _unpadded(text: str) -> str | None:
+    return (text.lstrip("0") or "0") if text.isascii() and text.isdecimal() else None
 
 
 def _spelt(lookup: pd.Index[Any], text: str) -> str | None:

@@ -62,7 +62,7 @@ class Questions(Outcome):
         cold : {"error", "skip", "popular"}
             What to do about users who are not in the training table, and those without any interaction there where the
             model needs one: refuse, leave them out, or give them the items with the most users, whose number is then the
-            score.
+            score; with weights, the items with the largest sum of weights over the mean weight.
         explain : int
             Add columns reason_1, reason_2, … with this many of the user's own items, those that raise the score most (see
             :meth:`explain`); missing where fewer do.
@@ -180,7 +180,8 @@ class Questions(Outcome):
     def explain(self, user: Any, item: Any) -> pd.DataFrame:
         """What the score of a user with an item is made of.
 
-        For linear models the parts are exact: item filters and neighbour models have one for each of the user's items;
+        For linear models the parts are exact: item filters and models of neighbouring items have one for each of the user's
+        items;
         LightGCN (He et al., SIGIR 2020) has two, since each of its paths leaves the user through one own item first ("your
         item", the path of one step; "through other people", all longer ones), and one for the user's own embedding; with
         cosines, one for the item's popularity. For other models that can take in people anew, a part is what the score

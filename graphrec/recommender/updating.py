@@ -13,6 +13,7 @@ import numpy.typing as npt
 from graphrec.data.features import Features
 from graphrec.data.ids import find
 from graphrec.data.interactions import Interactions
+from graphrec.data.near_ids import zero_twins
 from graphrec.errors import InputError
 from graphrec.losses import RATING_ERRORS
 from graphrec.models.base import Model, Scorer, Solved
@@ -51,6 +52,7 @@ def update(
     for name in ("ratings", "times"):
         if getattr(old, name) is not None and getattr(more, name) is None:
             warnings.warn(f"the table for update has no {name}: those of the table before are forgotten.", stacklevel=4)
+    _say_lost_zeros(old, table)
     if state.valid is not None and (given := int(wider(state.valid).has_keys(wider.of(more).keys).sum())):
         warnings.warn(
             f"{given:,} pairs of the update were the validation part of the latest fit: they are trained on now.", stacklevel=4
@@ -117,6 +119,17 @@ def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None
     if (state.built_from.weights is None) != (more.weights is None):
         had, has = ("without", "some") if state.built_from.weights is None else ("with", "none")
         raise InputError(f"this {plan.name} was fitted on a table {had} weights, and the table for update has {has}.")
+
+
+def _say_lost_zeros(old: Interactions, wider: Interactions) -> None:
+    for side, known, ids in (("user", old.user_ids, wider.user_ids), ("item", old.item_ids, wider.item_ids)):
+        if twins := zero_twins(known, ids[len(known) :]):
+            new, first = twins[0]
+            warnings.warn(
+                f"{len(twins):,} new {side} ids are known ones but for zeros in front, first {new!r} for {first!r}: something "
+                "took them for numbers. They become new ones; write them as they were, and update with that.",
+                stacklevel=5,
+            )
 
 
 class _Wider:

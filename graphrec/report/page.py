@@ -137,7 +137,7 @@ def _why(recommender: Told, user: Any, place: int, names: Names) -> list[dict[st
         table = recommender.explain(user, train.item_ids[place])
     except InputError:
         return []
-    parts = by_own_item(table)
+    parts = by_own_item(table).query("contribution > 0")  # what lowers a score is no reason for it
     strongest = parts.reindex(parts["contribution"].abs().sort_values(ascending=False, kind="stable").index)[:_REASONS]
     where = train.item_index(strongest["item_id"].tolist()).tolist() if len(strongest) else []
     return [

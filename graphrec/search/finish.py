@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,7 +41,7 @@ def blended(run: Run) -> tuple[Recommender, list[Trial]]:
         blend = Blend(members, weights=[w for _, w in chosen]).fit(task.train, valid=task.looked_at, device=task.device)
         made.append(blend)
         pool[:] = [trial for trial, _ in chosen]
-        whole.hyper = {trial.model: f"{weight:.2f}" for trial, weight in chosen}
+        whole.hyper = _shares(chosen)
         return task.figure(blend)
 
     started = run.budget.spent
@@ -56,6 +57,16 @@ def blended(run: Run) -> tuple[Recommender, list[Trial]]:
     if figure > run.kept[0][0]:
         return made[0], pool
     return best, [run.kept[0][1]]
+
+
+def _shares(chosen: Sequence[tuple[Trial, float]]) -> dict[str, str]:
+    """The weights by the models' names; of a model in several settings, with these beside the name."""
+    names = [trial.model for trial, _ in chosen]
+    told = [
+        model if names.count(model) == 1 else f"{model}({','.join(f'{k}={v}' for k, v in trial.hyper.items())})"
+        for model, (trial, _) in zip(names, chosen, strict=True)
+    ]
+    return {name: f"{weight:.2f}" for name, (_, weight) in zip(told, chosen, strict=True)}
 
 
 def fitted_anew(run: Run, best: Recommender, parts: list[Trial]) -> Recommender:
