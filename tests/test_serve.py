@@ -126,8 +126,11 @@ def test_a_bad_body_gets_a_reason(client, body):
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("/recommend?user=u0&n=3", "there is no parameter 'n'; known are user, k, explain."),
-        ("/recommend?user=u0&expain=1", "there is no parameter 'expain'; did you mean 'explain'? known are user, k, explain."),
+        ("/recommend?user=u0&n=3", "there is no parameter 'n'; known are user, k, explain, exclude, cold."),
+        (
+            "/recommend?user=u0&expain=1",
+            "there is no parameter 'expain'; did you mean 'explain'? known are user, k, explain, exclude, cold.",
+        ),
         ("/recommend?user=u0&k=3&k=4", "parameter 'k' is given more than once."),
         ("/recommend?user=u0&user=u1", "parameter 'user' is given more than once."),
         ("/similar?item=i0&user=u0", "there is no parameter 'user'; known are item, k."),
@@ -147,7 +150,7 @@ def test_a_parameter_that_means_nothing_is_refused(client, path, says):
 def test_a_field_that_means_nothing_is_refused(client):
     for url, body, says in (
         ("/recommend", {"histroy": ["i0"], "history": ["i0"]}, "no field 'histroy'; did you mean 'history'? known are"),
-        ("/recommend", {"history": ["i0"], "zz": 1}, "there is no field 'zz'; known are history, k, explain."),
+        ("/recommend", {"history": ["i0"], "zz": 1}, "there is no field 'zz'; known are history, k, explain, exclude."),
         ("/recommend", {"histroy": ["i0"]}, "histroy"),
         (
             "/recommend?k=3",
@@ -296,3 +299,23 @@ def test_a_search_passes_over_accents_and_case(tmp_path):
     assert answers.users("ann", 9)["users"] == ["Anna"]
     for text in ("cafe", "CAFÉ", "strasse", "STRASSE"):
         assert [row["item_id"] for row in answers.items(text, 9)["items"]] == ["é"]
+
+
+def test_items_are_left_out_and_strangers_get_what_most_have(client, run):
+    usual = client.get("/recommend", params={"user": "u1", "k": 3}).json()["items"]
+    without = [usual[0]["item_id"], usual[1]["item_id"]]
+    rest = client.get("/recommend", params={"user": "u1", "k": 2, "exclude": without}).json()["items"]
+    want = gr.load(run).recommend("u1", k=2, exclude=without)
+    assert [(one["item_id"], one["score"]) for one in rest] == list(zip(want["item_id"], want["score"].tolist(), strict=True))
+    liked = {"history": [usual[2]["item_id"]], "k": 3}
+    new = client.post("/recommend", json={**liked, "exclude": without}).json()["items"]
+    assert [one["item_id"] for one in new] == gr.load(run).recommend_new([liked["history"]], k=3, exclude=without)[
+        "item_id"
+    ].tolist()
+    assert client.get("/recommend", params={"user": "stranger", "k": 3}).status_code == 404
+    popular = client.get("/recommend", params={"user": "stranger", "k": 3, "cold": "popular", "exclude": without[:1]}).json()
+    want = gr.load(run).recommend("stranger", k=3, cold="popular", exclude=without[:1])
+    assert popular.get("cold") is True, popular
+    assert [one["item_id"] for one in popular["items"]] == want["item_id"].tolist()
+    assert client.get("/recommend", params={"user": "u1", "exclude": "nothing"}).status_code == 404
+    assert client.get("/recommend", params={"user": "u1", "cold": "skip"}).status_code == 422

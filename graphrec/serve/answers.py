@@ -18,9 +18,9 @@ from graphrec.recommender.loading import load
 from graphrec.recommender.recommender import Recommender
 from graphrec.report.names import Names, names_of, typed_id
 
-__all__ = ["MAX_HISTORY", "MAX_K", "Answers", "load_answers"]
+__all__ = ["MAX_EXCLUDED", "MAX_HISTORY", "MAX_K", "Answers", "load_answers"]
 
-MAX_K, MAX_HISTORY, MAX_REASONS = 1000, 1000, 10
+MAX_K, MAX_HISTORY, MAX_EXCLUDED, MAX_REASONS = 1000, 1000, 1000, 10
 _EXPLAINED = 20  # items of a list that get reasons: each is a question of its own
 _LEFT_OUT = 50  # items of a history that are left out in turn
 _QUICK = 0.003  # seconds: shorter than handing a question to another thread is worth
@@ -72,16 +72,24 @@ class Answers:
 
     # ---- questions ------------------------------------------------------------------------------
 
-    def recommend(self, user: str, k: int, explain: int = 0) -> dict[str, Any]:
+    def recommend(
+        self, user: str, k: int, explain: int = 0, exclude: Sequence[Any] = (), cold: str = "error"
+    ) -> dict[str, Any]:
         """The list of a person of the training data, with the strongest reasons where they are asked for.
 
         What the reasons leave of a score is its rest: weaker own items, those that lower it, and what is about no item.
+        With `cold` "popular" somebody unknown gets what most people have.
         """
-        k, known = self._length(k), self._user(user)
-        row = int(self._train.user_index(known)[0])
-        if self._cold[row]:
-            return {"user": known, "cold": True, "items": self._listed(self.recommender.recommend(known, k=k, cold="popular"))}
-        best, scores = self._ranker.top_k(np.array([row]), k)
+        k, left_out, known = self._length(k), self._items(exclude), self._user(user)
+        stranger = cold == "popular" and int(self._train.find_users(known)[0][0]) < 0
+        row = -1 if stranger else int(self._train.user_index(known)[0])
+        if stranger or self._cold[row]:
+            table = self.recommender.recommend([known], k=k, exclude=left_out or None, cold="popular")
+            return {"user": known, "cold": True, "items": self._listed(table)}
+        among = None
+        if left_out:
+            among = np.setdiff1d(np.arange(len(self._item_ids)), self._train.item_index(left_out))
+        best, scores = self._ranker.top_k(np.array([row]), k, among)
         items = [
             {**self._rows[place], "score": score, "rank": rank}
             for rank, (place, score) in enumerate(zip(best[0].tolist(), scores[0].tolist(), strict=True), 1)
@@ -95,10 +103,10 @@ class Answers:
                 return {"user": known, "items": items, "note": str(error)}
         return {"user": known, "items": items, **_notes(items, explain)}
 
-    def recommend_new(self, history: Sequence[Any], k: int, explain: int = 0) -> dict[str, Any]:
+    def recommend_new(self, history: Sequence[Any], k: int, explain: int = 0, exclude: Sequence[Any] = ()) -> dict[str, Any]:
         """The list of a person who likes some items; reasons say how much a score falls without one of them."""
-        met = list(dict.fromkeys(self._item(one) if isinstance(one, str) else one for one in history))
-        items = self._listed(self.recommender.recommend_new([met], k=self._length(k)))
+        met, left_out = self._items(history), self._items(exclude)
+        items = self._listed(self.recommender.recommend_new([met], k=self._length(k), exclude=left_out or None))
         if explain and len(met) > 1 and items:
             self._leave_out(met, items[:_EXPLAINED], explain)
         return {"items": items, **_notes(items, explain, len(met))}
@@ -190,6 +198,9 @@ class Answers:
 
     def _item(self, text: str) -> Any:
         return typed_id(text, self._train.item_ids, "item")
+
+    def _items(self, given: Sequence[Any]) -> list[Any]:
+        return list(dict.fromkeys(self._item(one) if isinstance(one, str) else one for one in given))
 
     def _length(self, k: int) -> int:
         if not 1 <= k <= len(self._item_ids):

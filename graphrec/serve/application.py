@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib import resources
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from graphrec._version import __version__
 from graphrec.errors import InputError
-from graphrec.serve.answers import MAX_HISTORY, MAX_K, MAX_REASONS, Answers
+from graphrec.serve.answers import MAX_EXCLUDED, MAX_HISTORY, MAX_K, MAX_REASONS, Answers
 from graphrec.serve.guard import Guard
 from graphrec.serve.live import Live
 from graphrec.serve.numbers import Numbers
@@ -29,6 +29,8 @@ Length = Annotated[int, Query(ge=1, le=MAX_K)]
 Reasons = Annotated[int, Query(ge=0, le=MAX_REASONS)]
 Search = Annotated[str, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=200)]
+LeftOut = Annotated[list[str], Query(max_length=MAX_EXCLUDED)]
+_SEVERAL = ("exclude",)  # parameters that may be given more than once
 _STATIC = {"page.js": "text/javascript", "page.css": "text/css", "docs.js": "text/javascript"}
 
 
@@ -40,6 +42,7 @@ class Liked(BaseModel):
     history: Annotated[list[StrictInt | StrictStr], Field(min_length=1, max_length=MAX_HISTORY)]
     k: Annotated[StrictInt, Field(ge=1, le=MAX_K)] = 10
     explain: Annotated[StrictInt, Field(ge=0, le=MAX_REASONS)] = 0
+    exclude: Annotated[list[StrictInt | StrictStr], Field(max_length=MAX_EXCLUDED)] = []
 
 
 def application(live: Live, every: float = 1.0, hosts: Collection[str] = ()) -> FastAPI:
@@ -81,7 +84,7 @@ async def _only_known(request: Request) -> None:
         if name not in known:
             in_body = " What is asked of POST stands in the body." if request.method == "POST" else ""
             raise InputError(_no_such("parameter", name, known) + in_body)
-        if given.count(name) > 1:
+        if given.count(name) > 1 and name not in _SEVERAL:
             raise InputError(f"parameter {name!r} is given more than once.")
 
 
@@ -103,21 +106,28 @@ def _questions(live: Live) -> APIRouter:
         return _json(live.health())
 
     @app.get("/recommend")
-    async def recommend(user: Id, k: Length = 10, explain: Reasons = 0) -> Any:
+    async def recommend(
+        user: Id,
+        k: Length = 10,
+        explain: Reasons = 0,
+        exclude: LeftOut = [],  # noqa: B006
+        cold: Literal["error", "popular"] = "error",
+    ) -> Any:
         """The items with the highest scores for a person of the training data, each with its `explain` strongest reasons.
 
-        The contributions under "why" and the "rest" add up to the score.
+        The contributions under "why" and the "rest" add up to the score. `exclude` is an item to leave out, and may be given
+        several times; with cold=popular somebody whom the training data do not know gets what most people have.
         """
         now: Answers = live.now
         if now.quick and not explain:
-            return _json(now.recommend(user, k))
-        return await slow(lambda: now.recommend(user, k, explain))
+            return _json(now.recommend(user, k, 0, exclude, cold))
+        return await slow(lambda: now.recommend(user, k, explain, exclude, cold))
 
     @app.post("/recommend")
     async def recommend_new(liked: Liked) -> Any:
         """The same for somebody who likes some items."""
         now = live.now
-        return await slow(lambda: now.recommend_new(liked.history, liked.k, liked.explain))
+        return await slow(lambda: now.recommend_new(liked.history, liked.k, liked.explain, liked.exclude))
 
     @app.get("/similar")
     async def similar(item: Id, k: Length = 10) -> Any:
