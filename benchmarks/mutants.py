@@ -30,6 +30,7 @@ EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
 # The tests of each file, the most specific first. A folder stands for its files that have no entry of their own.
 TESTS: dict[str, tuple[str, ...]] = {
     "losses": ("losses", "defaults"),
+    "losses/contrastive.py": ("losses", "contrastive_models"),
     "losses/credit.py": ("losses", "credit_training"),
     "evaluation/metrics.py": ("metrics", "evaluation_by_hand"),
     "evaluation/evaluate.py": (

@@ -253,3 +253,21 @@ def test_the_command_line_has_it(random_frame, tmp_path):
 def test_a_mean_over_a_short_list_is_over_what_is_there():
     lists = np.array([[1, -1, -1], [0, 2, -1], [-1, -1, -1]], np.int32)
     assert _mean_of(np.array([1.0, 4.0, 9.0]), lists).tolist() == [4.0, 5.0, 0.0]
+
+
+def test_lift_of_each_group_of_people_is_that_of_its_lists(popular):
+    groups = {0: "a", 2: "b", 3: "b", 4: "c"}
+    report = gr.evaluate(popular, TEST, k=2, beyond=True, user_groups=groups)
+    alone = gr.evaluate(popular, TEST, k=2, beyond=True)
+    assert alone.by_user_group is None
+    lift = report.by_user_group["popularity_lift@2"]
+    assert lift["a"] < lift["b"]  # what is left for user 0 nobody has
+    assert "popularity_lift@2" not in gr.evaluate(popular, TEST, k=2, user_groups=groups).by_user_group
+
+
+def test_counts_of_a_report_stay_whole_numbers(popular):
+    told = gr.evaluate(popular, TEST, k=2, user_groups={0: "a", 2: "b", 3: "b"}).to_dict()
+    groups = json.loads(json.dumps(told))["by_user_group"]
+    numbers = list(groups if isinstance(groups, list) else groups.values())
+    assert all(type(row["n"]) is int for row in numbers)
+    assert all(type(row["recall@2"]) is float for row in numbers)

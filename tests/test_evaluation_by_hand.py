@@ -2,12 +2,16 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import graphrec as gr
+from graphrec.evaluation.full_ranking import full_ranking
+from graphrec.evaluation.sampled import sampled_ranking
+from graphrec.ranking.ranker import Ranker
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
@@ -175,3 +179,23 @@ def test_intervals_have_the_quantiles_of_their_level(level, deviations):
     assert row["mean"] == pytest.approx(values.mean())
     assert row["high"] - row["mean"] == pytest.approx(deviations * error, rel=0.08)
     assert row["mean"] - row["low"] == pytest.approx(deviations * error, rel=0.08)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("test", "warn", "told"), [(TEST, True, 0), ([(4, 0)], True, 1), ([(4, 0)], False, 0)])
+def test_people_without_a_history_are_told_once_and_nobody_else(popular, test, warn, told):
+    part = test if isinstance(test, gr.Interactions) else table(test)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        full_ranking(Ranker(popular.model, TRAIN), part, metrics=["recall@2"], warn_cold=warn)
+    assert sum("nothing in train" in str(one.message) for one in caught) == told
+
+
+def test_every_item_is_drawn_as_a_negative():
+    train, test = table([(0, 1), (1, 1)]), table([(0, 2), (1, 2)])
+    rec = gr.Recommender("itempop").fit(table([(0, 1), (1, 1), (2, 0), (3, 0), (4, 0), (2, 2)]))
+    # Item 0 is ahead of the test item whenever it is drawn, which 1 of 4 is in a quarter of the cases.
+    report = sampled_ranking(rec.ranker.leaving_out(train), test, k=1, negatives=1, seed=0)
+    behind = [sampled_ranking(rec.ranker.leaving_out(train), test, 1, 1, seed).mean["hit_rate@1/1"] for seed in range(30)]
+    assert "hit_rate@1/1" in report.mean
+    assert 0.5 < sum(behind) / len(behind) < 1

@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 import torch
+from scipy import sparse
 from torch.nn import functional as F
 
 import graphrec as gr
@@ -172,3 +173,28 @@ def test_an_encoding_is_freed_at_once(interactions, name):
         assert nodes() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("form", ["official", "paper"])
+def test_ngcf_folds_a_person_in_by_one_pass_over_all_layers(interactions, form):
+    torch.manual_seed(0)
+    model = gr.models.NGCF(interactions, dim=4, layers=[5, 6, 3], form=form, message_dropout=0.0).eval()
+    met = torch.tensor([0, 2, 5])
+    history = sparse.csr_matrix((torch.ones(3).numpy(), (torch.zeros(3).numpy(), met.numpy())), shape=(1, model.n_items))
+    with torch.no_grad():
+        got = model.fold_in(history)[0]
+        graph = gr.BipartiteGraph(interactions).adjacency("ngcf" if form == "official" else "sym")
+        a, e, heard = graph.to_dense(), model.embedding, []
+        items = model.n_users + met
+        # Of a person with three items: a quarter each and for itself, or 1/√(3 d) by the items' degrees.
+        degree = torch.bincount(torch.as_tensor(interactions.items), minlength=model.n_items)[met]
+        weights = torch.full((3,), 0.25) if form == "official" else 1 / (3 * degree).sqrt()
+        own = 0.25 if form == "official" else 0.0
+        for transform in model.transforms:
+            heard.append(weights @ e[items])
+            e = transform(e, a @ e)
+        rows = [got[:4]]  # the ego row is fitted; what follows from it is not
+        for message, transform in zip(heard, model.transforms, strict=True):
+            rows.append(transform(rows[-1], message + own * rows[-1]))
+        want = [F.normalize(row, dim=0) for row in rows[1:]] if model.normalise_layers else rows[1:]
+    assert torch.allclose(got[4:], torch.cat(want), atol=1e-5)

@@ -591,3 +591,62 @@ def test_credit_that_does_not_fit_is_refused():
         losses.metadata_credit(items, items[None], torch.tensor([[0, 0]]), [0.7, 0.7])
     with pytest.raises(InputError, match="column per weight"):
         losses.metadata_credit(items, items[None], torch.tensor([[0, 0]]), [0.4])
+
+
+# ---- contrasts of rows, weights of users' pairs, credit ---------------------------------------------------------------
+
+
+def cosine_of(a, b):
+    return float(a @ b) / (float(a.norm()) * float(b.norm()))
+
+
+@pytest.mark.parametrize("tau", [0.2, 1.0, 3.0])
+def test_info_nce_is_its_formula(tau):
+    g = torch.Generator().manual_seed(3)
+    a, b = (torch.randn(5, 3, generator=g) for _ in range(2))
+    counted = torch.tensor([True, False, True, True, False])
+
+    def of(i, among):
+        return math.log(sum(math.exp(cosine_of(a[i], b[j]) / tau) for j in among)) - cosine_of(a[i], b[i]) / tau
+
+    want = mean(of(i, range(5)) for i in range(5))
+    assert losses.info_nce(a, b, tau).item() == pytest.approx(want, rel=1e-5)
+    some = [0, 2, 3]
+    assert losses.info_nce(a, b, tau, counted).item() == pytest.approx(mean(of(i, some) for i in some), rel=1e-5)
+
+
+@pytest.mark.parametrize("tau", [0.2, 1.0, 3.0])
+def test_info_nce_among_others_is_its_formula(tau):
+    g = torch.Generator().manual_seed(4)
+    a, b = torch.randn(4, 3, generator=g), torch.randn(6, 3, generator=g)
+    which = torch.tensor([5, 0, 0, 2])
+    want = [
+        math.log(sum(math.exp(cosine_of(a[i], b[j]) / tau) for j in range(6))) - cosine_of(a[i], b[int(which[i])]) / tau
+        for i in range(4)
+    ]
+    assert losses.info_nce_among(a, b, which, tau).tolist() == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize(("plus", "minus", "power"), [(0.5, 0.25, 1.3), (2.0, None, 0.7), (0.5, 3.0, None)])
+def test_shared_bsl_with_weights_is_its_formula(plus, minus, power):
+    g = torch.Generator().manual_seed(5)
+    pos, neg, owner = torch.randn(6, generator=g), torch.randn(3, 4, generator=g), torch.tensor([0, 0, 0, 2, 2, 2])
+    weight = torch.tensor([1.0, 0.0, 2.5, 0.5, 3.0, 1.0])
+    below = plus if minus is None else minus
+    p = below / plus if power is None else power
+
+    def of(u):
+        mine = [i for i in range(6) if owner[i] == u]
+        top = sum(float(weight[i]) * math.exp(float(pos[i]) / plus) for i in mine) / sum(float(weight[i]) for i in mine)
+        return p * math.log(mean(math.exp(float(x) / below) for x in neg[u])) - math.log(top)
+
+    got = losses.shared_bsl(pos, owner, neg, plus, minus, power, weight=weight)
+    assert got.item() == pytest.approx(mean(of(u) for u in (0, 2)), rel=1e-5)
+
+
+def test_weights_of_credit_add_up_to_one_at_most():
+    codes = torch.tensor([[0, 1], [0, 1], [1, 1]])
+    positives, negatives = torch.tensor([0]), torch.tensor([[1, 2]])
+    assert losses.metadata_credit(positives, negatives, codes, [0.4, 0.6]).tolist() == [pytest.approx([1.0, 0.6])]
+    with pytest.raises(InputError, match=r"must not add up to more than 1, got 1\.1"):
+        losses.metadata_credit(positives, negatives, codes, [0.4, 0.7])
