@@ -156,6 +156,9 @@ def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[
     try:
         split = SPLITS[way](table, full.split_seed or 0)
     except InputError as error:
+        if final:
+            warnings.warn(f"{data} has too few pairs to choose epochs on some of them ({error})", stacklevel=2)
+            return Split(train=table), {**full.given(), "fingerprint": _fingerprint(table)}
         raise InputError(f"{data} has {len(table):,} pairs of {table.n_users:,} users: {error}") from error
     parts = f"{len(split.train):,} / {0 if split.valid is None else len(split.valid):,} / {len(_test(split)):,}"
     how = "by time" if way in _BY_TIME else f"at random with seed {full.split_seed}"

@@ -83,6 +83,10 @@ def _replacing(out: Path) -> Iterator[Path]:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, out)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk does not say where
+            raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(out)) from None
+        raise
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

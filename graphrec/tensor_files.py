@@ -54,7 +54,10 @@ def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> list[bytes |
             raise InputError(f"{name} is of {tensor.dtype}, which is not written to files.")
         end = at + tensor.numel() * tensor.element_size()
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, end]}
-        bodies.append(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        flat = tensor.reshape(-1)
+        if flat.stride(0) != 1:  # torch calls an expanded tensor of one number, or of none, contiguous
+            flat = torch.empty_like(flat, memory_format=torch.contiguous_format).copy_(flat)
+        bodies.append(flat.view(torch.uint8).numpy().data)
         at = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

@@ -162,3 +162,53 @@ def test_a_file_of_groups_has_two_columns(bought, tmp_path):
     (tmp_path / "groups.csv").write_text("what,name,category\n000,A thing,tools\n")
     done = call("evaluate", tmp_path / "run", "--data", bought, "--item-groups", tmp_path / "groups.csv", code=1)
     assert "groups.csv has 3 columns (what, name, category): give a file of two, an id and the name of its group" in done.output
+
+
+@pytest.mark.parametrize("model", ["itempop", "mf"])
+def test_a_table_too_small_to_be_split_is_trained_on_as_a_whole(tmp_path, model):
+    pd.DataFrame({"who": ["a", "a", "b"], "what": ["x", "y", "z"], "at": [1, 2, 3]}).to_csv(tmp_path / "t.csv", index=False)
+    train = ("train", model, "--data", tmp_path / "t.csv", *COLUMNS, "--time", "at", "--out", tmp_path / "run")
+    if model == "mf":
+        train = (*train, "--set", "epochs=2")
+    done = call(*train, "--final")
+    assert "has too few pairs to choose epochs on some of them" in done.stderr
+    assert len(gr.load(tmp_path / "run").train) == 3
+    assert "3 pairs of 2 users" in call(*train, code=1).output
+
+
+def test_the_clock_is_no_date(tmp_path):
+    for word in ("now", "today"):
+        (tmp_path / "t.csv").write_text(f"user_id,item_id,at\na,x,2024-01-02\nb,y,{word}\n")
+        with pytest.raises(InputError, match=rf"column 'at' has '{word}'.*which is no date that is written down"):
+            gr.read_csv(tmp_path / "t.csv", time="at")
+
+
+def test_whole_numbers_of_parquet_stay_whole_beside_gaps(tmp_path):
+    stamps = [1_700_000_000_123_456_789, None, 1_700_000_000_123_456_791]
+    frame = pd.DataFrame({"user_id": [1, None, 2**53 + 1], "item_id": ["x", "y", "z"], "at": stamps}, dtype=object)
+    frame = frame.astype({"user_id": "Int64", "at": "Int64", "item_id": str})
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = gr.read_parquet(tmp_path / "t.parquet", time="at", missing="drop")
+    assert table.user_ids.tolist() == [1, 2**53 + 1]
+    assert table.times.tolist() == [stamps[0], stamps[2]]
+
+
+def test_what_expands_one_number_can_be_saved(tmp_path):
+    train = gr.Interactions.from_indices([0, 0, 1, 2], [0, 1, 1, 0])
+    gr.Recommender("slim", l1=50.0, l2=5.0).fit(train).save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").score(0, 0) == 0
+
+
+def test_a_candidate_that_cannot_be_saved_ends_no_search(tmp_path, monkeypatch, interactions):
+    usual = gr.Recommender.save
+
+    def save(self, path):
+        if self.name == "itemknn":
+            raise RuntimeError("no")
+        return usual(self, path)
+
+    monkeypatch.setattr(gr.Recommender, "save", save)
+    split = gr.split.random(interactions.binarize(), test=0.2, valid=0.2, seed=0)
+    found = gr.search(split.train, split.valid, "20s", out=tmp_path / "s", models=["itempop", "itemknn"], progress=False)
+    assert found.name == "itempop"
+    assert set(found.table.query("model == 'itemknn'")["status"]) == {"failed"}

@@ -15,6 +15,7 @@ from graphrec.errors import InputError
 
 __all__ = ["dates_in_utc", "is_zoned"]
 
+_OF_THE_CLOCK = ("now", "today")  # which pandas takes for the time at which it reads
 _ZONE = re.compile(r"[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")  # behind a time of day: "2024-01-05" ends in no zone
 
 
@@ -44,6 +45,10 @@ def dates_in_utc(column: pd.Series[Any], name: Hashable, place: Callable[[int], 
     InputError
         Some dates have a zone and others have none, so that their order is not known; or they are beyond what pandas reads.
     """
+    clock = column.isin(_OF_THE_CLOCK).to_numpy(bool)
+    if clock.any():
+        row = int(clock.argmax())
+        raise InputError(f"column {name!r} has {column.iloc[row]!r} {place(row)}, which is no date that is written down.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # older pandas warns of several zones, newer ones raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Unknown
@@ -58,13 +59,33 @@ def read_parquet(
     there = parquet_columns(path)
     wanted = [column for column in (user, item, rating, time, weight) if column is not None and column in there]
     try:
-        frame = pd.read_parquet(name, columns=list(dict.fromkeys(wanted)), engine="pyarrow").reset_index(drop=True)
+        frame = _frame(path, list(dict.fromkeys(wanted)))
     except (OSError, ValueError, MemoryError) as error:
         raise InputError(f"{name} cannot be read: {one_line(error)}.") from error
     with about(name):
         return Interactions.from_frame(
             frame, user, item, rating, time, duplicates, missing=missing, ids=ids, unknown=unknown, weight=weight
         )
+
+
+def _frame(path: str | os.PathLike[str], columns: list[Hashable]) -> pd.DataFrame:
+    """Some columns; whole numbers stay whole where there are gaps, which pandas' own floats would round beyond 2^53."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(path, columns=columns)
+    gaps = [
+        column for column in columns if table[column].null_count and arrow.types.is_integer(table.schema.field(column).type)
+    ]
+    frame: pd.DataFrame = table.drop_columns(gaps).to_pandas(ignore_metadata=True)
+    for column in gaps:
+        frame[column] = table[column].to_pandas(types_mapper=_with_gaps)
+    return frame[columns]
+
+
+def _with_gaps(kind: Any) -> Any:
+    """pandas' type of whole numbers that knows gaps, for Arrow's."""
+    return pd.api.types.pandas_dtype(str(kind).replace("uint", "UInt").replace("int", "Int"))
 
 
 def is_parquet(path: Path) -> bool:

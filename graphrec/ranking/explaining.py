@@ -86,11 +86,10 @@ def people_between(table: Interactions, user: int, item: int) -> tuple[npt.NDArr
     items : ndarray of int64, shape (m,)
         The user's, ascending.
     people : ndarray of int64, shape (m,)
-        The person is not the user, and the own item is not the item itself, of which there are 0.
+        The person is not the user. Where the own item is the item itself, these are all others who have met it.
     """
     indptr, columns = table.structure
     others = np.setdiff1d(table.users[table.items == item], [user])
     met = np.concatenate([columns[indptr[u] : indptr[u + 1]] for u in others]) if len(others) else columns[:0]
     mine = columns[indptr[user] : indptr[user + 1]].astype(np.int64)
-    counts = np.bincount(met, minlength=table.n_items)[mine]
-    return mine, np.where(mine == item, 0, counts).astype(np.int64)
+    return mine, np.bincount(met, minlength=table.n_items)[mine].astype(np.int64)

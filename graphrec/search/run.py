@@ -117,7 +117,15 @@ class Run:
             trial.recommender = None
             self.tell(trial, "failed", reason_of(error), **more)
             return None
-        self.keep(figure, trial)
+        try:
+            self.keep(figure, trial)
+        except OSError:  # of the disk, which is everybody's
+            raise
+        except Exception as error:
+            trial.recommender = None
+            self.kept = [(value, one) for value, one in self.kept if one is not trial]
+            self.tell(trial, "failed", reason_of(error), **more)
+            return None
         self.tell(trial, "ok", figure=figure, **more)
         return figure
 

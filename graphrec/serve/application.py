@@ -191,12 +191,14 @@ def _add_refusals(app: FastAPI) -> None:
         return _json({"error": str(error)}, 404 if str(error).startswith("unknown ") else 422)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> Response:
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
         first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), error.errors()[0])
         where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             return _json({"error": _no_such("field", where, [*Liked.model_fields])}, 422)
-        return _json({"error": f"{where}: {first['msg']}"}, 422)
+        as_text = where == "body" and not request.headers.get("content-type", "").startswith("application/json")
+        hint = ". Send it with the header Content-Type: application/json." if as_text else ""
+        return _json({"error": f"{where}: {first['msg']}{hint}"}, 422)
 
     @app.exception_handler(HTTPException)
     async def no_such(_: Request, error: HTTPException) -> Response:

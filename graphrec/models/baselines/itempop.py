@@ -19,7 +19,8 @@ __all__ = ["ItemPop"]
 
 
 class ItemPop(Solved):
-    """Popularity: the score of an item is its number of users in training, or the sum of their weights, for everyone.
+    """Popularity: the score of an item is its number of users in training, for everyone; with
+    weights their sum, divided by the mean weight of a pair.
 
     Parameters
     ----------
