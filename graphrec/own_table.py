@@ -310,7 +310,21 @@ def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Inte
             stacklevel=3,
         )
     _say_joined(data, table, once, policy)
+    _say_spaces(data, once)
     return _liked(data, once, options.min_rating)
+
+
+def _say_spaces(data: str, table: Interactions) -> None:
+    """Ids that are others' but for spaces at their ends: they count as others."""
+    for kind, ids in (("user", table.user_ids), ("item", table.item_ids)):
+        known = set(ids.tolist()) if ids.dtype.kind == "O" else set()
+        twins = [one for one in known if one != one.strip() and one.strip() in known]
+        if twins:
+            warnings.warn(
+                f"{data}: {len(twins):,} {kind} ids are others but for spaces at their ends, first {min(twins)!r}; each counts "
+                "as an id of its own.",
+                stacklevel=4,
+            )
 
 
 def _say_joined(data: str, table: Interactions, once: Interactions, policy: str) -> None:

@@ -212,3 +212,21 @@ def test_a_candidate_that_cannot_be_saved_ends_no_search(tmp_path, monkeypatch, 
     found = gr.search(split.train, split.valid, "20s", out=tmp_path / "s", models=["itempop", "itemknn"], progress=False)
     assert found.name == "itempop"
     assert set(found.table.query("model == 'itemknn'")["status"]) == {"failed"}
+
+
+def test_spaces_and_fractions_of_ids_are_told(tmp_path):
+    rows = pd.DataFrame({"who": ["Anna", "Anna ", "7.0", "7.0", "Anna", "B"], "what": list("xyxyzz")})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    done = call("train", "itempop", "--data", tmp_path / "t.csv", *COLUMNS, "--out", tmp_path / "run", "--final")
+    assert "1 user ids are others but for spaces at their ends, first 'Anna '; each counts as an id of its own." in done.stderr
+    assert "item ids" not in done.stderr
+    assert "Did you mean '7.0'?" in call("recommend", tmp_path / "run", "--user", "7", "-k", 1, code=1).output
+
+
+def test_reasons_stand_beside_the_items(bought, tmp_path):
+    call("train", "itemknn", "--data", bought, *COLUMNS, "--out", tmp_path / "run", "--final")
+    done = call("recommend", tmp_path / "run", "--user", "p1", "-k", 3, "--explain", 2)
+    want = gr.load(tmp_path / "run").recommend("p1", k=3, explain=2)
+    assert "reason_2" in done.output
+    assert all(f"{one}" in done.output for one in want["reason_1"])
+    assert "--explain is for --user" in call("recommend", tmp_path / "run", "--history", "001", "--explain", 2, code=1).output

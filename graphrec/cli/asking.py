@@ -30,6 +30,7 @@ __all__ = ["recommend", "similar"]
 )
 @click.option("--out", type=click.Path(path_type=Path), help="A file for the answer: .csv or .parquet.")
 @click.option("-k", default=10, show_default=True, help="How many items.")
+@click.option("--explain", default=0, type=click.IntRange(0), help="With --user: so many of their own items as reasons.")
 @click.option("--candidates", type=click.Path(path_type=Path), help="File of items to choose from, an id a line.")
 @click.option("--exclude", type=click.Path(path_type=Path), help="File of items to leave out, an id a line.")
 @click.option(
@@ -46,6 +47,7 @@ def recommend(
     histories: tuple[str, ...],
     out: Path | None,
     k: int,
+    explain: int,
     candidates: Path | None,
     exclude: Path | None,
     cold: Any,
@@ -62,6 +64,8 @@ def recommend(
         raise InputError("recommend takes one of --user, --all and --history.")
     if everybody and out is None:
         raise InputError("--all needs --out, a file for the recommendations: .csv or .parquet.")
+    if explain and not users:
+        raise InputError("--explain is for --user: `graphrec explain` says more about one item.")
     if histories and cold is not None:
         raise InputError("--cold is about users of the training data, not for --history.")
     if distributed and not everybody:
@@ -87,7 +91,7 @@ def recommend(
                 )
         elif users:
             known = _ids("--user", users, recommender.train.user_ids)
-            frames = iter([recommender.recommend(known, k=k, cold=cold or "error", **how)])
+            frames = iter([recommender.recommend(known, k=k, cold=cold or "error", explain=explain, **how)])
         else:
             new = [_ids("--history", _fields(text), recommender.train.item_ids) for text in histories]
             frames = iter([recommender.recommend_new(new, k=k, **how)])

@@ -57,7 +57,10 @@ _COLUMNS = {
         "mean, sum and max join ratings and weights, and keep the latest time.",
     ),
     "missing": click.option(
-        "--missing", type=click.Choice(["error", "drop"]), help="Of a table: rows with a gap are refused (error) or left out."
+        "--missing",
+        type=click.Choice(["error", "drop"]),
+        help="Of a table: rows with a gap are refused (error) or left out. "
+        "In a text table NA, N/A, NULL, None and nan are gaps, too, as pandas has them.",
     ),
     "min_rating": click.option(
         "--min-rating",

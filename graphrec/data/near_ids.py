@@ -34,7 +34,7 @@ def near_id(lookup: pd.Index[Any], text: object) -> str:
     for form in ("NFC", "NFD"):
         if (other := unicodedata.normalize(form, text)) != text and other in lookup:
             return f" There is one that looks the same in another Unicode form: unicodedata.normalize({form!r}, id)."
-    near = _padded(lookup, text) or _spelt(lookup, text)
+    near = _padded(lookup, text) or _with_fraction(lookup, text) or _spelt(lookup, text)
     return "" if near is None else f" Did you mean {near!r}?"
 
 
@@ -45,6 +45,11 @@ def _padded(lookup: pd.Index[Any], text: str) -> str | None:
         return None
     short = plain.lstrip("0") or "0"
     return next((one for width in range(len(short), _WIDEST + 1) if (one := short.zfill(width)) in lookup), None)
+
+
+def _with_fraction(lookup: pd.Index[Any], text: str) -> str | None:
+    """``"7.0"`` for ``"7"``: a column of whole numbers with a gap was written as one of fractions."""
+    return next((one for one in (f"{text}.0", text.removesuffix(".0")) if one != text and one in lookup), None)
 
 
 def zero_twins(known: npt.NDArray[Any], new: npt.NDArray[Any]) -> list[tuple[str, str]]:
