@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 import graphrec as gr
 from benchmarks.pictures import with_intervals
 from benchmarks.record import RESULTS, machine, markdown
-from graphrec.evaluation import Report
+from graphrec.evaluation.report import Report
 from graphrec.models import MODELS
 from graphrec.own_table import TableOptions
 from graphrec.recommender.refitting import refitted
