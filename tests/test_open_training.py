@@ -11,6 +11,7 @@ import graphrec as gr
 from graphrec import losses
 from graphrec.models import Encoding, Step, Table
 from graphrec.sampling import NegativeSampler, PairBatch
+from graphrec.training.objectives import objective
 from graphrec.training.options import FitOptions
 from graphrec.training.trainer import Trainer
 
@@ -407,3 +408,11 @@ def test_a_loss_that_pairs_every_positive_with_all_negatives_is_refused(split, o
     right = gr.Recommender("mf", dim=4).fit(split.train, loss=aligned, **how)
     named = gr.Recommender("mf", dim=4).fit(split.train, loss="bpr", **how)
     assert right.history["loss"].item() == pytest.approx(named.history["loss"].item())
+
+
+@pytest.mark.parametrize(
+    ("loss", "by_pairs"), [("bpr", True), ("softmax", True), ("directau", False), ("shared_softmax", False), ("mse", True)]
+)
+def test_what_an_objective_says_of_its_batches(loss, by_pairs):
+    made = objective(FitOptions(loss=loss))
+    assert (made.by_pairs, made.reads_order, made.takes_steps) == (by_pairs, loss == "mse", False)

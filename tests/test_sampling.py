@@ -187,3 +187,19 @@ def test_saturated_users_are_an_error_or_left_out():
 def test_bad_options(interactions, call, message):
     with pytest.raises(ValueError, match=message):
         call(interactions)
+
+
+def test_the_last_batch_is_kept_and_only_own_negatives_look_at_the_model(interactions):
+    table, g = interactions.binarize(), torch.Generator()
+    sampler = PairSampler(table, 100, generator=g, pairs="interaction")
+    assert sum(len(batch.users) for batch in sampler) == sampler.n_pairs
+    assert sampler.n_pairs % 100 != 0
+    short = PairSampler(table, 100, generator=g, pairs="interaction", drop_last=True)
+    assert [len(batch.users) for batch in short] == [100] * (sampler.n_pairs // 100)
+
+    class Own:
+        def draw(self, users, k, seed):
+            return np.zeros((len(users), k), np.int64)
+
+    own = PairSampler(table, 100, generator=g, negatives=Own())
+    assert [one.can_run_ahead for one in (sampler, own)] == [True, False]

@@ -466,3 +466,16 @@ def test_the_command_line_takes_it(frame, tmp_path):
     assert "'w' is not in the table" in call(
         "train", "itemknn", "--data", tmp_path / "t.csv", *columns, "--weight", "w", "--out", tmp_path / "no", ok=False
     )
+
+
+def test_rows_with_ratings_have_their_own_weights_where_pairs_repeat():
+    frame = pd.DataFrame(
+        {"user_id": [0, 0, 1, 1], "item_id": [0, 0, 1, 2], "r": [1.0, 2.0, 3.0, 4.0], "w": [1.0, 3.0, 5.0, 7.0]}
+    )
+    table = gr.Interactions.from_frame(frame, rating="r", weight="w", duplicates="keep")
+    sampler = PairSampler(
+        table, 8, generator=torch.Generator(), pairs="interaction", negatives=None, with_ratings=True, weighted=True
+    )
+    (batch,) = sampler
+    of = dict(zip(batch.ratings.tolist(), batch.weights.tolist(), strict=True))
+    assert of == {rating: pytest.approx(weight / 4) for rating, weight in zip(frame["r"], frame["w"], strict=True)}
