@@ -479,3 +479,10 @@ def test_rows_with_ratings_have_their_own_weights_where_pairs_repeat():
     (batch,) = sampler
     of = dict(zip(batch.ratings.tolist(), batch.weights.tolist(), strict=True))
     assert of == {rating: pytest.approx(weight / 4) for rating, weight in zip(frame["r"], frame["w"], strict=True)}
+
+
+def test_a_sampler_that_is_not_told_to_go_by_weights_visits_every_pair_once():
+    frame = pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": [0, 1, 1, 2], "w": [1.0, 50.0, 1.0, 1.0]})
+    table = gr.Interactions.from_frame(frame, weight="w")
+    (batch,) = PairSampler(table, 8, generator=torch.Generator(), pairs="interaction", negatives=None)
+    assert sorted(zip(batch.users.tolist(), batch.items.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 1), (1, 2)]
