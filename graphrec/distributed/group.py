@@ -301,6 +301,7 @@ def _end() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)
+    _known.clear()  # whose groups would outlive torch's, and end their threads when the process has all but ended
     if dist.is_initialized():
         with suppress(RuntimeError):
             dist.destroy_process_group()
