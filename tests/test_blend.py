@@ -87,6 +87,17 @@ def test_never_worse_on_validation_than_its_members(members, split, device):
         assert blend.selected
 
 
+def test_what_is_done_to_a_member_later_is_not_in_the_blend(split, tmp_path):
+    member = gr.Recommender("mf", dim=4).fit(split.train, epochs=1, seed=0, progress=False)
+    blend = gr.Blend([member, gr.Recommender("itempop").fit(split.train)], weights=[0.5, 0.5]).fit(split.train)
+    before = blend.recommend(split.train.user_ids[0], k=5)
+    member.fit(split.train, epochs=9, seed=5, lr=0.05, progress=False)
+    blend.save(tmp_path / "run")
+    for again in (blend, gr.load(tmp_path / "run"), copy.deepcopy(blend), pickle.loads(pickle.dumps(blend))):
+        assert again.recommend(split.train.user_ids[0], k=5).equals(before)
+        assert again.members[0].options["epochs"] == 1
+
+
 def test_a_corner_gives_its_members_scores(members, split, device):
     corner = gr.Blend(members, weights=[0, 3]).fit(split.train, device=device)
     np.testing.assert_allclose(scores_of(corner), scores_of(members[1]), atol=1e-6)

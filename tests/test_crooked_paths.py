@@ -225,6 +225,20 @@ def test_parameters_changed_by_hand_are_noticed(fitted, split):
     assert not np.allclose(before[2], after[2])
 
 
+def test_options_changed_by_hand_are_those_of_the_next_fit(split, tmp_path):
+    recommender = gr.Recommender("mf", dim=4).fit(split.train, epochs=1, seed=0, progress=False)
+    user = split.train.user_ids[0]
+    before = recommender.recommend(user, k=3)
+    recommender.hyper["dim"] = 8
+    assert "dim=4" in repr(recommender)
+    with pytest.raises(InputError, match="hyper was changed"):
+        recommender.fit(split.train, epochs=1, progress=False, warm_start=True)
+    recommender.save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").recommend(user, k=3).equals(before)
+    recommender.fit(split.train, epochs=1, progress=False).save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").model.users.shape[1] == 8
+
+
 def test_a_hybrid_says_which_models_it_cannot_build_on(split):
     n = np.arange(split.train.n_items)
     described = Features.from_frame(pd.DataFrame({"item_id": n, "kind": np.where(n % 2, "a", "b")}), split.train)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from graphrec.graph.prefetch import prefetch
+from graphrec.graph.instructions import prefetch
 
 __all__ = [
     "add_rows",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from graphrec.graph.instructions import lowest_bit
+
 __all__ = ["count_above", "not_finite", "scan"]
 
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
@@ -38,14 +40,28 @@ def _any_above_or_not_finite(row, start, threshold):  # type: ignore[no-untyped-
 
 
 @_compile
+def _which_above(row, start, threshold):  # type: ignore[no-untyped-def]
+    """The 64 scores from `start` on as bits, the first one the lowest: 1 where one beats the threshold."""
+    bits = np.uint64(0)
+    first = np.uint64(start)
+    for j in range(np.uint64(_GROUP)):
+        bits |= np.uint64(row[first + j] > threshold) << j
+    return bits
+
+
+@_compile
+def _all_finite(row, start, end):  # type: ignore[no-untyped-def]
+    found = np.int32(0)
+    for j in range(np.uint64(start), np.uint64(end)):
+        found |= np.int32(not (abs(row[j]) <= _LARGEST))
+    return found == 0
+
+
+@_compile
 def not_finite(lo, hi, scores, bad):  # type: ignore[no-untyped-def]
     """bad[r] = 1 for the rows lo:hi with a score that is NaN or infinite."""
     for r in range(lo, hi):
-        row = scores[r]
-        found = np.int32(0)
-        for j in range(np.uint64(len(row))):
-            found |= np.int32(not (abs(row[j]) <= _LARGEST))
-        if found != 0:
+        if not _all_finite(scores[r], 0, scores.shape[1]):
             bad[r] = 1
 
 
@@ -86,12 +102,11 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
     """
     k = best.shape[1]
     width = scores.shape[1]
-    candidates = np.empty(_GROUP, np.int32)
     for r in range(lo, hi):
         row = scores[r]
         threshold = best_scores[r, k - 1]
-        start_seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
-        start_seen = _first_from(indices, start_seen, end_seen, labels[first])
+        seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
+        seen = _first_from(indices, seen, end_seen, labels[first])
         for start in range(0, width, _GROUP):
             end = min(start + _GROUP, width)
             if end - start == _GROUP:
@@ -100,19 +115,22 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
                         continue
                 elif not _any_above(row, start, threshold):
                     continue
-            found, finite = 0, True
-            for j in range(start, end):  # without a branch, which would be mispredicted
-                candidates[found] = j
-                found += row[j] > threshold
-                finite &= abs(row[j]) <= _LARGEST
-            if not finite:
+                above = _which_above(row, start, threshold)
+            else:
+                above = np.uint64(0)
+                for place in range(start, end):
+                    above |= np.uint64(row[place] > threshold) << np.uint64(place - start)
+            if check and not _all_finite(row, start, end):
                 bad[r] = 1
-            for c in range(found):
-                s = row[candidates[c]]
+            while above != np.uint64(0):
+                j = start + np.int64(lowest_bit(above))
+                above &= above - np.uint64(1)
+                s = row[j]
                 if not s > threshold:  # it has risen meanwhile
                     continue
-                item = labels[first + candidates[c]]
-                seen = _first_from(indices, start_seen, end_seen, item)
+                item = labels[first + j]
+                while seen < end_seen and indices[seen] < item:
+                    seen += 1
                 if seen < end_seen and indices[seen] == item:
                     continue
                 place = k - 1

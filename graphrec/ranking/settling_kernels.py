@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from graphrec.graph.prefetch import prefetch
+from graphrec.graph.instructions import prefetch
 
 __all__ = ["pair_scores", "row_scores", "settle", "settled_ranks"]
 

@@ -18,7 +18,7 @@ from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
 from graphrec.recommender.recommender import Recommender, known_to_parts
 from graphrec.recommender.refitting import refitted
-from graphrec.recommender.state import State
+from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
 from graphrec.recommender.updating import extended
 from graphrec.training.choose import refuse_for_solved
@@ -62,8 +62,8 @@ class Blend(Recommender):
 
     @property
     def members(self) -> list[Recommender]:
-        """The recommenders it asks; after a refit those that were fitted anew."""
-        return list(self.hyper["members"])
+        """The recommenders it asks, as they were when it was fitted; after a refit those that were fitted anew."""
+        return list((self.hyper if self._state is None else self._state.made_with)["members"])
 
     @property
     def weights(self) -> list[float]:
@@ -140,9 +140,10 @@ class Blend(Recommender):
             models = [member.model for member in hyper["members"]]
             model = BlendModel(shown, members=models, weights=model.weights.tolist(), top=hyper["top"]).to(device)
         selected = valid is not None and hyper["weights"] is None
+        made_with, know = as_given(hyper), known_to_parts(hyper)
         self.hyper, self._state = (
             hyper,
-            State(model.eval(), built_from, shown, valid, selected, parts_know=known_to_parts(hyper)),
+            State(model.eval(), made_with, built_from, shown, valid, selected, parts_know=know),
         )
         return self
 
@@ -177,11 +178,11 @@ class Blend(Recommender):
         table, wider = extended(state.built_from, more)
         device = next(state.model.buffers()).device
         models = [member.to(device).model for member in members]
-        model = BlendModel(table, members=models, weights=self.weights, top=self.hyper["top"]).to(device)
-        hyper, shown = {**self.hyper, "members": members}, joined(wider(state.shown), wider.of(more))
+        model = BlendModel(table, members=models, weights=self.weights, top=state.made_with["top"]).to(device)
+        hyper, shown = {**state.made_with, "members": members}, joined(wider(state.shown), wider.of(more))
         self.hyper, self._state = (
             hyper,
-            State(model.eval(), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper)),
+            State(model.eval(), as_given(hyper), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper)),
         )
         return self
 

@@ -45,6 +45,8 @@ class Plan:
     kind : type
     hyper : mapping
         Keyword arguments of its constructor, models in place of recommenders.
+    made_with : mapping
+        The same as they were given.
     identity : mapping
         What the model is, as plain data: a checkpoint of another one is refused.
     parts_know : tuple of Interactions
@@ -54,6 +56,7 @@ class Plan:
     name: str
     kind: type[Scorer]
     hyper: Mapping[str, Any]
+    made_with: Mapping[str, Any]
     identity: Mapping[str, Any]
     parts_know: tuple[Interactions, ...] = ()
 
@@ -154,7 +157,7 @@ def solve(
         model.solve()
     else:
         solve_together(model, group)
-    return State(model.eval(), built_from, shown, valid, parts_know=plan.parts_know)
+    return State(model.eval(), plan.made_with, built_from, shown, valid, parts_know=plan.parts_know)
 
 
 @plainly
@@ -224,6 +227,7 @@ def train(
             model, built_from = again, both
     return State(
         model.eval(),
+        plan.made_with,
         built_from,
         shown,
         valid,

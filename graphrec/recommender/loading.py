@@ -72,7 +72,9 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         raise InputError(f"{path} is damaged: there is no {saved.model} of its options ({_one_line(error)}).") from error
     artefact.fill(built, saved, path)
     know = plan.parts_know if saved.lent is None else (*plan.parts_know, saved.lent)
-    recommender._state = State(built.eval(), saved.built_from, saved.shown, saved.valid, parts_know=know, **saved.fitted)
+    recommender._state = State(
+        built.eval(), plan.made_with, saved.built_from, saved.shown, saved.valid, parts_know=know, **saved.fitted
+    )
     return recommender
 
 

@@ -22,11 +22,12 @@ from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
-from graphrec.recommender.state import State
+from graphrec.recommender.state import State, as_given
 from graphrec.recommender.stored import Stored
 from graphrec.recommender.vectors import Vectors
 from graphrec.report.page import write_page
 from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.fingerprint import as_json
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.signature import given, with_options
 
@@ -89,17 +90,19 @@ class Recommender(Vectors, Parameters, Stored):
         self.table: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
-        hyper = "".join(f", {name}={value!r}" for name, value in self.hyper.items())
         state = self._state
+        options = self.hyper if state is None else state.made_with
+        hyper = "".join(f", {name}={value!r}" for name, value in options.items())
         fitted = "not fitted" if state is None else f"fitted on {state.built_from!r}"
         return f"Recommender({self.name!r}{hyper}): {fitted}"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the model, its options, what it was fitted on, and the end of its history."""
-        state, told = self._state, dict(self.hyper)
+        state = self._state
         if state is None:
-            return html_table(f"{self.name}, not fitted", told)
-        told |= {"fitted on": repr(state.built_from), "validation pairs": 0 if state.valid is None else len(state.valid)}
+            return html_table(f"{self.name}, not fitted", dict(self.hyper))
+        told = {**state.made_with, "fitted on": repr(state.built_from)}
+        told |= {"validation pairs": 0 if state.valid is None else len(state.valid)}
         told |= {} if state.best_epoch is None else {"best epoch": state.best_epoch}
         return html_table(
             f"{self.name}, fitted", told, *([pd.DataFrame(state.history[-3:])] if state.history else []), index=False
@@ -182,7 +185,7 @@ class Recommender(Vectors, Parameters, Stored):
                 self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
             return self
         if warm_start:
-            self._check_warm_start(train, refit)
+            plan = self._plan_of_before(plan, train, refit)
         chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
         with compiling_told(chosen.progress):
             self._state = fitting.train(
@@ -234,7 +237,8 @@ class Recommender(Vectors, Parameters, Stored):
         FloatingPointError
             The loss became NaN or infinite.
         """
-        self._state = updating.update(self._fitted, self._plan(), more, self.hyper, callbacks, given(dict(options)))
+        state = self._fitted
+        self._state = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)))
         return self
 
     def to(self, device: str | torch.device) -> Recommender:
@@ -274,18 +278,18 @@ class Recommender(Vectors, Parameters, Stored):
         self._fitted.rank_with(joined())
         return self
 
-    def _arguments(self) -> dict[str, Any]:
-        """The constructor's keyword arguments, with the models of recommenders that were given."""
-        return {name: _inner(value, lambda part: part.model) for name, value in self.hyper.items()}
-
-    def _plan(self) -> fitting.Plan:
-        return fitting.Plan(self.name, self.kind, self._arguments(), self._identity(), known_to_parts(self.hyper))
+    def _plan(self, options: Mapping[str, Any] | None = None) -> fitting.Plan:
+        """What is fitted with the options that the recommender has now, or with those of a fit before."""
+        options = as_given(self.hyper) if options is None else options
+        hyper = {name: _inner(value, lambda part: part.model) for name, value in options.items()}
+        return fitting.Plan(self.name, self.kind, hyper, options, _as_data(self.name, options), known_to_parts(options))
 
     def _identity(self) -> dict[str, Any]:
-        """What the model is, as plain data: its name and options, those that are objects by name."""
-        return {"model": self.name, **{name: _inner(value, Recommender._identity) for name, value in self.hyper.items()}}
+        """What the fitted model is, as plain data."""
+        return _as_data(self.name, self.hyper if self._state is None else self._state.made_with)
 
-    def _check_warm_start(self, train: Interactions, refit: bool) -> None:
+    def _plan_of_before(self, now: fitting.Plan, train: Interactions, refit: bool) -> fitting.Plan:
+        """What a warm start goes on with."""
         if refit:
             raise InputError("warm_start=True goes on from the present weights and refit=True starts anew: choose one.")
         if not self.train.shares_ids_with(train):
@@ -293,6 +297,10 @@ class Recommender(Vectors, Parameters, Stored):
                 f"warm_start=True needs the id space that the model has ({self.train.n_users} users, {self.train.n_items} "
                 f"items), and train has another ({train.n_users}, {train.n_items})."
             )
+        plan = self._plan(self._fitted.made_with)
+        if as_json(plan.identity) != as_json(now.identity):
+            raise InputError(f"warm_start=True goes on with the model of {dict(plan.made_with)}, and hyper was changed since.")
+        return plan
 
     def report(
         self,
@@ -344,6 +352,12 @@ def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:
     if isinstance(value, list):
         return [_inner(one, of) for one in value]
     return of(value) if isinstance(value, Recommender) else value
+
+
+def _as_data(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's name and options as plain data, those that are recommenders by theirs."""
+    inner = {option: _inner(value, Recommender._identity) for option, value in options.items()}
+    return {"model": name, **inner}
 
 
 def known_to_parts(hyper: Mapping[str, Any]) -> tuple[Interactions, ...]:

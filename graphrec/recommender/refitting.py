@@ -40,12 +40,12 @@ def refitted(
     InputError
         It was trained in several stages, or with objects of the caller's own, which a record of options does not hold.
     """
-    state, again, plan = recommender._fitted, copy.copy(recommender), recommender._plan()
-    parts = recommender.hyper.get("members")
+    state, again = recommender._fitted, copy.copy(recommender)
+    plan, parts = recommender._plan(state.made_with), state.made_with.get("members")
     if isinstance(parts, list) and all(isinstance(part, Recommender) for part in parts):
         weights = dict(state.model.named_buffers())["weights"].tolist()
         given = {"members": [refitted(part, table, device, callbacks) for part in parts], "weights": weights}
-        again.hyper = {**recommender.hyper, **given}
+        again.hyper = {**state.made_with, **given}
         plan = again._plan()
     if issubclass(recommender.kind, Solved):
         again._state = fitting.solve(plan, table, None, False, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -20,7 +21,7 @@ from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
 from graphrec.recommender.tables import in_ids_of, joined
 
-__all__ = ["State"]
+__all__ = ["State", "as_given"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class State:
     Attributes
     ----------
     model : Scorer
+    made_with : mapping
+        The constructor's arguments of the recommender at that time, see :func:`as_given`.
     built_from : Interactions
         What the model was built from: the graph, the histories.
     shown : Interactions
@@ -53,6 +56,7 @@ class State:
     """
 
     model: Scorer
+    made_with: Mapping[str, Any]
     built_from: Interactions
     shown: Interactions
     valid: Interactions | None = None
@@ -138,3 +142,17 @@ class State:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({"origin": {}, **state})
         self.__post_init__()
+
+
+def as_given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor's arguments that later changes of theirs do not reach.
+
+    A recommender among them is copied: it keeps the state that it has now when the caller's own is fitted anew.
+    """
+    return {name: _kept(value) for name, value in options.items()}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    return copy.copy(value) if isinstance(getattr(value, "_state", None), State) else value

@@ -18,7 +18,6 @@ __all__ = ["Stored"]
 class Stored(Outcome):
     """The part of a recommender that writes down its options, the recommenders among these, and its state."""
 
-    hyper: dict[str, Any]
     fit_defaults: dict[str, Any]
     titles: pd.Series[str] | None = None
 
@@ -40,8 +39,8 @@ class Stored(Outcome):
 
     def _artefact(self) -> artefact.Artefact:
         state = self._fitted
-        given = {n: v for n, v in self.hyper.items() if isinstance(v, Stored | Scorer | Features)}
-        for name, several in ((n, v) for n, v in self.hyper.items() if _several(v)):
+        given = {n: v for n, v in state.made_with.items() if isinstance(v, Stored | Scorer | Features)}
+        for name, several in ((n, v) for n, v in state.made_with.items() if _several(v)):
             given |= {f"{name}.{place}": value for place, value in enumerate(several)}
         parts: dict[str, artefact.Artefact] = {}
         for name, value in given.items():
@@ -55,7 +54,7 @@ class Stored(Outcome):
             parts[name] = value._artefact()
         return artefact.Artefact(
             model=self.name,
-            hyper={name: value for name, value in self.hyper.items() if name not in given and not _several(value)},
+            hyper={name: value for name, value in state.made_with.items() if name not in given and not _several(value)},
             fit_defaults=self.fit_defaults,
             state=dict(state.model.state_dict()),
             built_from=state.built_from,

@@ -36,14 +36,13 @@ def update(
     state: State,
     plan: fitting.Plan,
     more: Interactions,
-    hyper: Mapping[str, Any],
     callbacks: Sequence[object],
     options: Mapping[str, Any],
 ) -> State:
     """The state after an update; the old one stays as it is. See :meth:`graphrec.Recommender.update`."""
     if not isinstance(more, Interactions):
         raise InputError(f"update takes Interactions, not {type(more).__name__}; Interactions.from_frame reads a DataFrame.")
-    _check_parts(plan, hyper)
+    _check_parts(plan)
     if issubclass(plan.kind, Solved):
         refuse_for_solved(plan.name, plan.kind.reads, options, {"callbacks": callbacks})
     old = state.built_from
@@ -76,7 +75,14 @@ def update(
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     shown = joined(wider(state.shown), wider.of(more))
     return State(
-        model.eval(), table, shown, options=chosen.to_dict(), history=tuple(history), stage=stage, parts_know=plan.parts_know
+        model.eval(),
+        plan.made_with,
+        table,
+        shown,
+        options=chosen.to_dict(),
+        history=tuple(history),
+        stage=stage,
+        parts_know=plan.parts_know,
     )
 
 
@@ -97,8 +103,8 @@ def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> d
     return {**before, "epochs": EPOCHS, "device": str(_device_of(state.model))}
 
 
-def _check_parts(plan: fitting.Plan, hyper: Mapping[str, Any]) -> None:
-    for name, value in hyper.items():
+def _check_parts(plan: fitting.Plan) -> None:
+    for name, value in plan.made_with.items():
         if name in plan.kind.starting_options:
             continue
         if isinstance(value, Features):
