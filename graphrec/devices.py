@@ -14,6 +14,7 @@ from torch import Tensor
 from graphrec.errors import InputError
 
 __all__ = [
+    "device_of",
     "free_memory",
     "is_real_cuda",
     "plainly",
@@ -26,6 +27,7 @@ __all__ = [
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+_TWO_DEVICES = "Expected all tensors to be on the same device"  # torch's words
 _NAME = re.compile(r"cpu|mps|cuda(?::(\d+))?")
 
 
@@ -64,6 +66,12 @@ def resolve_device(name: str | torch.device) -> torch.device:
     return torch.device(name)
 
 
+def device_of(*modules: torch.nn.Module) -> torch.device:
+    """Where the first parameter or buffer of some modules is; the CPU where they have none."""
+    found = (t.device for module in modules for t in (*module.parameters(), *module.buffers()))
+    return next(found, torch.device("cpu"))
+
+
 def with_number(device: torch.device | str) -> torch.device:
     """The device that a tensor which is sent to this one says that it is on: ``"cuda"`` is the current CUDA device."""
     return torch.empty(0, device=device, dtype=torch.float32).device
@@ -88,6 +96,7 @@ def plainly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
     """Let a function run as if nobody had switched gradients off, autocast or inference mode on, or another default device.
 
     The library names the devices of what it computes, and takes for granted that everything else lies in the host's memory.
+    A tensor of the caller's own model that was left there gets a sentence.
     """
 
     @wraps(function)
@@ -100,7 +109,15 @@ def plainly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
             for kind in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except RuntimeError as error:
+                if _TWO_DEVICES not in str(error):
+                    raise
+                raise InputError(
+                    f"tensors of two devices meet ({str(error).splitlines()[0]}). What a model keeps beside its parameters "
+                    "has to move with it: self.register_buffer('name', tensor, persistent=False) in its constructor."
+                ) from error
 
     return run
 

@@ -94,8 +94,21 @@ def test_what_is_done_to_a_member_later_is_not_in_the_blend(split, tmp_path):
     member.fit(split.train, epochs=9, seed=5, lr=0.05, progress=False)
     blend.save(tmp_path / "run")
     for again in (blend, gr.load(tmp_path / "run"), copy.deepcopy(blend), pickle.loads(pickle.dumps(blend))):
-        assert again.recommend(split.train.user_ids[0], k=5).equals(before)
+        assert again.recommend(split.train.user_ids[0], k=5)["item_id"].equals(before["item_id"])
         assert again.members[0].options["epochs"] == 1
+
+
+def test_a_blend_elsewhere_leaves_its_members_and_other_blends_where_they_are(split, device):
+    members = [gr.Recommender(name).fit(split.train, device="cpu") for name in ("itemknn", "ease")]
+    here = gr.Blend(members, weights=[0.5, 0.5]).fit(split.train, device="cpu")
+    users = split.train.user_ids
+    before = [one.recommend(users, k=5) for one in (here, *members)]
+    there = gr.Blend(members, weights=[0.5, 0.5]).fit(split.train, device=device)
+    members[0].to(device)
+    for one, answer in zip((here, *members), before, strict=True):
+        assert one.recommend(users, k=5)["item_id"].equals(answer["item_id"])
+    assert there.recommend(users, k=5)["item_id"].equals(before[0]["item_id"])
+    assert {there.fit_device, here.fit_device} == {"cpu", str(there.model.weights.device)}
 
 
 def test_a_corner_gives_its_members_scores(members, split, device):

@@ -55,6 +55,41 @@ class OneHop(Model):
         return Encoding(Table(z[: self.n_users]), Table(z[self.n_users :]))
 
 
+class Weighed(Model):
+    """A tensor that stays where it was made."""
+
+    def __init__(self, train, dim=8):
+        super().__init__(train)
+        self.nodes = torch.nn.Parameter(0.1 * torch.randn(self.n_users + self.n_items, dim))
+        self.weights = torch.rand(self.n_users + self.n_items, 1)
+
+    def encode(self):
+        z = self.nodes * self.weights
+        return Encoding(Table(z[: self.n_users]), Table(z[self.n_users :]))
+
+
+def test_a_tensor_that_stays_behind_gets_a_sentence(split, device):
+    recommender = gr.Recommender(Weighed)
+    if device == "cpu":
+        recommender.fit(split.train, device=device, **FIT)
+        return
+    with pytest.raises(InputError, match=r"two devices meet.*register_buffer"):
+        recommender.fit(split.train, device=device, **FIT)
+    recommender.fit(split.train, device="cpu", **FIT).to(device)
+    with pytest.raises(InputError, match=r"two devices meet.*register_buffer"):
+        recommender.recommend(split.train.user_ids[0])
+
+
+@pytest.mark.parametrize("name", ["mf", "ease"])
+def test_the_run_says_where_it_was_fitted(split, device, name, tmp_path):
+    options = {"device": "auto", **(FIT if name == "mf" else {})}
+    recommender = gr.Recommender(name).fit(split.train, **options)
+    where = "cpu" if device == "cpu" and not torch.cuda.is_available() else "cuda:0"
+    recommender.save(tmp_path / "run")
+    for one in (recommender.to("cpu"), gr.load(tmp_path / "run"), pickle.loads(pickle.dumps(recommender))):
+        assert one.fit_device == where
+
+
 # ---- adjacencies and products ---------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphrec.data.interactions import Interactions
-from graphrec.devices import resolve_device
+from graphrec.devices import device_of, resolve_device
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models import Blend as BlendModel
@@ -118,15 +118,13 @@ class Blend(Recommender):
             raise InputError("metric is what weights are chosen by, and this blend's were given: leave one of the two out.")
         device = resolve_device(options.get("device", "auto"))
         hyper = dict(self.hyper)
-        members: list[Recommender] = hyper["members"]
+        members: list[Recommender] = [copy.copy(member) for member in hyper["members"]]
         for place, member in enumerate(members):
             if not member.train.shares_ids_with(train):
                 raise InputError(
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
                 )
-        for member in members:
-            member.to(device)
-        models = [member.model for member in members]
+        models = [member.to(device).model for member in members]
         model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)
         if valid is not None:
             _check_not_trained_on(members, valid)
@@ -136,11 +134,11 @@ class Blend(Recommender):
         shown = train if valid is None else joined(train, valid)
         built_from = shown if refit else train
         if refit:
-            hyper["members"] = [refitted(member, shown, str(device)) for member in members]
-            models = [member.model for member in hyper["members"]]
+            members = hyper["members"] = [refitted(member, shown, str(device)) for member in members]
+            models = [member.model for member in members]
             model = BlendModel(shown, members=models, weights=model.weights.tolist(), top=hyper["top"]).to(device)
         selected = valid is not None and hyper["weights"] is None
-        made_with, know = as_given(hyper), known_to_parts(hyper)
+        made_with, know = as_given({**hyper, "members": members}), known_to_parts({"members": members})
         self.hyper, self._state = (
             hyper,
             State(model.eval(), made_with, built_from, shown, valid, selected, parts_know=know),
@@ -176,7 +174,7 @@ class Blend(Recommender):
         if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
             return self
         table, wider = extended(state.built_from, more)
-        device = next(state.model.buffers()).device
+        device = device_of(state.model)
         models = [member.to(device).model for member in members]
         model = BlendModel(table, members=models, weights=self.weights, top=state.made_with["top"]).to(device)
         hyper, shown = {**state.made_with, "members": members}, joined(wider(state.shown), wider.of(more))

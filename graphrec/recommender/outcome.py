@@ -100,6 +100,11 @@ class Outcome:
         return {} if state is None else copy.deepcopy(dict(state.origin))
 
     @property
+    def fit_device(self) -> str:
+        """Where the latest fit ran, such as ``"cpu"`` or ``"cuda:0"``; a run of an earlier version says ``"cpu"``."""
+        return self._fitted.device
+
+    @property
     def n_without_history(self) -> int:
         """How many users have no training interaction to recommend from, where the model needs one."""
         return int(self._fitted.has_nothing.sum()) if self.kind.personalised else 0

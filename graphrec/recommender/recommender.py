@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -102,7 +101,7 @@ class Recommender(Vectors, Parameters, Stored):
         if state is None:
             return html_table(f"{self.name}, not fitted", dict(self.hyper))
         told = {**state.made_with, "fitted on": repr(state.built_from)}
-        told |= {"validation pairs": 0 if state.valid is None else len(state.valid)}
+        told |= {"fit device": state.device, "validation pairs": 0 if state.valid is None else len(state.valid)}
         told |= {} if state.best_epoch is None else {"best epoch": state.best_epoch}
         return html_table(
             f"{self.name}, fitted", told, *([pd.DataFrame(state.history[-3:])] if state.history else []), index=False
@@ -244,6 +243,8 @@ class Recommender(Vectors, Parameters, Stored):
     def to(self, device: str | torch.device) -> Recommender:
         """Move the fitted model to a device; its answers come from there, and are the same beyond rounding.
 
+        :attr:`model` is then another object: whoever holds the one from before keeps it where it was.
+
         Parameters
         ----------
         device : str or torch.device
@@ -254,8 +255,7 @@ class Recommender(Vectors, Parameters, Stored):
         Recommender
             This object.
         """
-        state = self._fitted
-        self._state = replace(state, model=state.model.to(resolve_device(device)))
+        self._state = self._fitted.on(resolve_device(device))
         return self
 
     def share_ranking(self) -> Recommender:

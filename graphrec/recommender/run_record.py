@@ -54,6 +54,8 @@ def check_record(record: Mapping[str, Any], where: str) -> None:
             _check_file(piece, one["files"].get(piece), where)
         if not isinstance(one.get("origin", {}), dict):  # absent from runs of earlier versions
             raise _damaged(where, "origin")
+        if not isinstance(one.get("device", ""), str):
+            raise _damaged(where, "device")
         if "titles" in one["files"]:
             _check_file("titles", one["files"]["titles"], where)
         if len(one["files"]) != 2 + len(set(one["features"])) + ("titles" in one["files"]):

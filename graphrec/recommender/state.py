@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from graphrec.data.interactions import Interactions
+from graphrec.devices import device_of
 from graphrec.distributed.group import Group
 from graphrec.losses import OF_RANKINGS
 from graphrec.models.base import Scorer
@@ -51,6 +53,8 @@ class State:
         How many fits went before, for a warm start.
     origin : mapping
         How the table was read and split, as plain data, where the command line did it; empty otherwise.
+    device : str
+        Where it was fitted, such as ``"cuda:0"``: where the model is at that time, unless told.
     parts_know : tuple of Interactions
         What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made.
     """
@@ -67,14 +71,27 @@ class State:
     stage: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
     parts_know: tuple[Interactions, ...] = ()
+    device: str = ""
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None})
+        self.__dict__["device"] = self.device or str(device_of(self.model))
 
     def rank_with(self, group: Group) -> None:
         """Rank together with the other processes of a group from now on, which must be asked the same."""
         with self.__dict__["_lock"]:
             self.__dict__.update({"_ranker": None, "_group": group})
+
+    def on(self, device: torch.device) -> State:
+        """The same on another device. The model is copied: others may hold it where it is, a blend for one."""
+        if device_of(self.model) == device:
+            return self
+        there: dict[int, Any] = {}
+        for tensor in (*self.model.parameters(), *self.model.buffers()):
+            there[id(tensor)] = copied = tensor.detach().to(device)
+            if isinstance(tensor, torch.nn.Parameter):
+                there[id(tensor)] = torch.nn.Parameter(copied, requires_grad=tensor.requires_grad)
+        return replace(self, model=copy.deepcopy(self.model, there).to(device))
 
     @property
     def ranker(self) -> Ranker:
@@ -140,7 +157,7 @@ class State:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"origin": {}, **state})
+        self.__dict__.update({"origin": {}, "device": "", **state})
         self.__post_init__()
 
 

@@ -68,6 +68,7 @@ class Stored(Outcome):
                 "best_epoch": state.best_epoch,
                 "stage": state.stage,
                 "origin": dict(state.origin),
+                "device": state.device,
             },
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,

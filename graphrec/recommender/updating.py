@@ -14,6 +14,7 @@ from graphrec.data.features import Features
 from graphrec.data.ids import find
 from graphrec.data.interactions import Interactions
 from graphrec.data.near_ids import zero_twins
+from graphrec.devices import device_of
 from graphrec.errors import InputError
 from graphrec.losses import RATING_ERRORS
 from graphrec.models.base import Model, Scorer, Solved
@@ -59,7 +60,7 @@ def update(
     if issubclass(plan.kind, Solved):
         if _says_nothing_new(old, table):
             return state
-        device = options.get("device", str(_device_of(state.model)))
+        device = options.get("device", str(device_of(state.model)))
         solved = fitting.solve(plan, table, None, False, device)
         return replace(solved, shown=joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
     chosen = choose(_taken_over(state, plan, options), options, table)
@@ -100,7 +101,7 @@ def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> d
             raise InputError(
                 f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again."
             )
-    return {**before, "epochs": EPOCHS, "device": str(_device_of(state.model))}
+    return {**before, "epochs": EPOCHS, "device": str(device_of(state.model))}
 
 
 def _check_parts(plan: fitting.Plan) -> None:
@@ -186,7 +187,3 @@ def _says_nothing_new(old: Interactions, table: Interactions) -> bool:
     if old.ratings is None or table.ratings is None:
         return True
     return bool((old.to_csr().data == table.to_csr().data).all())
-
-
-def _device_of(model: Scorer) -> Any:
-    return next((t.device for t in (*model.parameters(), *model.buffers())), "cpu")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
+from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
@@ -91,6 +92,7 @@ def search(
     check_tables(train, valid)
     if valid is None:
         raise InputError("a search chooses on validation: pass valid.")
+    resolve_device(device)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
     metric = metric or f"ndcg@{min(20, train.n_items)}"
     if parse(metric).k is None:

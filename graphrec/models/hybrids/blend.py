@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
+from graphrec.devices import device_of
 from graphrec.errors import InputError
 from graphrec.models.base import Scorer, Solved
 from graphrec.models.parts.checks import check_at_least
@@ -86,7 +87,7 @@ class Blend(Solved):
         # The highest must be few beside the rest: with nearly all of them the distance from the mean is next to nothing.
         self.top = min(top, max(1, self.n_items // 4))
         given = np.ones(len(members)) if weights is None else _checked(weights, len(members))
-        self.register_buffer("weights", torch.from_numpy(given / given.sum()).float().to(_device(members)))
+        self.register_buffer("weights", torch.from_numpy(given / given.sum()).float().to(device_of(*members)))
         self.weights: Tensor
 
     def solve(self) -> None:
@@ -145,11 +146,6 @@ class Blend(Solved):
     def check_state(self) -> None:
         """Refuse weights that no blend has."""
         _checked(self.weights.tolist(), len(self.members))
-
-
-def _device(members: Sequence[Scorer]) -> torch.device:
-    """Where the first member with a parameter or a buffer is."""
-    return next((t.device for member in members for t in (*member.parameters(), *member.buffers())), torch.device("cpu"))
 
 
 def _check_members(train: Interactions, members: Sequence[object]) -> None:
