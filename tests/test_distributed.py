@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,9 +17,11 @@ import pytest
 import torch
 import torch.distributed as dist
 from click.testing import CliRunner
+from torch.distributed import HashStore, PrefixStore
 
 import graphrec as gr
 from graphrec.cli import main
+from graphrec.distributed import pulse
 from graphrec.distributed.columns import SharedColumns
 from graphrec.distributed.group import joined
 from graphrec.errors import InputError
@@ -417,7 +420,7 @@ if os.environ["RANK"] == "0":
 """
 
 
-def run_by_hand(folder, dies, training=TRAINING):
+def begun_by_hand(folder, dies, training):
     """Two processes without torchrun, which would end the one that is left before it finds out by itself."""
     port, started = str(free_port()), []
     for rank in "01":
@@ -426,6 +429,11 @@ def run_by_hand(folder, dies, training=TRAINING):
         command = [sys.executable, "-W", "ignore", "-c", training, str(folder)]
         env = {**os.environ, **place, "PYTHONPATH": path}
         started.append(subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True))
+    return started
+
+
+def run_by_hand(folder, dies, training=TRAINING):
+    started = begun_by_hand(folder, dies, training)
     told = [process.communicate(timeout=300)[1] for process in started]
     return [process.returncode for process in started], told
 
@@ -438,3 +446,53 @@ def test_a_process_that_dies_ends_the_others_with_a_sentence_and_the_training_go
     codes, told = run_by_hand(tmp_path, dies="nobody")
     assert codes == [0, 0], told
     assert_equal(one["lightgcn"], torch.load(tmp_path / "outcome.pt"))
+
+
+STOPPED = """
+import os, signal, sys
+import torch
+torch.set_num_threads(1)
+from graphrec.distributed import pulse
+pulse._BEAT, pulse._SILENCE = 0.2, 3.0
+from test_distributed import fitted
+
+class Stops:
+    def on_epoch_end(self, state):
+        print("stopped", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+fitted("lightgcn", together=True, checkpoint=sys.argv[1], callbacks=[Stops()] if os.environ["RANK"] == "0" else [])
+"""
+
+
+def test_a_process_that_is_stopped_where_the_others_wait_for_it_is_not_waited_for(tmp_path):
+    started = begun_by_hand(tmp_path, "nobody", STOPPED)
+    try:
+        told = started[1].communicate(timeout=120)[1]
+    finally:
+        started[0].kill()
+        stopped = started[0].communicate()[1]
+    assert "stopped" in stopped
+    assert started[1].returncode == 1
+    assert "process 1 of 2 cannot go on, because another one has ended or has not answered in time" in told
+
+
+def test_a_pulse_lets_a_long_work_be_waited_for_and_a_silent_process_not(monkeypatch):
+    monkeypatch.setattr(pulse, "_BEAT", 0.01)
+    monkeypatch.setattr(pulse, "_SILENCE", 0.3)
+    beats = HashStore()
+    monkeypatch.setattr(pulse, "_store", lambda: PrefixStore("", beats))
+    mine, theirs = pulse.Pulse(0, 2), pulse.Pulse(1, 2)
+
+    class Work:
+        def __init__(self, seconds):
+            self.until = time.monotonic() + seconds
+
+        def is_completed(self):
+            return time.monotonic() > self.until
+
+    mine.wait(Work(1.0))
+    theirs.end()
+    with pytest.raises(RuntimeError, match="process 1 has given no sign of life"):
+        mine.wait(Work(60.0))
+    mine.end()

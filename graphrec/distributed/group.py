@@ -5,18 +5,20 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import pickle
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from graphrec.devices import is_real_cuda
+from graphrec.distributed.pulse import Pulse
 from graphrec.errors import InputError
 
 __all__ = ["Group", "joined"]
@@ -26,7 +28,8 @@ Answer = TypeVar("Answer")
 # All processes do the same at the same time: one that is nearly a minute late is stuck, or its machine is gone. The end of a
 # process alone is noticed at once.
 _PATIENCE = timedelta(seconds=50)
-# Where one process works and the others wait for what it says: checkpoints of large tables take their time.
+# Where one process works and the others wait for what it says: checkpoints of large tables take their time. Whether it lives
+# is told by its pulse.
 _LONG = timedelta(hours=2)
 _ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -52,6 +55,7 @@ class Group:
         by_host = "cpu:" in dist.get_backend_config()
         self._of_host = None if by_host else dist.new_group(backend="gloo", timeout=_PATIENCE)
         self._at_the_start = True
+        self.pulse = Pulse(self.rank, self.size)
 
     @property
     def is_writer(self) -> bool:
@@ -75,8 +79,7 @@ class Group:
 
     def begin(self) -> None:
         """Wait until all processes are here, and longer for the next sum: a first step may have to compile its kernels."""
-        with _answered():
-            dist.barrier(group=self._waiting)
+        self._do(dist.barrier, group=self._waiting)
         self._at_the_start = True
 
     def sums(self, *parts: Tensor) -> tuple[Tensor, ...]:
@@ -101,8 +104,7 @@ class Group:
         """Add a contiguous tensor up over all processes, in place."""
         if self.size > 1:
             self.bytes += 2 * (self.size - 1) * numbers.nbytes // self.size  # in a ring
-            with _answered():
-                dist.all_reduce(numbers, group=self._by(numbers))
+            self._do(dist.all_reduce, numbers, group=self._by(numbers))
         return numbers
 
     def stacked_alike(self, mine: Tensor) -> Tensor:
@@ -111,8 +113,7 @@ class Group:
             return mine
         self.bytes += (self.size - 1) * mine.nbytes
         every = mine.new_empty(self.size * len(mine), *mine.shape[1:])
-        with _answered():
-            dist.all_gather(list(every.tensor_split(self.size)), mine.contiguous(), group=self._by(mine))
+        self._do(dist.all_gather, list(every.tensor_split(self.size)), mine.contiguous(), group=self._by(mine))
         return every
 
     def exchanged(self, mine: Tensor, gives: list[int], gets: list[int]) -> Tensor:
@@ -121,8 +122,7 @@ class Group:
             return mine
         self.bytes += (len(mine) - gives[self.rank]) * mine.element_size()
         theirs = mine.new_empty(sum(gets))
-        with _answered():
-            dist.all_to_all_single(theirs, mine, gets, gives, group=self._by(mine))
+        self._do(dist.all_to_all_single, theirs, mine, gets, gives, group=self._by(mine))
         return theirs
 
     def _by(self, numbers: Tensor) -> Any:
@@ -134,8 +134,8 @@ class Group:
         if self.size == 1:
             return [mine]
         every = [torch.empty_like(mine) for _ in range(self.size)]
-        with _answered():  # on the host by gloo, whatever the others are sent by
-            dist.all_gather(every, mine.contiguous(), group=self._waiting if mine.is_cpu else None)
+        # On the host by gloo, whatever the others are sent by.
+        self._do(dist.all_gather, every, mine.contiguous(), group=self._waiting if mine.is_cpu else None)
         return every
 
     def stacked(self, mine: Tensor) -> Tensor:
@@ -149,18 +149,18 @@ class Group:
 
     def from_all(self, call: Callable[[], Answer]) -> list[Answer]:
         """What a call gives in each process; what it raises in one is raised in all, see :meth:`from_writer`."""
-        told: tuple[Any, Exception | None] = None, None
-        try:
-            told = call(), None
-        except (InputError, FloatingPointError, OSError) as error:
-            told = None, error
-        every: list[Any] = [None] * self.size
-        with _answered():
-            dist.all_gather_object(every, told, group=self._waiting)
-        for _, failure in every:
+        answers = [_outcome(call)]
+        if self.size > 1:
+            told = _packed(answers[0])
+            lengths = torch.cat(self.gathered(torch.tensor([len(told)]))).tolist()
+            padded = torch.zeros(max(lengths), dtype=torch.uint8)
+            padded[: len(told)] = told
+            every = zip(self.gathered(padded), lengths, strict=True)
+            answers = [_unpacked(part[:length]) for part, length in every]
+        for _, failure in answers:
             if failure is not None:
                 raise failure
-        return [answer for answer, _ in every]
+        return [answer for answer, _ in answers]
 
     def tensors_from_writer(self, call: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """Named tensors that a call makes on the writer, on the host of every process; errors as of :meth:`from_writer`."""
@@ -173,8 +173,7 @@ class Group:
         for name, (shape, dtype) in self.from_writer(describe).items():
             tensor = made.setdefault(name, torch.empty(shape, dtype=dtype))
             if tensor.numel() and self.size > 1:
-                with _answered():
-                    dist.broadcast(tensor, 0, group=self._waiting)
+                self._do(dist.broadcast, tensor, 0, group=self._waiting)
         return made
 
     def once(self, call: Callable[[], Tensor]) -> Tensor:
@@ -205,18 +204,44 @@ class Group:
         InputError, FloatingPointError, OSError
             Of the call. Other errors are the writer's alone, whose end ends the others.
         """
-        told: list[Any] = [None, None]
-        if self.is_writer:
-            try:
-                told = [call(), None]
-            except (InputError, FloatingPointError, OSError) as error:
-                told = [None, error]
+        outcome = _outcome(call) if self.is_writer else None
+        if self.size > 1:
+            told = torch.empty(0, dtype=torch.uint8) if outcome is None else _packed(outcome)
+            length = torch.tensor([len(told)])
+            self._do(dist.broadcast, length, 0, group=self._waiting)
+            told.resize_(int(length))
+            self._do(dist.broadcast, told, 0, group=self._waiting)
+            outcome = _unpacked(told) if outcome is None else outcome
+        assert outcome is not None
+        answer, failure = outcome
+        if failure is not None:
+            raise failure
+        return cast(Answer, answer)
+
+    def _do(self, operation: Callable[..., Any], *arguments: Any, group: Any) -> None:
+        """One of torch's collective operations, from beginning to end."""
         with _answered():
-            dist.broadcast_object_list(told, 0, group=self._waiting, device=torch.device("cpu"))
-        if told[1] is not None:
-            raise told[1]
-        answer: Answer = told[0]
-        return answer
+            work = operation(*arguments, group=group, async_op=True)
+            if group is self._waiting:
+                self.pulse.wait(work)
+            work.wait()
+
+
+def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """What a call gives and None, or None and what it raises."""
+    try:
+        return call(), None
+    except (InputError, FloatingPointError, OSError) as error:
+        return None, error
+
+
+def _packed(outcome: tuple[Any, Exception | None]) -> Tensor:
+    return torch.frombuffer(bytearray(pickle.dumps(outcome)), dtype=torch.uint8)
+
+
+def _unpacked(told: Tensor) -> tuple[Any, Exception | None]:
+    outcome: tuple[Any, Exception | None] = pickle.loads(told.numpy().tobytes())
+    return outcome
 
 
 class _Sum(torch.autograd.Function):
@@ -261,9 +286,15 @@ def joined() -> Group:
     if not dist.is_initialized():
         _begin()
     if dist.group.WORLD not in _known:  # the caller may have ended one and begun another
-        _known.clear()
+        _forget()
         _known[dist.group.WORLD] = Group()
     return _known[dist.group.WORLD]
+
+
+def _forget() -> None:
+    for group in _known.values():
+        group.pulse.end()
+    _known.clear()
 
 
 def _begin() -> None:
@@ -301,7 +332,7 @@ def _end() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)
-    _known.clear()  # whose groups would outlive torch's, and end their threads when the process has all but ended
+    _forget()  # whose groups would outlive torch's, and end their threads when the process has all but ended
     if dist.is_initialized():
         with suppress(RuntimeError):
             dist.destroy_process_group()
