@@ -292,6 +292,10 @@ def test_costs_are_learnt():
     costs.learn("gfcf", 1.5, 8.0)
     assert costs.expected("gfcf", 3.5) == pytest.approx(16.0)
     assert costs.expected("ease", 1.5) == pytest.approx(12.0)
+    costs.learn("lightgcn-fast", 23.0, 32.0)
+    costs.learn("lightgcn-fast", 45.0, 53.0)
+    assert costs.expected("lightgcn-fast", 89.0) == pytest.approx(53.0 + 21.0 * 44 / 22)  # of which 10 whatever the width
+    assert costs.expected("lightgcn-fast", 23.0) < 32.0
 
 
 def test_every_setting_that_is_declared_is_one_its_model_takes(split):

@@ -88,22 +88,31 @@ class Costs:
     """What fits took beside what their declared work made one expect.
 
     The first candidate of a model is judged by the declared work and the pace of all models before it, with half as much
-    again for safety; later ones by the pace of the model itself.
+    again for safety; later ones by the pace of the model itself, and what is larger than all before it by the straight line
+    through the smallest and the largest of these: part of a fit's time does not grow with its settings.
     """
 
     def __init__(self) -> None:
         self._ratios: dict[str, list[float]] = {}
+        self._seen: dict[str, dict[float, float]] = {}
 
     def learn(self, model: str, declared: float, took: float) -> None:
         """Take note of a fit."""
         self._ratios.setdefault(model, []).append(took / (declared + _START))
+        seen = self._seen.setdefault(model, {})
+        seen[declared] = max(took, seen.get(declared, 0.0))
 
     def expected(self, model: str, declared: float) -> float:
         """Seconds that a fit will probably take."""
-        if model in self._ratios:
-            ratios = self._ratios[model]
-            return (declared + _START) * max(ratios[1:] or ratios)  # the first may have loaded compiled code
-        return 1.5 * (declared + _START) * self.pace()
+        if model not in self._ratios:
+            return 1.5 * (declared + _START) * self.pace()
+        ratios, seen = self._ratios[model], self._seen[model]
+        as_before = (declared + _START) * max(ratios[1:] or ratios)  # the first may have loaded compiled code
+        least, most = min(seen), max(seen)
+        if not least < most < declared:
+            return as_before
+        growth = max(0.0, seen[most] - seen[least]) / (most - least)
+        return min(as_before, seen[most] + growth * (declared - most))
 
     def pace(self) -> float:
         """Seconds for each declared one on this machine, as the latest fits of all models say."""
