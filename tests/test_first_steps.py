@@ -42,7 +42,7 @@ def test_what_a_least_rating_leaves_out_is_counted(bought, tmp_path, made):
     rated = ("--data", data, *columns, "--min-rating", 3.5)
     done = call("train", "itempop", *rated, "--out", tmp_path / "run")
     assert "--min-rating 3.5 leaves out 3 of 403 pairs; 2 people and 1 things have no other." in done.stderr
-    assert "may be recommended" in done.stderr.split("leaves out")[1].splitlines()[0]
+    assert "not recommended to those who have met it" in done.stderr.split("leaves out")[1].splitlines()[0]
     assert "leaves out" not in call("evaluate", tmp_path / "run", *rated).stderr  # said in training
     done = call("train", "itempop", *rated[:-1], 1, "--out", tmp_path / "all")
     assert "leaves out" not in done.stderr
