@@ -263,7 +263,7 @@ def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):
     options = own_table.TableOptions(user="who", item="what", **columns)
     options = own_table.dataclasses.replace(options, duplicates=own_table._policy(options), missing="error")
     with pytest.warns(UserWarning, match=rf"1 of 3 rows repeat an earlier pair, which counts once \(--duplicates {policy}\)"):
-        table = own_table._read(str(path), options)
+        table, _ = own_table._read(str(path), options)
     assert sorted(table.weights.tolist()) == counts
 
 
