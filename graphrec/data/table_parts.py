@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of
+from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of, with_nul
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Roles
 from graphrec.data.dates import is_zoned
@@ -200,6 +200,10 @@ class PartReader:
         place, ids = Place(path, first, None, groups), (str(self.roles.user), str(self.roles.item))
         gone = np.zeros(batch.num_rows, bool)
         for name in self._wanted():
+            if self.is_text_file and (zero := with_nul(batch.column(name))).any():
+                raise InputError(
+                    f"column {name!r} holds a NUL character {place(int(zero.argmax()))}: it is no text, or needs encoding=."
+                )
             gaps = gaps_of(batch.column(name))
             if name in ids:
                 gaps = gaps | blank_texts(batch.column(name))
