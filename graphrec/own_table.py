@@ -16,12 +16,14 @@ import numpy.typing as npt
 from graphrec.data import split as splits
 from graphrec.data.columns import Missing
 from graphrec.data.csv_files import read_csv
+from graphrec.data.dates import NUMBERS, kind_of_times
 from graphrec.data.ids import digest
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import open_table
 from graphrec.data.parquet import is_parquet, read_parquet
 from graphrec.data.repeats import Duplicates
 from graphrec.data.separators import other_separator
+from graphrec.data.side_table import first_values
 from graphrec.data.split import Split
 from graphrec.errors import InputError
 
@@ -154,18 +156,20 @@ def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[
     )
     table, low = _read(data, full)
     seen = _seen(data, full, table, low)
+    kind = _kind_of_times(data, full)
+    record = {**full.given(), **({} if kind is None else {"times": kind}), "fingerprint": _fingerprint(table)}
     try:
         split = SPLITS[way](table, full.split_seed or 0)
     except InputError as error:
         if final:
             warnings.warn(f"{data} has too few pairs to choose epochs on some of them ({error})", stacklevel=2)
-            return Split(train=table), {**full.given(), "fingerprint": _fingerprint(table)}, seen
+            return Split(train=table), record, seen
         raise InputError(f"{data} has {len(table):,} pairs of {table.n_users:,} users: {error}") from error
     parts = f"{len(split.train):,} / {0 if split.valid is None else len(split.valid):,} / {len(_test(split)):,}"
     how = "by time" if way in _BY_TIME else f"at random with seed {full.split_seed}"
     if not final:
         warnings.warn(f"{data} is split {how} ({way}) into {parts} pairs to train on, validate on and test on.", stacklevel=2)
-    return split, {**full.given(), "fingerprint": _fingerprint(table)}, seen
+    return split, record, seen
 
 
 def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run: Path) -> Split:
@@ -248,7 +252,8 @@ def read_more(
     Raises
     ------
     InputError
-        It is no table or cannot be read, a column is not named, or an option is another than in training.
+        It is no table or cannot be read, a column is not named, or an option is another than in training; or only one of the
+        two tables has times with a zone.
     """
     if not is_table(data):
         raise InputError(f"--data {data} is not a file; update takes a CSV or Parquet table of what has happened since.")
@@ -272,7 +277,27 @@ def read_more(
     more, low = _read(data, full, texts)
     if known.times is not None and more.times is None:
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
+    if known.times is not None:
+        _compare_times(data, run, record.get("times"), _kind_of_times(data, full))
     return more, _seen(data, full, more, low, texts)
+
+
+def _kind_of_times(data: str, options: TableOptions) -> str | None:
+    """What a table's times are, in words; None where that is not known: it has none, or is a table that was made."""
+    if options.time is None or is_made_table(data):
+        return None
+    column = first_values(Path(data), options.time, options.sep or ",", options.encoding)
+    return kind_of_times(column) if len(column) else None
+
+
+def _compare_times(data: str, run: Path, then: str | None, now: str | None) -> None:
+    """Refuse times whose order is not known, as within one table; tell of those that are written in another way."""
+    if then is None or now is None or then == now:
+        return
+    told = f"the times of {data} are {now}, and those that {run} was trained on are {then}"
+    if NUMBERS not in (then, now):
+        raise InputError(f"{told}. Their order is not known; write those of {data} as they were.")
+    warnings.warn(f"{told}: dates count as seconds since 1970 (UTC), and numbers as they are.", stacklevel=4)
 
 
 def _policy(options: TableOptions) -> str:

@@ -144,7 +144,8 @@ def train(
 @click.option(
     "--user-groups",
     metavar="history|FILE",
-    help="Means by groups of people: thirds by length of history, or a CSV or Parquet file of ids and names of groups; whom it does not name is in a group of their own.",
+    help="Means by groups of people: thirds by length of history, or a CSV or Parquet file of ids and names of groups; "
+    "whom it does not name is in a group of their own.",
 )
 @click.option(
     "--item-groups",

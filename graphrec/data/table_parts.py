@@ -14,7 +14,7 @@ import numpy.typing as npt
 from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of, with_nul
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Roles
-from graphrec.data.dates import is_zoned
+from graphrec.data.dates import kind_of_times
 from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
@@ -246,12 +246,7 @@ class PartReader:
 
     def _times(self, column: pd.Series[Any], name: str, path: Path, place: Place) -> npt.NDArray[np.int64]:
         times = as_times(column, name, place)
-        numeric = (
-            pd.api.types.is_numeric_dtype(column.dtype) or not pd.to_numeric(column.iloc[:1], errors="coerce").isna().any()
-        )
-        dates = "date" in str(column.dtype) or "timestamp" in str(column.dtype) or not numeric
-        kind = ("dates with a zone" if is_zoned(column.iloc[0]) else "dates without a zone") if dates else "numbers"
-        self._agree(name, kind, path)
+        self._agree(name, kind_of_times(column), path)
         return times
 
     def _agree(self, name: str, kind: str, path: Path) -> None:
