@@ -14,7 +14,7 @@ from graphrec.compiling import compiling_told
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.devices import resolve_device
-from graphrec.distributed.group import joined
+from graphrec.distributed.group import Group, joined
 from graphrec.errors import InputError, check_flag, check_path, unknown_name
 from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
@@ -184,13 +184,11 @@ class Recommender(Vectors, Parameters, Stored):
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
-        if distributed:
-            joined().check_same({"seen": of_table(met)})
         plan = self._plan()
         if issubclass(self.kind, Solved):
             others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)
-            group = joined() if distributed else None
+            group = _agreed(met) if distributed else None
             with compiling_told():
                 solved = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
             self._state = replace(solved, seen=met)
@@ -209,7 +207,7 @@ class Recommender(Vectors, Parameters, Stored):
                 resume=resume,
                 refit=refit,
                 earlier=self._fitted if warm_start else None,
-                group=joined() if distributed else None,
+                group=_agreed(met) if distributed else None,
             )
         self._state = replace(trained, seen=met)
         return self
@@ -368,6 +366,13 @@ class Recommender(Vectors, Parameters, Stored):
             The file cannot be written.
         """
         return write_page(copy.copy(self), user, path, items, k=k, evaluation=evaluation, title=title, image=image)
+
+
+def _agreed(seen: Interactions | None) -> Group:
+    """The processes that fit together, once it is clear that all were given the same to leave out."""
+    group = joined()
+    group.check_same({"seen": of_table(seen)})
+    return group
 
 
 def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:
