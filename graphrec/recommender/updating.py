@@ -61,7 +61,7 @@ def update(
             return state
         device = options.get("device", str(_device_of(state.model)))
         solved = fitting.solve(plan, table, None, False, device)
-        return replace(solved, shown=joined(wider(state.shown), wider.of(more)), stage=state.stage + 1, seen=state.seen)
+        return replace(solved, shown=joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
     chosen = choose(_taken_over(state, plan, options), options, table)
     if _says_nothing_new(old, table):
         return state
@@ -83,7 +83,6 @@ def update(
         history=tuple(history),
         stage=stage,
         parts_know=plan.parts_know,
-        seen=state.seen,
     )
 
 
