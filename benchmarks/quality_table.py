@@ -60,7 +60,7 @@ def candidates(folder: Path, found: gr.Recommender, both: gr.Interactions) -> It
 
 def figures(data: str, folder: Path, budget: str) -> tuple[pd.DataFrame, dict[str, Report]]:
     """Search, fit anew, read the test part once for each row."""
-    split, _ = split_of(data, TableOptions())
+    split, *_ = split_of(data, TableOptions())
     assert split.valid is not None
     found = gr.search(split.train, split.valid, budget, out=folder, seed=0)
     searched = max(json.loads(line)["at"] for line in (folder / "journal.jsonl").read_text().splitlines()[1:])

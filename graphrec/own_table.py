@@ -16,12 +16,14 @@ import numpy.typing as npt
 from graphrec.data import split as splits
 from graphrec.data.columns import Missing
 from graphrec.data.csv_files import read_csv
+from graphrec.data.dates import NUMBERS, kind_of_times
 from graphrec.data.ids import digest
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import open_table
 from graphrec.data.parquet import is_parquet, read_parquet
 from graphrec.data.repeats import Duplicates
 from graphrec.data.separators import other_separator
+from graphrec.data.side_table import first_values
 from graphrec.data.split import Split
 from graphrec.errors import InputError
 
@@ -121,8 +123,8 @@ def refuse_options(data: str, options: TableOptions) -> None:
         raise InputError(f"--{name.replace('_', '-')} is for a table, and --data {data} is not a CSV or Parquet file.")
 
 
-def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any]]:
-    """The parts of a table, and the record from which :func:`split_again` makes them.
+def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any], Interactions | None]:
+    """The parts of a table, the record from which :func:`split_again` makes them, and the pairs that were left out.
 
     Of a `final` run, which is trained on all parts, it does not say how large they are.
 
@@ -152,19 +154,22 @@ def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[
         split=way,
         split_seed=None if way in _BY_TIME else options.split_seed or 0,
     )
-    table = _read(data, full)
+    table, low = _read(data, full)
+    seen = _seen(data, full, table, low)
+    kind = _kind_of_times(data, full)
+    record = {**full.given(), **({} if kind is None else {"times": kind}), "fingerprint": _fingerprint(table)}
     try:
         split = SPLITS[way](table, full.split_seed or 0)
     except InputError as error:
         if final:
             warnings.warn(f"{data} has too few pairs to choose epochs on some of them ({error})", stacklevel=2)
-            return Split(train=table), {**full.given(), "fingerprint": _fingerprint(table)}
+            return Split(train=table), record, seen
         raise InputError(f"{data} has {len(table):,} pairs of {table.n_users:,} users: {error}") from error
     parts = f"{len(split.train):,} / {0 if split.valid is None else len(split.valid):,} / {len(_test(split)):,}"
     how = "by time" if way in _BY_TIME else f"at random with seed {full.split_seed}"
     if not final:
         warnings.warn(f"{data} is split {how} ({way}) into {parts} pairs to train on, validate on and test on.", stacklevel=2)
-    return split, {**full.given(), "fingerprint": _fingerprint(table)}
+    return split, record, seen
 
 
 def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run: Path) -> Split:
@@ -207,7 +212,7 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
         raise InputError(f"{run} was trained on a table that graphrec table made; give that as --data, not the file {data}.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said in training
-        table = _read(data, full)
+        table, _ = _read(data, full)
     if _fingerprint(table) != record.get("fingerprint"):
         raise InputError(
             f"{data} is not the table that {run} was trained on, as far as its rows, their order and columns "
@@ -227,8 +232,10 @@ def refuse_final(record: Mapping[str, Any], run: Path) -> None:
         )
 
 
-def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: Path, known: Interactions) -> Interactions:
-    """A further table for a run, read as the run's own was.
+def read_more(
+    data: str, options: TableOptions, record: Mapping[str, Any], run: Path, known: Interactions
+) -> tuple[Interactions, Interactions | None]:
+    """A further table for a run, read as the run's own was, and the pairs that were left out.
 
     Parameters
     ----------
@@ -245,7 +252,8 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
     Raises
     ------
     InputError
-        It is no table or cannot be read, a column is not named, or an option is another than in training.
+        It is no table or cannot be read, a column is not named, or an option is another than in training; or only one of the
+        two tables has times with a zone.
     """
     if not is_table(data):
         raise InputError(f"--data {data} is not a file; update takes a CSV or Parquet table of what has happened since.")
@@ -266,10 +274,30 @@ def read_more(data: str, options: TableOptions, record: Mapping[str, Any], run: 
     full = dataclasses.replace(full, duplicates=_policy(full), missing=full.missing or "error")
     columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
     texts = {name for name, ids in columns if ids.dtype.kind == "O"}
-    more = _read(data, full, texts)
+    more, low = _read(data, full, texts)
     if known.times is not None and more.times is None:
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
-    return more
+    if known.times is not None:
+        _compare_times(data, run, record.get("times"), _kind_of_times(data, full))
+    return more, _seen(data, full, more, low, texts)
+
+
+def _kind_of_times(data: str, options: TableOptions) -> str | None:
+    """What a table's times are, in words; None where that is not known: it has none, or is a table that was made."""
+    if options.time is None or is_made_table(data):
+        return None
+    column = first_values(Path(data), options.time, options.sep or ",", options.encoding)
+    return kind_of_times(column) if len(column) else None
+
+
+def _compare_times(data: str, run: Path, then: str | None, now: str | None) -> None:
+    """Refuse times whose order is not known, as within one table; tell of those that are written in another way."""
+    if then is None or now is None or then == now:
+        return
+    told = f"the times of {data} are {now}, and those that {run} was trained on are {then}"
+    if NUMBERS not in (then, now):
+        raise InputError(f"{told}. Their order is not known; write those of {data} as they were.")
+    warnings.warn(f"{told}: dates count as seconds since 1970 (UTC), and numbers as they are.", stacklevel=4)
 
 
 def _policy(options: TableOptions) -> str:
@@ -277,7 +305,8 @@ def _policy(options: TableOptions) -> str:
     return options.duplicates or ("sum" if options.weight is not None and options.rating is None else "first")
 
 
-def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:
+def _read(data: str, options: TableOptions, texts: Collection[str] = ()) -> tuple[Interactions, Interactions | None]:
+    """The rows that count, and the pairs whose rating is too low."""
     if is_made_table(data):
         table: Interactions = open_table(data)
         return _liked(data, table, options.min_rating)
@@ -341,21 +370,50 @@ def _say_joined(data: str, table: Interactions, once: Interactions, policy: str)
         )
 
 
-def _liked(data: str, table: Interactions, least: float | None) -> Interactions:
-    """The pairs with a rating of at least `least`, and the people and things that have one; a warning counts the others."""
+def _seen(
+    data: str, options: TableOptions, table: Interactions, low: Interactions | None, texts: Collection[str] = ()
+) -> Interactions | None:
+    """Pairs that people have met and that are not learnt from: too low a rating, or a gap in their row."""
+    quantities = {"rating": None, "time": None, "weight": None}
+    if options.missing != "drop" or is_made_table(data) or not quantities.keys() & options.given().keys():
+        return low
+    from graphrec.recommender.seen_pairs import seen_together
+    from graphrec.recommender.tables import in_ids_of
+
+    bare = dataclasses.replace(options, **quantities, decimal=None, min_rating=None, duplicates="first")
+    ids = ((options.user, table.user_ids), (options.item, table.item_ids))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said of the same rows already
+        every, _ = _read(data, bare, {*texts, *(str(name) for name, known in ids if known.dtype.kind == "O")})
+    known = in_ids_of(every, table).keys
+    gone = every.select(~np.isin(every.keys, known))
+    with_gaps = gone if low is None else gone.select(~np.isin(gone.keys, in_ids_of(every, low).keys))
+    if len(with_gaps):
+        warnings.warn(
+            f"{data}: {len(with_gaps):,} pairs whose rows have gaps (--missing drop) are not learnt from, and not recommended "
+            "to those who have met them.",
+            stacklevel=3,
+        )
+    return seen_together(low, with_gaps)
+
+
+def _liked(data: str, table: Interactions, least: float | None) -> tuple[Interactions, Interactions | None]:
+    """The pairs with a rating of at least `least`, and their people and things; and the other pairs, which a warning counts."""
     if least is None:
-        return table
-    high = table.binarize(least).compact()
+        return table, None
+    high = table.binarize(least)
+    low = table.select(~high.has_keys(table.keys))  # --duplicates keep: a pair may have both
+    high = high.compact()
     if len(high) < len(table):
         gone = [(table.n_users - high.n_users, "people"), (table.n_items - high.n_items, "things")]
         lost = " and ".join(f"{n:,} {what}" for n, what in gone if n)
         warnings.warn(
             f"{data}: --min-rating {least:g} leaves out {len(table) - len(high):,} of {len(table):,} pairs"
-            f"{f'; {lost} have no other' if lost else ''}. What is left out, and rows without a rating, are not remembered and "
-            "may be recommended to those who have met them.",
+            f"{f'; {lost} have no other' if lost else ''}. What is left out is not learnt from, and not recommended to "
+            "those who have met it.",
             stacklevel=4,
         )
-    return high
+    return high, low if len(low) else None
 
 
 def _fingerprint(table: Interactions) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.data.datasets import dataset_names, load_dataset
+from graphrec.data.interactions import Interactions
 from graphrec.data.lightgcn_files import read_lightgcn
 from graphrec.data.split import Split, chronological
 from graphrec.data.split import random as random_split
@@ -81,13 +82,16 @@ def _table_in(folder: Path) -> str | None:
     return next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in (".csv", ".tsv", ".parquet")), None)
 
 
-def split_of(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any]]:
-    """The split of a data set by name, or of a table with the record that says how it was made; of a `final` run untold."""
+def split_of(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any], Interactions | None]:
+    """The split of a data set by name, or of a table with the record that says how it was made and with the pairs left out.
+
+    Of a `final` run the split is not told.
+    """
     if is_table(data):
         return split_table(data, options, final)
     split = named_split(data)
     refuse_options(data, options)
-    return split, {}
+    return split, {}, None
 
 
 def with_test(split: Split) -> Split:

@@ -14,12 +14,13 @@ from graphrec.data.side_table import read_side_table
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
+from graphrec.report.names import cut_titles
 
 __all__ = ["named_items", "read_titles"]
 
 
 def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
-    """A CSV or Parquet file's column of titles, indexed by the item's id as a text.
+    """A CSV or Parquet file's column of titles, indexed by the item's id as a text; what is very long is cut.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
     twice = frame[item][frame[item].duplicated()]
     if len(twice):
         raise InputError(f"--items {path}: item {twice.iloc[0]} has more than one title.")
-    return pd.Series(frame[title].to_numpy(object), index=pd.Index(frame[item].to_numpy(object)))
+    return cut_titles(pd.Series(frame[title].to_numpy(object), index=pd.Index(frame[item].to_numpy(object))))
 
 
 def named_items(recommender: Recommender, titles: pd.Series[str]) -> pd.Series[str]:

@@ -55,10 +55,10 @@ def update_run(
     if items is not None and title is not None:
         told = read_titles(items, options.item or state.origin.get("item", "item_id"), title)
         titles |= dict(zip(map(str, told.index), told, strict=True))
-    more = read_more(data, options, state.origin, run, known)
+    more, seen = read_more(data, options, state.origin, run, known)
     parts = [recommender, *(recommender.members if isinstance(recommender, Blend) else ())]
     callbacks = [interrupt] if any(part.kind.needs_training for part in parts) else []
-    recommender.update(more, callbacks=callbacks, **settings)
+    recommender.update(more, seen=seen, callbacks=callbacks, **settings)
     if interrupt.came:
         raise KeyboardInterrupt(f"{run} stays as it was")
     if recommender._fitted is state and items is None:

@@ -183,7 +183,7 @@ def test_compare_tests_what_a_user_has_and_only_lists_the_rest(split, fitted):
         ({"beyond": True, "negatives": 1}, "sampled protocol"),
         ({"item_groups": "popularity", "negatives": 1}, "sampled protocol"),
         ({"user_groups": "histroy"}, "'histroy'.*history"),
-        ({"item_groups": {0: "a"}}, "no group for 5 of 6 items, first item 1"),
+        ({"item_groups": {7: "a"}}, "no group for 6 of 6 items, first item 0; is it about these, and are the ids written"),
         ({"user_groups": {"0": "a"}}, "no group for 3 of 3 users, first user 0"),
         ({"item_groups": pd.Series(list("abcdefg"), index=[0, 1, 2, 3, 4, 5, 5])}, "item 5 more than once"),
         ({"item_groups": 3}, "got int"),
@@ -242,8 +242,14 @@ def test_the_command_line_has_it(random_frame, tmp_path):
     assert found["by_user_group"].keys() == {"AT", "DE"}
     assert found["by_item_group"]["b"]["n"] == len(items) - 1
     assert "coverage@5" not in found
+    (tmp_path / "none.csv").write_text("a,b\nnobody,x\n-1,y\n")
+    (tmp_path / "some.csv").write_text(f"a,b\n{items[0]},x\n{items[1]},\n-1,y\n")
+    some = CliRunner().invoke(main, [str(argument) for argument in (*asked, tmp_path / "some.csv")])
+    assert f"note: item_groups has no group for {len(items) - 1} of {len(items)} items, first item {items[1]}" in some.stderr
+    found = json.loads(some.stdout)["by_item_group"]
+    assert {name: of["n"] for name, of in found.items()} == {"x": 1, "(not named)": len(items) - 1}
     assert "neither 'popularity' nor a file" in call(*asked, tmp_path / "no.csv", ok=False)
-    assert "no group for" in call(*asked, tmp_path / "u.csv", ok=False)
+    assert "no group for" in call(*asked, tmp_path / "none.csv", ok=False)
     (tmp_path / "two.csv").write_text(f"a,b\n{items[0]},x\n{items[0]},y\n")
     assert f"{items[0]} is in two groups, 'x' and 'y'" in call(*asked, tmp_path / "two.csv", ok=False)
     (tmp_path / "one.csv").write_text("a\n1\n")
@@ -253,6 +259,15 @@ def test_the_command_line_has_it(random_frame, tmp_path):
 def test_a_mean_over_a_short_list_is_over_what_is_there():
     lists = np.array([[1, -1, -1], [0, 2, -1], [-1, -1, -1]], np.int32)
     assert _mean_of(np.array([1.0, 4.0, 9.0]), lists).tolist() == [4.0, 5.0, 0.0]
+
+
+def test_whom_a_mapping_does_not_name_is_in_a_group_of_their_own(popular):
+    with pytest.warns(UserWarning, match=r"user_groups has no group for 2 of 3 users, first user 0.* '\(not named\)'") as told:
+        some = gr.evaluate(popular, TEST, k=2, user_groups={2: "b", 5: "nobody"}, item_groups="popularity").by_user_group
+    assert told[0].filename == __file__
+    assert list(some.index) == ["b", "(not named)"]
+    whole = gr.evaluate(popular, TEST, k=2, user_groups={0: "a", 2: "b", 4: "a", 3: "a"}).by_user_group
+    assert some.loc["(not named)"].equals(whole.loc["a"].rename("(not named)"))
 
 
 def test_lift_of_each_group_of_people_is_that_of_its_lists(popular):

@@ -112,7 +112,8 @@ def test_people_without_history_are_skipped_or_given_what_is_popular(place, cold
     asked = ["recommend", place / "lightgcn", "--user", 3, "--user", 40, "-k", 3]
     check_refusal(call(*asked), "user 40 has no training interaction")
     done = call(*asked, "--cold", cold)
-    assert len(done.output.splitlines()) == 1 + rows
+    assert len(done.stdout.splitlines()) == 1 + rows
+    assert ("1 of 2 users have no training interaction" in done.stderr) == (cold == "popular")
 
 
 def test_a_run_replaces_the_one_before_with_its_curves(place, tmp_path):

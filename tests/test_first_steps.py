@@ -11,6 +11,7 @@ import graphrec as gr
 from graphrec.cli import main
 from graphrec.errors import InputError
 from graphrec.evaluation.groups import group_users
+from graphrec.report.names import names_of
 
 COLUMNS = ("--user", "who", "--item", "what")
 
@@ -42,7 +43,7 @@ def test_what_a_least_rating_leaves_out_is_counted(bought, tmp_path, made):
     rated = ("--data", data, *columns, "--min-rating", 3.5)
     done = call("train", "itempop", *rated, "--out", tmp_path / "run")
     assert "--min-rating 3.5 leaves out 3 of 403 pairs; 2 people and 1 things have no other." in done.stderr
-    assert "may be recommended" in done.stderr.split("leaves out")[1].splitlines()[0]
+    assert "not recommended to those who have met it" in done.stderr.split("leaves out")[1].splitlines()[0]
     assert "leaves out" not in call("evaluate", tmp_path / "run", *rated).stderr  # said in training
     done = call("train", "itempop", *rated[:-1], 1, "--out", tmp_path / "all")
     assert "leaves out" not in done.stderr
@@ -124,6 +125,26 @@ def test_titles_under_other_ids(tmp_path, bought):
         titled = ("--items", tmp_path / "items.csv", "--title", "name", "--out", tmp_path / "run")
         done = call("train", "itempop", "--data", bought, *COLUMNS, *titled)
         assert "31 of 31 items have no title: " + told in done.stderr
+
+
+def test_titles_that_are_very_long_are_cut(tmp_path, bought):
+    whole, long, exact = "x" * 100_000, "é" * 301, "y" * 300
+    items = pd.DataFrame({"what": [f"{t:03d}" for t in range(30)], "name": [whole, long, exact, *("short" for _ in range(27))]})
+    items.to_csv(tmp_path / "items.csv", index=False)
+    titled = ("--items", tmp_path / "items.csv", "--title", "name", "--out", tmp_path / "run")
+    done = call("train", "itempop", "--data", bought, *COLUMNS, *titled)
+    assert done.stderr.count("2 titles are longer than 300 characters and are cut there.") == 1
+    rec = gr.load(tmp_path / "run")
+    cut = {"000": f"{whole[:299]}…", "001": f"{long[:299]}…", "002": exact, "003": "short"}
+    assert {one: rec.titles[one] for one in cut} == cut
+    rec.titles = None  # as `graphrec serve --items` and reports read them
+    with pytest.warns(UserWarning, match="2 titles are longer") as told:
+        names = names_of(rec, items)
+    assert len(told) == 1
+    shown = dict(zip(rec.train.item_ids, names.titles, strict=True))
+    assert {one: shown[one] for one in cut} == cut
+    rec.report("p1", tmp_path / "page.html", items)
+    assert whole[:301] not in (tmp_path / "page.html").read_text()
 
 
 def test_help_of_explain_says_what_paths_are():

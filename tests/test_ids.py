@@ -64,6 +64,28 @@ def test_other_ids_are_refused_with_a_remedy(items, message):
         table(items)
 
 
+def test_what_is_said_of_integers_beyond_64_bits_helps_when_it_is_followed(tmp_path):
+    mixed = pd.DataFrame({"user_id": ["a", "b", "c"], "item_id": np.array([2**70, None, 3], object)})
+    unsigned = pd.DataFrame({"user_id": ["a", "b"], "item_id": np.array([2**63, 3], np.uint64)})
+    for frame, ids in ((mixed, {"3", str(2**70)}), (unsigned, {"3", str(2**63)})):
+        with pytest.raises(
+            InputError, match=r"make them texts with frame\['item_id'\]\.astype\('string'\), or write .* as CSV"
+        ):
+            gr.Interactions.from_frame(frame, missing="drop")
+        followed = frame.assign(item_id=frame["item_id"].astype("string"))
+        assert set(gr.Interactions.from_frame(followed, missing="drop").item_ids) == ids
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        assert set(gr.read_csv(tmp_path / "t.csv", missing="drop").item_ids) == ids
+        assert set(gr.read_csv(tmp_path / "t.csv", missing="drop", comment="#").item_ids) == ids  # left to pandas
+    pytest.importorskip("pyarrow")
+    unsigned.to_parquet(tmp_path / "t.parquet")
+    for read in (gr.read_parquet, lambda path: gr.read_folder([path], out=tmp_path / "out")):
+        with pytest.raises(InputError, match="or write the table as CSV, where such ids are read as texts"):
+            read(tmp_path / "t.parquet")
+    pd.read_parquet(tmp_path / "t.parquet").to_csv(tmp_path / "u.csv", index=False)
+    assert set(gr.read_folder([tmp_path / "u.csv"], out=tmp_path / "out").item_ids) == {"3", str(2**63)}
+
+
 @pytest.mark.parametrize("alone", [7, np.int64(7), np.uint8(7), np.array(7)])
 def test_one_integer_may_stand_alone(alone):
     inter = table([5, 7])

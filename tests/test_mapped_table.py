@@ -311,6 +311,9 @@ def test_mistakes_are_named_with_file_and_row(tmp_path):
     holes = good.assign(user_id=good["user_id"].astype("Int64").mask(np.arange(len(good)) == 52))
     assert "'user_id' has 1 missing values, first at row 52 of" in message(holes)
     assert "part-1.parquet (row group 1)" in message(holes)
+    zero = message(good.assign(item_id=[f"{n}\0" if n == 7 else str(n) for n in range(len(good))]), "csv")
+    assert "column 'item_id' holds a NUL character at row 7 of" in zero
+    assert "part-1.csv: it is no text" in zero
     blank = good.astype({"user_id": str}).assign(user_id=lambda f: f["user_id"].mask(np.arange(len(f)) == 3, ""))
     assert "column 'user_id' has 1 missing values, first at row 3 of" in message(blank, "csv")
     assert "ratings that are not finite numbers, first at row 4 of" in message(

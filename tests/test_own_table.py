@@ -172,7 +172,15 @@ def test_one_cold_customer_does_not_stop_the_export(tmp_path):
     table = gr.Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
     gr.Recommender("itemknn").fit(table.select(np.arange(4))).save(tmp_path / "run")
     ask = ("recommend", tmp_path / "run", "--all", "-k", 2, "--out", tmp_path / "r.csv")
-    assert "1 users have no training interaction" in call(*ask).stderr
+    told = "1 of 3 users have no training interaction: their lists are what most people have"
+    for more in ((), ("--cold", "popular")):
+        assert told in call(*ask, *more).stderr
+    read = pd.read_csv(tmp_path / "r.csv")
+    assert read[read["user_id"] == "c"][["item_id", "score"]].to_numpy().tolist() == [[1, 2.0], [2, 1.0]]  # people who have it
+    assert np.isfinite(read["score"]).all()
+    few = ("recommend", tmp_path / "run", "-k", 2, "--cold", "popular", "--user", "a", "--user")
+    assert "1 of 2 users have no" in call(*few, "nobody").stderr
+    assert "users have no" not in call(*few, "b").stderr
     assert set(pd.read_csv(tmp_path / "r.csv")["user_id"]) == {"a", "b", "c"}
     call(*ask, "--cold", "skip")
     assert set(pd.read_csv(tmp_path / "r.csv")["user_id"]) == {"a", "b"}
@@ -263,7 +271,7 @@ def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):
     options = own_table.TableOptions(user="who", item="what", **columns)
     options = own_table.dataclasses.replace(options, duplicates=own_table._policy(options), missing="error")
     with pytest.warns(UserWarning, match=rf"1 of 3 rows repeat an earlier pair, which counts once \(--duplicates {policy}\)"):
-        table = own_table._read(str(path), options)
+        table, _ = own_table._read(str(path), options)
     assert sorted(table.weights.tolist()) == counts
 
 

@@ -115,3 +115,40 @@ def test_an_interrupt_and_another_update_leave_the_run_as_it_is(shop, monkeypatc
     monkeypatch.setattr(Trainer, "_epoch", overtaken)
     assert "replaced by somebody else" in call(*ask, ok=False).stderr
     assert gr.load(shop / "run").name == "itempop"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_times_with_a_zone_and_without_are_not_compared(tmp_path, kind):
+    def written(name, made, **change):
+        frame = purchases(range(20), np.arange(12), 0).assign(at=lambda f: made(f["at"]), **change)
+        getattr(frame, f"to_{kind}")(tmp_path / f"{name}.{kind}", index=False)
+        return tmp_path / f"{name}.{kind}"
+
+    def hours(zone):
+        return lambda at: at + f"T05:00{zone}" if kind == "csv" else pd.to_datetime(at).dt.tz_localize(zone or None)
+
+    where = "+02:00" if kind == "csv" else "Europe/Vienna"
+    tables = {
+        "with a zone": written("zoned", hours(where)),
+        "without a zone": written("bare", hours("")),
+        "numbers": written("numbers", lambda at: pd.to_datetime(at).astype("datetime64[s]").astype("int64")),
+    }
+    others = {"with a zone": written("utc", hours("Z" if kind == "csv" else "UTC"), sku="new")}
+    for then, data in tables.items():
+        call("train", "itempop", "--data", data, *COLUMNS, "--out", tmp_path / "run")
+        before = (tmp_path / "run" / "run.json").read_bytes()
+        for now, more in tables.items():
+            differs = "numbers" not in (then, now) and then != now
+            done = call("update", tmp_path / "run", "--data", more, ok=not differs)
+            told = f"{more} are {now if now == 'numbers' else f'dates {now}'}, and those that"
+            assert (told in done.stderr) == (then != now)
+            assert ("Their order is not known; write those of" in done.stderr) == differs
+            assert ("dates count as seconds" in done.stderr) == ("numbers" in (then, now) and then != now)
+            assert not differs or (tmp_path / "run" / "run.json").read_bytes() == before
+            before = (tmp_path / "run" / "run.json").read_bytes()
+        if then in others:
+            call("update", tmp_path / "run", "--data", others[then])
+            assert (
+                "without a zone, and those"
+                in call("update", tmp_path / "run", "--data", tables["without a zone"], ok=False).stderr
+            )

@@ -59,6 +59,7 @@ def recommend(
     from graphrec.cli.together import one_voice
     from graphrec.distributed.group import joined
     from graphrec.recommend_all import blocks, check_file, write_frames
+    from graphrec.recommender.cold_start import whom
 
     if (bool(users) + everybody + bool(histories)) != 1:
         raise InputError("recommend takes one of --user, --all and --history.")
@@ -83,14 +84,12 @@ def recommend(
         }
         if everybody:
             frames = blocks(recommender, k, cold=cold or "popular", **how)
-            if cold is None and (n := recommender.n_without_history):
-                warnings.warn(
-                    f"{n:,} users have no training interaction and get what most people have, with the number of these as "
-                    "score; --cold skip leaves them out.",
-                    stacklevel=2,
-                )
+            if cold in (None, "popular"):
+                _say_popular(recommender.n_without_history, len(recommender.train.user_ids))
         elif users:
             known = _ids("--user", users, recommender.train.user_ids)
+            if cold == "popular":
+                _say_popular(len(whom(recommender._fitted, known, cold).without), len(known))
             frames = iter([recommender.recommend(known, k=k, cold=cold or "error", explain=explain, **how)])
         else:
             new = [_ids("--history", _fields(text), recommender.train.item_ids) for text in histories]
@@ -116,6 +115,16 @@ def similar(run: Path, items: tuple[str, ...], k: int) -> None:
     recommender = gr.load(run)
     found = recommender.similar_items(_ids("--item", items, recommender.train.item_ids), k=k)
     _print(_with_titles(recommender, found, "similar_id"))
+
+
+def _say_popular(n: int, of: int) -> None:
+    """Nothing in a list tells where its scores come from."""
+    if n:
+        warnings.warn(
+            f"{n:,} of {of:,} users have no training interaction: their lists are what most people have, with the number of "
+            "these as score (--cold skip leaves them out).",
+            stacklevel=3,
+        )
 
 
 def _with_titles(recommender: Recommender, frame: Any, column: str) -> Any:

@@ -69,7 +69,7 @@ def search(
     check_titles(items, title)
     check_folder(out, _FILES, ("candidates", "checkpoints"))
     table = TableOptions(**columns)
-    split, origin = split_of(data, table)
+    split, origin, seen = split_of(data, table)
     titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
     if split.valid is None:
         raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
@@ -84,6 +84,7 @@ def search(
         metric=metric,
         models=list(models) or None,
         resume=not fresh,
+        seen=seen,
     )
     if origin or titles is not None:
         with_table(best, origin, titles).save(out)

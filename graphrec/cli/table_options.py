@@ -65,8 +65,8 @@ _COLUMNS = {
     "min_rating": click.option(
         "--min-rating",
         type=float,
-        help="Of a table: leave out pairs with a lower rating; the others count alike. What is left out is not remembered: "
-        "it may be recommended to those who rated it low.",
+        help="Of a table: leave out pairs with a lower rating; the others count alike. What is left out is not learnt "
+        "from, and not recommended to those who rated it low.",
     ),
     "split": click.option(
         "--split",

@@ -112,7 +112,7 @@ def train(
         if items is not None and is_made_table(data):
             columns["item"] = None  # it is about --items alone
         table = TableOptions(**columns)
-        split, origin = split_of(data, table, final)
+        split, origin, seen = split_of(data, table, final)
         titles = None if items is None or title is None else read_titles(items, items_column or table.item or "item_id", title)
         split = split.without_valid() if no_valid else split
         if final:
@@ -125,7 +125,7 @@ def train(
             origin["final"] = True
         elif origin:
             click.echo("note: pairs of the test part may be recommended again; --final trains on everything.", err=True)
-        train_run(recommender, split, out, refit, origin, titles, group, **kept, **settings)
+        train_run(recommender, split, out, refit, origin, titles, group, seen=seen, **kept, **settings)
         tell_kept(recommender, refit)
         click.echo(f"{'replaced the run' if replaces else 'saved'} in {click.format_filename(out)}")
 
@@ -144,7 +144,8 @@ def train(
 @click.option(
     "--user-groups",
     metavar="history|FILE",
-    help="Means by groups of people: thirds by length of history, or a CSV or Parquet file of ids and names of groups.",
+    help="Means by groups of people: thirds by length of history, or a CSV or Parquet file of ids and names of groups; "
+    "whom it does not name is in a group of their own.",
 )
 @click.option(
     "--item-groups",

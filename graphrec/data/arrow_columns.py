@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NO_VALUE", "blank_texts", "decoded", "gaps_of"]
+__all__ = ["NO_VALUE", "blank_texts", "decoded", "gaps_of", "with_nul"]
 
 # fmt: off
 NO_VALUE = [
@@ -43,3 +43,11 @@ def blank_texts(column: Any) -> npt.NDArray[np.bool_]:
         return np.zeros(len(column), bool)
     blank: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(pc.binary_length(column), 0), False).to_numpy(zero_copy_only=False)
     return blank
+
+
+def with_nul(column: Any) -> npt.NDArray[np.bool_]:
+    """Where a text of a text file has a NUL character."""
+    import pyarrow.compute as pc
+
+    found: npt.NDArray[np.bool_] = pc.fill_null(pc.match_substring(column, "\0"), False).to_numpy(zero_copy_only=False)
+    return found

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
-__all__ = ["dates_in_utc", "is_zoned"]
+__all__ = ["NUMBERS", "dates_in_utc", "is_zoned", "kind_of_times"]
 
+NUMBERS = "numbers"
 _OF_THE_CLOCK = ("now", "today")  # which pandas takes for the time at which it reads
 _ZONE = re.compile(r"[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")  # behind a time of day: "2024-01-05" ends in no zone
 
@@ -24,6 +25,14 @@ def is_zoned(value: object) -> bool:
     if isinstance(value, str):
         return _ZONE.search(value.strip()) is not None
     return getattr(value, "tzinfo", None) is not None
+
+
+def kind_of_times(column: pd.Series[Any]) -> str:
+    """What a column of times without gaps holds, in words, by its first value: tables are of one kind."""
+    numeric = pd.api.types.is_numeric_dtype(column.dtype) or not pd.to_numeric(column.iloc[:1], errors="coerce").isna().any()
+    if numeric and not ("date" in str(column.dtype) or "timestamp" in str(column.dtype)):
+        return NUMBERS
+    return "dates with a zone" if is_zoned(column.iloc[0]) else "dates without a zone"
 
 
 def dates_in_utc(column: pd.Series[Any], name: Hashable, place: Callable[[int], str]) -> pd.Series[Any]:

@@ -142,7 +142,9 @@ class _Table:
         """Whether nothing of an id's text was lost: it is a text, or the digits of the integers are all there was."""
         if column.dtype == np.int64:
             return self._width(name) == _digits(column.to_numpy())
-        return column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+        if column.dtype == object:  # of Python's integers where one is beyond 64 bits
+            return pd.api.types.infer_dtype(column, skipna=True) != "integer"
+        return isinstance(column.dtype, pd.StringDtype)
 
     def _with_texts(self, names: list[Hashable]) -> dict[Hashable, Any]:
         given = self._options.get("dtype")

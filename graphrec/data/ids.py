@@ -76,7 +76,7 @@ def plain_ids(column: pd.Series[Any], name: str) -> IdArray:
     if pd.api.types.is_integer_dtype(column.dtype):
         numbers = column.to_numpy(np.uint64 if pd.api.types.is_unsigned_integer_dtype(column.dtype) else np.int64)
         if numbers.dtype == np.uint64 and len(numbers) and int(numbers.max()) > _INT64.max:
-            raise _not_ids(name, f"integers beyond {_INT64.max}", "convert them with .astype(str)")
+            raise _beyond(name)
         return numbers.astype(np.int64, copy=False)
     if pd.api.types.is_float_dtype(column.dtype):
         raise _not_ids(name, "numbers with decimals", _REMEDIES["f"])
@@ -225,7 +225,7 @@ def _from_objects(values: IdArray, name: str) -> IdArray:
         try:
             return values.astype(np.int64)
         except OverflowError:
-            raise _not_ids(name, f"integers beyond {_INT64.max}", "convert them with .astype(str)") from None
+            raise _beyond(name) from None
     kinds = sorted({type(value).__name__ for value in values})
     if len(kinds) > 1:
         raise InputError(f"column {name!r} mixes kinds of ids ({', '.join(kinds)}); make them all integers or all strings.")
@@ -233,6 +233,14 @@ def _from_objects(values: IdArray, name: str) -> IdArray:
         return values
     remedy = ".str.decode('utf-8')" if told == "bytes" else ".astype('int64')" if told == "boolean" else ".astype(str)"
     raise _not_ids(name, f"values of type {kinds[0]}", f"convert them with {remedy}")
+
+
+def _beyond(name: str) -> InputError:
+    """For integers that no index of 64 bits holds. In text files they are read as texts."""
+    return InputError(
+        f"column {name!r} holds integers beyond {_INT64.max}, the largest that can be an id; make them texts with "
+        f"frame[{name!r}].astype('string'), or write the table as CSV, where such ids are read as texts."
+    )
 
 
 def _not_ids(name: str, what: str, remedy: str) -> InputError:

@@ -61,7 +61,7 @@ class Selecting(PairTable):
         """Ratings of at least `min_rating`, or all of them, as implicit feedback; id space and weights stay as they are.
 
         The rows left out are gone: a recommender fitted on the others does not know that those people met those items, and
-        may recommend them (``filter_seen`` leaves out what is in the training and validation parts). Users and items that
+        may recommend them unless it is given them as `seen` (:meth:`graphrec.Recommender.fit`). Users and items that
         had low ratings alone stay in the id space, without a row; :meth:`compact` leaves them out.
 
         Raises

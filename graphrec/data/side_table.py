@@ -1,9 +1,10 @@
-"""Small tables beside the interactions: titles of items, names of groups."""
+"""Small tables beside the interactions, titles of items and names of groups; and a look at the first rows of any table."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 from graphrec.data.bounded import one_line
 from graphrec.data.parquet import is_parquet, require_pyarrow
@@ -11,7 +12,7 @@ from graphrec.data.separators import other_separator
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
-__all__ = ["read_side_table"]
+__all__ = ["first_values", "read_side_table"]
 
 _WINDOWS = "cp1252"
 
@@ -52,3 +53,14 @@ def read_side_table(path: Path, option: str) -> pd.DataFrame:
 def _text(path: Path, encoding: str | None) -> pd.DataFrame:
     sep = other_separator(path, ",", encoding) or ","
     return pd.read_csv(path, dtype=str, keep_default_na=False, sep=sep, encoding=encoding)
+
+
+def first_values(path: Path, column: str, sep: str, encoding: str | None, rows: int = 1000) -> pd.Series[Any]:
+    """The values that a column has in the first rows of a table that can be read, without gaps; those of a CSV are texts."""
+    if is_parquet(path):
+        import pyarrow.parquet as parquet
+
+        with parquet.ParquetFile(path) as file:
+            first = next(file.iter_batches(rows, columns=[column]), None)
+            return pd.Series([], dtype=object) if first is None else first.to_pandas()[column].dropna()
+    return pd.read_csv(path, usecols=[column], dtype=str, sep=sep, encoding=encoding, nrows=rows)[column].dropna()

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of
+from graphrec.data.arrow_columns import NO_VALUE, blank_texts, decoded, gaps_of, with_nul
 from graphrec.data.bounded import one_line
 from graphrec.data.columns import Missing, Roles
-from graphrec.data.dates import is_zoned
+from graphrec.data.dates import kind_of_times
 from graphrec.data.gaps import Gaps
 from graphrec.data.ids import plain_ids
 from graphrec.data.parquet import require_pyarrow
@@ -200,6 +200,10 @@ class PartReader:
         place, ids = Place(path, first, None, groups), (str(self.roles.user), str(self.roles.item))
         gone = np.zeros(batch.num_rows, bool)
         for name in self._wanted():
+            if self.is_text_file and (zero := with_nul(batch.column(name))).any():
+                raise InputError(
+                    f"column {name!r} holds a NUL character {place(int(zero.argmax()))}: it is no text, or needs encoding=."
+                )
             gaps = gaps_of(batch.column(name))
             if name in ids:
                 gaps = gaps | blank_texts(batch.column(name))
@@ -242,12 +246,7 @@ class PartReader:
 
     def _times(self, column: pd.Series[Any], name: str, path: Path, place: Place) -> npt.NDArray[np.int64]:
         times = as_times(column, name, place)
-        numeric = (
-            pd.api.types.is_numeric_dtype(column.dtype) or not pd.to_numeric(column.iloc[:1], errors="coerce").isna().any()
-        )
-        dates = "date" in str(column.dtype) or "timestamp" in str(column.dtype) or not numeric
-        kind = ("dates with a zone" if is_zoned(column.iloc[0]) else "dates without a zone") if dates else "numbers"
-        self._agree(name, kind, path)
+        self._agree(name, kind_of_times(column), path)
         return times
 
     def _agree(self, name: str, kind: str, path: Path) -> None:

@@ -111,11 +111,11 @@ def evaluate(
         between models; with features of the items, as far as these are.
     user_groups : mapping of ids to names, Series of names by id, or "history"
         Groups of people for ``report.by_user_group``: the means over each. ``"history"``: thirds by how much they have in
-        training. Every user with a test item must be in one.
+        training. Users with a test item who are in none make one of their own, ``"(not named)"``, and a warning counts them.
     item_groups : mapping of ids to names, Series of names by id, or "popularity"
         Groups of items for ``report.by_item_group``: how much of the lists each takes, and how many of its test items are
         found. ``"popularity"``: head, mid and tail, which have the first 20 %, the middle 60 % and the last 20 % of all
-        training interactions. Every item must be in one.
+        training interactions. Items that are in none make one of their own, as users do.
 
     Returns
     -------

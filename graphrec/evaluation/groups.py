@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -12,13 +13,15 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["Given", "by_item_group", "by_user_group", "group_items", "group_users"]
+__all__ = ["NOT_NAMED", "Given", "by_item_group", "by_user_group", "group_items", "group_users"]
 
 Given: TypeAlias = "Mapping[Any, Any] | pd.Series[Any] | str"
 Groups: TypeAlias = "pd.Categorical[Any]"
 Places = npt.NDArray[np.integer]
 Hits = npt.NDArray[np.bool_]
 
+NOT_NAMED = "(not named)"
+"""The group of those whom a mapping or a file does not name."""
 _HISTORY = ("short history", "middle history", "long history")
 
 
@@ -38,12 +41,13 @@ def group_users(given: Given, train: Interactions, users: Places) -> Groups:
     Returns
     -------
     Categorical of n values
-        Categories in their order of printing; as given, those of a mapping stand in the order of their first user.
+        Categories in their order of printing; as given, those of a mapping stand in the order of their first user, and last
+        the group of those whom it does not name, whose number a warning says.
 
     Raises
     ------
     InputError
-        A user has no group, or the text is another.
+        No user has a group, or the text is another.
     """
     if not isinstance(given, str):
         return _named(given, train.user_ids[users], "user")
@@ -75,11 +79,12 @@ def group_items(given: Given, train: Interactions) -> Groups:
     Returns
     -------
     Categorical of n_items values
+        Last the group of items that a mapping does not name.
 
     Raises
     ------
     InputError
-        An item has no group, or the text is another.
+        No item has a group, or the text is another.
     """
     if not isinstance(given, str):
         return _named(given, train.item_ids, "item")
@@ -103,12 +108,15 @@ def _named(given: Mapping[Any, Any] | pd.Series[Any], ids: npt.NDArray[Any], wha
     names = [given.get(one) for one in ids.tolist()]
     without = [place for place, name in enumerate(names) if name is None or name != name]
     if without:
-        raise InputError(
-            f"{what}_groups has no group for {len(without):,} of {len(ids):,} {what}s, first {what} {ids[without[0]]!s}; "
-            "give every one a name."
-        )
+        told = f"{what}_groups has no group for {len(without):,} of {len(ids):,} {what}s, first {what} {ids[without[0]]!s}"
+        if len(without) == len(ids):
+            raise InputError(f"{told}; is it about these, and are the ids written alike?")
+        warnings.warn(f"{told}: they are in a group of their own, {NOT_NAMED!r}.", stacklevel=5)
+        for place in without:
+            names[place] = NOT_NAMED
     _tell_apart(names, what)
-    return pd.Categorical(names, list(dict.fromkeys(names)))
+    known = [name for name in dict.fromkeys(names) if name != NOT_NAMED]
+    return pd.Categorical(names, known if len(known) == len(set(names)) else [*known, NOT_NAMED])
 
 
 def _tell_apart(names: Sequence[Any], what: str) -> None:

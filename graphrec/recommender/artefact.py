@@ -2,7 +2,7 @@
 
 ``run.json``                            names, options, history, versions, and the size and sha256 of every other file
 ``model-HASH.safetensors``              the model's state
-``interactions-HASH.safetensors``       what it was built from, validated on and has shown, with the caller's ids
+``interactions-HASH.safetensors``       what it was built from, validated on, has shown and leaves out, with the caller's ids
 ``features.OPTION-HASH.safetensors``    features that the model was given as an option
 ``titles-HASH.safetensors``             names of items, where they were given
 ``PART.….safetensors``                  the same of a recommender that it was given as an option
@@ -40,8 +40,10 @@ from graphrec.recommender.tables import (
     lent_of,
     pack_features,
     pack_lent,
+    pack_seen,
     pack_tables,
     pack_titles,
+    seen_of,
     tables_of,
     titles_of,
 )
@@ -84,6 +86,8 @@ class Artefact:
         Names of items by their ids.
     lent : Interactions or None
         Pairs that only the recommenders it stands on were trained on.
+    seen : Interactions or None
+        Pairs that it does not recommend though nothing was learnt from them.
     """
 
     model: str
@@ -98,6 +102,7 @@ class Artefact:
     parts: dict[str, Artefact] = field(default_factory=dict)
     titles: pd.Series[str] | None = None
     lent: Interactions | None = None
+    seen: Interactions | None = None
 
 
 def write(folder: Path, artefact: Artefact) -> None:
@@ -237,7 +242,7 @@ def _record(artefact: Artefact, prefix: str, bodies: dict[str, list[bytes | memo
 
     add("model", artefact.state, {})
     tables, how = pack_tables(artefact.built_from, artefact.shown, artefact.valid)
-    add("interactions", tables | pack_lent(artefact.lent), how)
+    add("interactions", tables | pack_lent(artefact.lent) | pack_seen(artefact.seen), how)
     for option, features in artefact.features.items():
         add(f"features.{option}", *pack_features(features))
     if artefact.titles is not None:
@@ -348,4 +353,5 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         parts={name: _artefact(part, folder) for name, part in record["parts"].items()},
         titles=titles_of(*tensors_of("titles"), built_from, str(folder)) if "titles" in record["files"] else None,
         lent=lent_of(tensors, built_from, str(folder)),
+        seen=seen_of(tensors, str(folder)),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
 from graphrec.recommender.recommender import Recommender, known_to_parts
 from graphrec.recommender.refitting import refitted
+from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
 from graphrec.recommender.updating import extended
@@ -79,6 +81,7 @@ class Blend(Recommender):
         valid: Interactions | None = None,
         *,
         refit: bool = False,
+        seen: Interactions | None = None,
         **options: Any,
     ) -> Blend:
         """Choose the weights on validation; the members stay as they were fitted.
@@ -94,6 +97,8 @@ class Blend(Recommender):
             Without it the weights must have been given.
         refit : bool
             Fit the members anew on train and valid, each for the epochs that were its best, and keep the weights.
+        seen : Interactions, optional
+            As of :meth:`Recommender.fit`, beside what the members were given there.
         **options
             ``metric`` (``"ndcg@20"``), ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is
             refused: nothing is trained here.
@@ -124,6 +129,7 @@ class Blend(Recommender):
                 raise InputError(
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
                 )
+        met = seen_pairs(train, seen, *(member._fitted.seen for member in members))
         models = [member.to(device).model for member in members]
         model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)
         if valid is not None:
@@ -141,16 +147,23 @@ class Blend(Recommender):
         made_with, know = as_given({**hyper, "members": members}), known_to_parts({"members": members})
         self.hyper, self._state = (
             hyper,
-            State(model.eval(), made_with, built_from, shown, valid, selected, parts_know=know),
+            State(model.eval(), made_with, built_from, shown, valid, selected, parts_know=know, seen=met),
         )
         return self
 
-    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Any) -> Blend:
+    def update(
+        self,
+        more: Interactions,
+        *,
+        seen: Interactions | None = None,
+        callbacks: Sequence[object] = (),
+        **options: Any,
+    ) -> Blend:
         """Take in what has happened since, each member in its own way; the weights stay.
 
         Parameters
         ----------
-        more, callbacks
+        more, seen, callbacks
             As of :meth:`Recommender.update`.
         **options
             For the members that are trained; refused where there is none.
@@ -166,12 +179,14 @@ class Blend(Recommender):
             As of :meth:`Recommender.update`, of any member.
         """
         state = self._fitted
+        met = seen_pairs(state.built_from, seen, state.seen)
         members = [copy.copy(member) for member in self.members]
         if not any(member.kind.needs_training for member in members):
             refuse_for_solved(self.name, frozenset(), options, {"callbacks": callbacks})
         for member in members:
             member.update(more, **({"callbacks": callbacks, **options} if member.kind.needs_training else {}))
         if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
+            self._state = state if met is state.seen else replace(state, seen=met)
             return self
         table, wider = extended(state.built_from, more)
         device = device_of(state.model)
@@ -180,7 +195,9 @@ class Blend(Recommender):
         hyper, shown = {**state.made_with, "members": members}, joined(wider(state.shown), wider.of(more))
         self.hyper, self._state = (
             hyper,
-            State(model.eval(), as_given(hyper), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper)),
+            State(
+                model.eval(), as_given(hyper), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper), seen=met
+            ),
         )
         return self
 

@@ -73,7 +73,14 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
     artefact.fill(built, saved, path)
     know = plan.parts_know if saved.lent is None else (*plan.parts_know, saved.lent)
     recommender._state = State(
-        built.eval(), plan.made_with, saved.built_from, saved.shown, saved.valid, parts_know=know, **saved.fitted
+        built.eval(),
+        plan.made_with,
+        saved.built_from,
+        saved.shown,
+        saved.valid,
+        parts_know=know,
+        seen=saved.seen,
+        **saved.fitted,
     )
     return recommender
 

@@ -55,8 +55,9 @@ class Questions(Outcome):
         k : int
             Items per user; a user with fewer left gets fewer.
         filter_seen : bool
-            Leave out what the user has in training or validation. Pairs that the table had no more, for instance after
-            :meth:`Interactions.binarize` with ``min_rating``, are not known and may be recommended.
+            Leave out what the user has in training or validation, and what :meth:`fit` was given as `seen`. Other pairs that
+            the table had no more, for instance after :meth:`Interactions.binarize` with ``min_rating``, are not known and may
+            be recommended.
         candidates, exclude : sequence, optional
             Items to choose from, and items to leave out, for every user.
         cold : {"error", "skip", "popular"}
@@ -106,7 +107,7 @@ class Questions(Outcome):
         check_k([k], table.n_items)
         items = _choice(table, candidates, exclude)
         asked = whom(state, users, cold)
-        ranker = state.ranker if filter_seen else state.ranker.leaving_out(None)
+        ranker = state.listing if filter_seen else state.ranker.leaving_out(None)
         best, scores = best_items(state, ranker, asked, k, items)
         row, column = np.nonzero(best >= 0)
         reasons = {}

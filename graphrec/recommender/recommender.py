@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,7 +14,7 @@ from graphrec.compiling import compiling_told
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.devices import resolve_device
-from graphrec.distributed.group import joined
+from graphrec.distributed.group import Group, joined
 from graphrec.errors import InputError, check_flag, check_path, unknown_name
 from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
@@ -21,12 +22,13 @@ from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
+from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.stored import Stored
 from graphrec.recommender.vectors import Vectors
 from graphrec.report.page import write_page
 from graphrec.training.choose import choose, refuse_for_solved
-from graphrec.training.fingerprint import as_json
+from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.signature import given, with_options
 
@@ -121,6 +123,7 @@ class Recommender(Vectors, Parameters, Stored):
         refit: bool = False,
         warm_start: bool = False,
         distributed: bool = False,
+        seen: Interactions | None = None,
         **options: Unpack[FitKeywords],
     ) -> Recommender:
         """Train, or solve in closed form.
@@ -151,6 +154,11 @@ class Recommender(Vectors, Parameters, Stored):
             model mixes dimensions (ngcf, neumf, …), and each ends with the whole recommender, equal to what one process makes
             up to rounding. Callbacks are called in process 0 alone, which also writes `checkpoint`. A model in closed form is
             solved in parts, or by process 0 for all.
+        seen : Interactions, optional
+            Pairs that nothing is learnt from and that are not recommended to their users either, such as what they rated low:
+            ``table.select(table.ratings < 4)`` beside ``table.binarize(min_rating=4)``. Its ids are of the type of train's;
+            those that train does not have do nothing until an update brings them. A warm start and an update keep what they
+            were given before. Figures of :func:`graphrec.evaluate` are the same with it and without.
         **options
             How to train: every field of :class:`graphrec.training.options.FitOptions`, told below. What is not given is the
             model's own default, and the library's where it has none. Models in closed form take `device` only, and what
@@ -164,7 +172,7 @@ class Recommender(Vectors, Parameters, Stored):
         Raises
         ------
         InputError
-            An unknown or impossible option, or `valid` in another id space.
+            An unknown or impossible option, `valid` in another id space, or `seen` with ids of another type.
         FloatingPointError
             The loss became NaN or infinite; the message says in which epoch and step.
         """
@@ -175,19 +183,21 @@ class Recommender(Vectors, Parameters, Stored):
             check_flag(name, value)
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
+        met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
         plan = self._plan()
         if issubclass(self.kind, Solved):
             others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)
-            group = joined() if distributed else None
+            group = _agreed(met) if distributed else None
             with compiling_told():
-                self._state = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
+                solved = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
+            self._state = replace(solved, seen=met)
             return self
         if warm_start:
             plan = self._plan_of_before(plan, train, refit)
         chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
         with compiling_told(chosen.progress):
-            self._state = fitting.train(
+            trained = fitting.train(
                 plan,
                 chosen,
                 train,
@@ -197,12 +207,20 @@ class Recommender(Vectors, Parameters, Stored):
                 resume=resume,
                 refit=refit,
                 earlier=self._fitted if warm_start else None,
-                group=joined() if distributed else None,
+                group=_agreed(met) if distributed else None,
             )
+        self._state = replace(trained, seen=met)
         return self
 
     @with_options()
-    def update(self, more: Interactions, *, callbacks: Sequence[object] = (), **options: Unpack[FitKeywords]) -> Recommender:
+    def update(
+        self,
+        more: Interactions,
+        *,
+        seen: Interactions | None = None,
+        callbacks: Sequence[object] = (),
+        **options: Unpack[FitKeywords],
+    ) -> Recommender:
         """Take in what has happened since: new pairs of known people and things, and new people and things.
 
         The id space grows: new ids follow the old ones, whose indices stay. A solved model is solved again. A trained one
@@ -215,7 +233,9 @@ class Recommender(Vectors, Parameters, Stored):
         Parameters
         ----------
         more : Interactions
-            In an id space of its own, with ids of the same type. If it holds no pair or rating that is new, nothing is done.
+            In an id space of its own, with ids of the same type. If it holds no pair or rating that is new, nothing is learnt.
+        seen : Interactions, optional
+            As of :meth:`fit`; what the recommender was given before stays.
         callbacks : sequence
             As of :meth:`fit`.
         **options
@@ -237,7 +257,9 @@ class Recommender(Vectors, Parameters, Stored):
             The loss became NaN or infinite.
         """
         state = self._fitted
-        self._state = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)))
+        met = seen_pairs(state.built_from, seen, state.seen)
+        updated = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)))
+        self._state = updated if met is updated.seen else replace(updated, seen=met)
         return self
 
     def to(self, device: str | torch.device) -> Recommender:
@@ -345,6 +367,13 @@ class Recommender(Vectors, Parameters, Stored):
             The file cannot be written.
         """
         return write_page(copy.copy(self), user, path, items, k=k, evaluation=evaluation, title=title, image=image)
+
+
+def _agreed(seen: Interactions | None) -> Group:
+    """The processes that fit together, once it is clear that all were given the same to leave out."""
+    group = joined()
+    group.check_same({"seen": of_table(seen)})
+    return group
 
 
 def _inner(value: Any, of: Callable[[Recommender], Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
@@ -48,13 +49,14 @@ def refitted(
         again.hyper = {**state.made_with, **given}
         plan = again._plan()
     if issubclass(recommender.kind, Solved):
-        again._state = fitting.solve(plan, table, None, False, device)
+        again._state = replace(fitting.solve(plan, table, None, False, device), seen=state.seen)
         return again
     if state.stage:
         raise InputError(f"{recommender.name} was trained in several stages; it cannot be fitted anew from its last options.")
     options = FitOptions(**{**state.options, "device": device}, given=frozenset())
     stop = StopAfter(state.best_epoch or max(1, len(state.history)))
-    again._state = fitting.train(
+    trained = fitting.train(
         plan, options, table, None, callbacks=[*callbacks, stop], checkpoint=None, resume=False, refit=False, earlier=None
     )
+    again._state = replace(trained, seen=state.seen)
     return again

@@ -57,6 +57,9 @@ class State:
         Where it was fitted, such as ``"cuda:0"``: where the model is at that time, unless told.
     parts_know : tuple of Interactions
         What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made.
+    seen : Interactions or None
+        Pairs that nothing was learnt from and that are not recommended either, in an id space of their own. Figures are
+        measured as if there were none.
     """
 
     model: Scorer
@@ -72,9 +75,10 @@ class State:
     origin: Mapping[str, Any] = field(default_factory=dict)
     parts_know: tuple[Interactions, ...] = ()
     device: str = ""
+    seen: Interactions | None = None
 
     def __post_init__(self) -> None:
-        self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None})
+        self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None, "_listing": None})
         self.__dict__["device"] = self.device or str(device_of(self.model))
 
     def rank_with(self, group: Group) -> None:
@@ -105,6 +109,22 @@ class State:
                     own = Ranker(self.model, self.shown) if group is None else SharedRanker(self.model, self.shown, group)
                     ranker = self.__dict__["_ranker"] = own
         return ranker
+
+    @cached_property
+    def left_out(self) -> Interactions:
+        """Pairs that lists leave out: what was shown, and what was seen by people and of items that are known here."""
+        return self.shown if self.seen is None else joined(self.shown, in_ids_of(self.built_from, self.seen))
+
+    @property
+    def listing(self) -> Ranker:
+        """The ranker for lists that somebody reads, which leaves out what was seen, too."""
+        ranker = self.ranker
+        if self.seen is None:
+            return ranker
+        made: tuple[Ranker, Ranker] | None = self.__dict__["_listing"]
+        if made is None or made[0] is not ranker:  # two threads may both make it: they make the same
+            made = self.__dict__["_listing"] = ranker, ranker.leaving_out(self.left_out)
+        return made[1]
 
     @property
     def scores_are_ratings(self) -> bool:

@@ -61,6 +61,7 @@ class Stored(Outcome):
             shown=state.shown,
             valid=state.valid,
             lent=state.lent,
+            seen=state.seen,
             fitted={
                 "selected": state.selected,
                 "options": dict(state.options),

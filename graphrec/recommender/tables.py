@@ -28,8 +28,10 @@ __all__ = [
     "lent_of",
     "pack_features",
     "pack_lent",
+    "pack_seen",
     "pack_tables",
     "pack_titles",
+    "seen_of",
     "tables_of",
     "titles_of",
 ]
@@ -114,10 +116,7 @@ def tables_of(
     if "built_from" in mapped:
         built_from = mapped["built_from"]
         return built_from, *_others_of(tensors, meta, built_from, mapped, where)
-    ids = {side: _ids_of(side, tensors, where) for side in ("user", "item")}
-    for side, values in ids.items():
-        if len(pd.unique(values)) < len(values):
-            raise _damaged(where, f"a {side} id occurs twice")
+    ids = _id_spaces(tensors, "", where)
     built_from = _table_of("built_from", tensors, ids, where)
     return built_from, *_others_of(tensors, meta, built_from, mapped, where)
 
@@ -148,6 +147,27 @@ def lent_of(tensors: dict[str, Tensor], built_from: Interactions, where: str) ->
     """What :func:`pack_lent` packed, in the id spaces of a table."""
     ids = {"user": built_from.user_ids, "item": built_from.item_ids}
     return _table_of("lent", tensors, ids, where) if "lent.users" in tensors else None
+
+
+def pack_seen(seen: Interactions | None) -> dict[str, Tensor]:
+    """Pairs that are left out though nothing was learnt from them, with the ids that are theirs."""
+    if seen is None:
+        return {}
+    return {**_ids("seen.user", seen.user_ids), **_ids("seen.item", seen.item_ids), **_table("seen", seen)}
+
+
+def seen_of(tensors: dict[str, Tensor], where: str) -> Interactions | None:
+    """What :func:`pack_seen` packed."""
+    return _table_of("seen", tensors, _id_spaces(tensors, "seen.", where), where) if "seen.users" in tensors else None
+
+
+def _id_spaces(tensors: dict[str, Tensor], prefix: str, where: str) -> dict[str, npt.NDArray[Any]]:
+    """Distinct ids of both sides."""
+    ids = {side: _ids_of(f"{prefix}{side}", tensors, where) for side in ("user", "item")}
+    for side, values in ids.items():
+        if len(pd.unique(values)) < len(values):
+            raise _damaged(where, f"a {side} id occurs twice")
+    return ids
 
 
 def _opened(named: dict[str, str], where: str) -> Interactions:

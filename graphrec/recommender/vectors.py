@@ -100,7 +100,7 @@ class Vectors(Questions):
         """
         state = self._fitted
         nothing = state.has_nothing if self.kind.personalised else np.zeros(state.built_from.n_users, bool)
-        index = ItemIndex.of(self.name, state.ranker.tables(), state.shown, nothing, connectivity, effort, search, threads)
+        index = ItemIndex.of(self.name, state.ranker.tables(), state.left_out, nothing, connectivity, effort, search, threads)
         if path is not None:
             index.save(path)
         return index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, unknown_name
 from graphrec.report.told import Told
 
-__all__ = ["Names", "is_whole", "names_of", "read_items", "typed_id"]
+__all__ = ["LONGEST", "Names", "cut_titles", "is_whole", "names_of", "read_items", "typed_id"]
 
+LONGEST = 300
+"""Characters of a title: pages and answers of the service hold many."""
 _ID_COLUMNS = ("item_id", "item", "itemid", "movie_id", "movieid", "sku", "id")
 _TITLES = ("title", "name", "label")
 _IMAGES = ("poster", "image", "img", "thumbnail", "cover", "picture")
@@ -86,10 +89,21 @@ def names_of(
     titles, images = list(own), [None] * len(own)
     title, image = title or _like(items, _TITLES), image or _like(items, _IMAGES)
     if title is not None:
-        _fill(titles, where, items[title], lambda text: text)
+        _fill(titles, where, cut_titles(items[title]), lambda text: text)
     if image is not None:
         _fill(images, where, items[image], lambda text: text if text.startswith(("http://", "https://")) else None)
     return Names(titles, images)
+
+
+def cut_titles(titles: pd.Series[Any]) -> pd.Series[Any]:
+    """Titles of at most :data:`LONGEST` characters; a warning counts those that were longer and end in an ellipsis now."""
+    long = np.array([isinstance(title, str) and len(title) > LONGEST for title in titles.tolist()], bool)
+    if not long.any():
+        return titles
+    warnings.warn(f"{long.sum():,} titles are longer than {LONGEST} characters and are cut there.", stacklevel=3)
+    cut = titles.astype(object).copy()
+    cut[long] = [f"{title[: LONGEST - 1]}…" for title in titles[long].tolist()]
+    return cut
 
 
 def read_items(path: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from graphrec._version import __version__
@@ -17,6 +18,7 @@ from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.fitting import check_tables
+from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.finish import blended, fitted_anew
 from graphrec.search.halving import compete
@@ -42,6 +44,7 @@ def search(
     metric: str | None = None,
     models: Sequence[str] | None = None,
     resume: bool = True,
+    seen: Interactions | None = None,
     device: str = "auto",
     progress: bool = True,
     clock: Callable[[], float] = time.perf_counter,
@@ -72,6 +75,8 @@ def search(
     resume : bool
         Go on with a search of the same data in `out` that was killed or had a smaller budget. One that is at its end is read.
         False begins anew.
+    seen : Interactions, optional
+        As of :meth:`graphrec.Recommender.fit`: what the result does not recommend. It has no part in the search.
     device : str
     progress : bool
         Print a line for each candidate on stderr.
@@ -93,6 +98,7 @@ def search(
     if valid is None:
         raise InputError("a search chooses on validation: pass valid.")
     resolve_device(device)
+    met = seen_pairs(train, seen)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
     metric = metric or f"ndcg@{min(20, train.n_items)}"
     if parse(metric).k is None:
@@ -105,7 +111,7 @@ def search(
     journal = Journal(folder, what, resume)
     if folder is not None and (journal.ended_with or 0.0) >= seconds and (folder / "run.json").is_file():
         best = load(folder, device="cpu" if device == "auto" else device)
-        best.table = journal.table(metric)
+        best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
         if progress:
             over = f"the search in {folder} has had its {seconds:g} s, which are for all its runs together"
             print(f"{over}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
@@ -126,7 +132,7 @@ def search(
         )
         with quiet(), shared_decompositions():
             best = _searched(run, solved, trained)
-        best.table = journal.table(metric)
+        best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
         if folder is not None:
             best.save(folder)
             write_results(best.table, metric, folder)

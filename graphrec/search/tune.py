@@ -19,6 +19,7 @@ from graphrec.models import MODELS
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
+from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import compete
@@ -42,6 +43,7 @@ def tune(
     seed: int = 0,
     metric: str | None = None,
     refit: bool = False,
+    seen: Interactions | None = None,
     device: str = "auto",
     progress: bool = True,
 ) -> Recommender:
@@ -57,7 +59,7 @@ def tune(
     space : mapping
         For options of the model and of fit: a list of values, or a function of a NumPy generator that draws one.
     train, valid : Interactions
-    budget, seed, metric, device, progress
+    budget, seed, metric, seen, device, progress
         As of :func:`graphrec.search.search`.
     trials : int
         So many at most.
@@ -75,6 +77,7 @@ def tune(
         An unknown model or option, an empty list, or no setting that could be fitted.
     """
     check_tables(train, valid)
+    met = seen_pairs(train, seen)
     if not is_known(model):
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
@@ -107,7 +110,7 @@ def tune(
         if refit:
             with quiet():
                 best = fitted_anew(run, best, parts)
-        best.table = journal.table(metric)
+        best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
         return best
 
 

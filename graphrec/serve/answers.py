@@ -46,7 +46,7 @@ class Answers:
     def __init__(self, recommender: Recommender, names: Names, version: str = "") -> None:
         recommender = copy.copy(recommender)  # it answers as it is now, even if somebody fits it anew
         self.recommender, self.names, self.version = recommender, names, version
-        self._train, self._ranker = recommender.train, recommender.ranker
+        self._train, self._ranker = recommender.train, recommender._fitted.listing
         self._as_read = as_read(recommender._fitted)
         self._user_ids, self._item_ids = self._train.user_ids.tolist(), self._train.item_ids.tolist()
         self._cold = (np.diff(self._train.structure[0]) == 0) & bool(recommender.kind.personalised)
