@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["InputError", "about", "check_flag", "check_path", "unknown_name"]
+__all__ = ["InputError", "about", "check_flag", "check_path", "of_file", "unknown_name"]
 
 # What other libraries call what has another name here.
 _ELSEWHERE = {
@@ -55,6 +55,12 @@ def about(what: object) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
+
+
+def of_file(error: OSError, path: str | os.PathLike[str]) -> OSError:
+    """The error with a file's name: that of a full disk does not say where."""
+    told = error.strerror or (str(error) if error.errno is None else os.strerror(error.errno))
+    return OSError(error.errno, told, error.filename or str(path))
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:

@@ -14,7 +14,7 @@ import numpy as np
 from graphrec.bars import progress_bar
 from graphrec.data.parquet import require_pyarrow
 from graphrec.deferred import pandas as pd
-from graphrec.errors import InputError
+from graphrec.errors import InputError, of_file
 from graphrec.recommender import Recommender
 from graphrec.tensor_files import remove_parts_of_the_dead
 
@@ -84,8 +84,8 @@ def _replacing(out: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(part, out)
     except OSError as error:
-        if error.errno is not None and error.filename is None:  # a full disk does not say where
-            raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(out)) from None
+        if error.errno is not None:
+            raise of_file(error, out) from None
         raise
     finally:
         with suppress(OSError):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from click.testing import CliRunner
 
 import graphrec as gr
 from graphrec.cli import main
+from graphrec.own_table import TableOptions
+from graphrec.own_table.options import policy_of
+from graphrec.own_table.rows import read_rows
 
 SHOP_ITEMS = object()
 COLUMNS = ("--user", "customer", "--item", "sku")
@@ -264,14 +268,12 @@ def test_a_search_of_a_table_is_a_run_that_is_tested_and_reported(shop, tmp_path
     ({"weight": "n", "duplicates": "max"}, "max", [2.0, 5.0]),
 ])  # fmt: skip
 def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):
-    from graphrec import own_table
-
     path = tmp_path / "bought.csv"
     path.write_text("who,what,n\na,x,1\na,y,5\na,x,2\n")
-    options = own_table.TableOptions(user="who", item="what", **columns)
-    options = own_table.dataclasses.replace(options, duplicates=own_table._policy(options), missing="error")
+    options = TableOptions(user="who", item="what", **columns)
+    options = replace(options, duplicates=policy_of(options), missing="error")
     with pytest.warns(UserWarning, match=rf"1 of 3 rows repeat an earlier pair, which counts once \(--duplicates {policy}\)"):
-        table, _ = own_table._read(str(path), options)
+        table, _ = read_rows(str(path), options)
     assert sorted(table.weights.tolist()) == counts
 
 

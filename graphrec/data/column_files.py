@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import InputError
+from graphrec.errors import InputError, of_file
 from graphrec.tensor_files import is_running, replace_file
 
 __all__ = ["ColumnFile", "Staging", "checksum", "is_column_folder", "mapped"]
@@ -198,8 +198,8 @@ class Staging:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._undo()
-        if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
-            raise OSError(error.errno, error.strerror or str(error), str(self.folder)) from None
+        if isinstance(error, OSError) and error.filename is None:
+            raise of_file(error, self.folder) from None
 
     def _undo(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

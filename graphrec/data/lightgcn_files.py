@@ -15,7 +15,7 @@ from graphrec.data.cache import load_arrays, store_arrays
 from graphrec.data.index_lines import format_index_lines, line_of_index, parse_index_lines
 from graphrec.data.interactions import Interactions
 from graphrec.data.parts import Overlap, Split
-from graphrec.errors import InputError, about
+from graphrec.errors import InputError, about, of_file
 
 __all__ = ["read_lightgcn", "write_lightgcn"]
 
@@ -119,8 +119,8 @@ def write_lightgcn(split: Split, folder: PathLike) -> None:
             temporary[target].write_bytes(text)
         for target in texts:
             os.replace(temporary[target], target)
-    except OSError as error:  # a full disk does not say where
-        raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from None
+    except OSError as error:
+        raise of_file(error, folder) from None
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
