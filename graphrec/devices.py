@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -116,7 +118,8 @@ def plainly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
                     raise
                 raise InputError(
                     f"tensors of two devices meet ({str(error).splitlines()[0]}). What a model keeps beside its parameters "
-                    "has to move with it: self.register_buffer('name', tensor, persistent=False) in its constructor."
+                    "moves with it as a buffer, self.register_buffer('name', tensor) in its constructor; a loss or a sampler "
+                    "sends what it keeps to the device of what it is given."
                 ) from error
 
     return run
@@ -126,7 +129,8 @@ def plainly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """Seed torch's default generators of the CPU and of one device, and put the caller's states back at the end.
 
-    No other device is touched; ``torch.manual_seed`` would seed all of them.
+    No other device is touched; ``torch.manual_seed`` would seed all of them. The generators are the process's: whoever wants
+    them in another thread waits until the one before has put the states back.
 
     Parameters
     ----------
@@ -134,18 +138,32 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         From 0 to 2**63 − 1.
     device : torch.device, optional
     """
-    host, own = torch.get_rng_state(), None if device is None else random_state(device)
-    try:
-        torch.default_generator.manual_seed(seed)
-        if device is not None and device.type == "cuda":
-            _generator(device).manual_seed(seed)
-        elif device is not None and device.type == "mps":
-            torch.mps.manual_seed(seed)
-        yield
-    finally:
-        torch.set_rng_state(host)
-        if device is not None and own is not None:
-            set_random_state(device, own)
+    with _one_at_a_time:
+        host, own = torch.get_rng_state(), None if device is None else random_state(device)
+        try:
+            torch.default_generator.manual_seed(seed)
+            if device is not None and device.type == "cuda":
+                _generator(device).manual_seed(seed)
+            elif device is not None and device.type == "mps":
+                torch.mps.manual_seed(seed)
+            yield
+        finally:
+            torch.set_rng_state(host)
+            if device is not None and own is not None:
+                set_random_state(device, own)
+
+
+_one_at_a_time = threading.RLock()
+
+
+def _after_a_fork() -> None:
+    """The thread that held the lock is not in the new process."""
+    global _one_at_a_time
+    _one_at_a_time = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_a_fork)
 
 
 def random_state(device: torch.device) -> Tensor | None:

@@ -43,6 +43,11 @@ def pack(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> list[bytes |
     meta : mapping
         Anything ``json.dumps`` takes.
     """
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided:
+            raise InputError(
+                f"{name} is a sparse tensor, which is not written to files; keep its indices and values as buffers."
+            )
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header: dict[str, Any] = {"__metadata__": {"graphrec": json.dumps(dict(meta)), "sha256": _BLANK.decode()}}
     bodies: list[memoryview] = []

@@ -111,6 +111,21 @@ def test_a_blend_elsewhere_leaves_its_members_and_other_blends_where_they_are(sp
     assert {there.fit_device, here.fit_device} == {"cpu", str(there.model.weights.device)}
 
 
+def test_members_that_are_handed_out_are_copies(split, tmp_path):
+    member = gr.Recommender("mf", dim=4).fit(split.train, epochs=1, seed=0, progress=False)
+    blend = gr.Blend([member, gr.Recommender("itempop").fit(split.train)], weights=[0.5, 0.5]).fit(split.train)
+    before = blend.recommend(split.train.user_ids[0], k=5)
+    blend.members[0].fit(split.train, epochs=9, seed=5, lr=0.05, optimizer="adam", progress=False)
+    blend.save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").recommend(split.train.user_ids[0], k=5)["item_id"].equals(before["item_id"])
+
+
+def test_members_that_were_fitted_on_something_else_are_told(split, device):
+    members = [gr.Recommender("itemknn").fit(split.train), gr.Recommender("itemknn").fit(split.test)]
+    with pytest.warns(UserWarning, match=r"member 1 of the blend \(itemknn\) was not fitted on train: \d+ of its pairs"):
+        gr.Blend(members, weights=[0.5, 0.5]).fit(split.train, device=device)
+
+
 def test_a_corner_gives_its_members_scores(members, split, device):
     corner = gr.Blend(members, weights=[0, 3]).fit(split.train, device=device)
     np.testing.assert_allclose(scores_of(corner), scores_of(members[1]), atol=1e-6)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -237,6 +238,34 @@ def test_options_changed_by_hand_are_those_of_the_next_fit(split, tmp_path):
     assert gr.load(tmp_path / "run").recommend(user, k=3).equals(before)
     recommender.fit(split.train, epochs=1, progress=False).save(tmp_path / "run")
     assert gr.load(tmp_path / "run").model.users.shape[1] == 8
+
+
+def test_fits_of_several_threads_are_those_of_one(split, device):
+    def fit(_=None):
+        return gr.Recommender("ngcf", dim=4, layers=[4]).fit(split.train, device=device, **FIT).recommend(user, k=5)
+
+    user, state = split.train.user_ids[0], torch.get_rng_state()
+    alone = fit()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(one.equals(alone) for one in pool.map(fit, range(4)))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_model_of_another_precision_is_not_saved(split, tmp_path):
+    recommender = gr.Recommender("mf", dim=4).fit(split.train, **FIT)
+    recommender.save(tmp_path / "run")
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    recommender.model.double()
+    with pytest.raises(InputError, match=r"was changed to torch\.float64 since it was fitted"):
+        recommender.save(tmp_path / "run")
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_an_option_that_is_put_in_by_hand_is_looked_at(split):
+    recommender = gr.Recommender("mf", dim=4)
+    recommender.hyper["dimm"] = 8
+    with pytest.raises(InputError, match="dimm"):
+        recommender.fit(split.train, **FIT)
 
 
 def test_a_hybrid_says_which_models_it_cannot_build_on(split):

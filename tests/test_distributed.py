@@ -496,3 +496,60 @@ def test_a_pulse_lets_a_long_work_be_waited_for_and_a_silent_process_not(monkeyp
     with pytest.raises(RuntimeError, match="process 1 has given no sign of life"):
         mine.wait(Work(60.0))
     mine.end()
+
+
+COMMAND = """
+import os, signal, sys
+import torch
+torch.set_num_threads(1)
+from graphrec.cli import main
+from graphrec.distributed import pulse
+from graphrec.distributed.group import joined
+pulse._BEAT, pulse._SILENCE = 0.2, 3.0
+if os.environ["RANK"] == "0":
+    joined()
+    os.kill(os.getpid(), signal.SIGSTOP)
+main(["train", "mf", "--data", "synthetic", "--out", sys.argv[1], "--distributed"])
+"""
+
+
+def test_a_command_that_has_told_that_another_process_hangs_ends_at_once(tmp_path):
+    started = begun_by_hand(tmp_path / "run", "nobody", COMMAND)
+    try:
+        told = started[1].communicate(timeout=120)[1]
+    finally:
+        started[0].kill()
+        started[0].communicate()
+    assert "Error: process 1 of 2 cannot go on" in told
+    assert started[1].returncode == 1
+
+
+UNLIKE = """
+import os, sys
+import torch
+torch.set_num_threads(1)
+import graphrec as gr
+from graphrec.distributed.group import joined
+from test_distributed import fitted, split
+
+rank, joined_group, told = os.environ["RANK"], joined(), []
+def tell(call):
+    try:
+        call()
+    except gr.errors.InputError as error:
+        told.append(str(error))
+recommender = gr.Recommender("mf", dim=4).fit(split().train, epochs=1, seed=int(rank), progress=False)
+tell(lambda: recommender.share_ranking().recommend(split().train.user_ids[0], k=3))
+tell(lambda: fitted("mf", together=True, checkpoint=sys.argv[1] + "/" + rank))
+with open(sys.argv[1] + "/told" + rank, "w") as file:
+    file.write("\\n".join(told))
+"""
+
+
+def test_unlike_models_and_folders_that_not_all_see_are_refused_by_all(tmp_path):
+    codes, told = run_by_hand(tmp_path, "nobody", UNLIKE)
+    assert codes == [0, 0], told
+    for rank in "01":
+        models, folders = (tmp_path / f"told{rank}").read_text().splitlines()
+        assert "process 1 was given another model than process 0" in models
+        assert "process 1 does not see the checkpoint folder of process 0" in folders

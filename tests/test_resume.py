@@ -370,6 +370,53 @@ def test_another_function_of_the_same_name_is_another_loss(split, tmp_path):
         gr.Recommender("mf", dim=4).fit(split.train, loss=make(1), epochs=1, resume=True, **how)
 
 
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, pos, neg):
+        return torch.nn.functional.softplus((neg - pos[:, None]) / self.scale).mean()
+
+
+class ScaledByBuffer(torch.nn.Module):
+    def __init__(self, scale):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, pos, neg):
+        return torch.nn.functional.softplus((neg - pos[:, None]) / self.scale).mean()
+
+
+def closed_over(scale):
+    return lambda pos, neg: torch.nn.functional.softplus((neg - pos[:, None]) / scale).mean()
+
+
+def by_default(scale):
+    def loss(pos, neg, scale=scale):
+        return torch.nn.functional.softplus((neg - pos[:, None]) / scale).mean()
+
+    return loss
+
+
+@pytest.mark.parametrize("make", [Scaled, ScaledByBuffer, closed_over, by_default])
+def test_a_loss_that_holds_another_number_is_another_loss(split, tmp_path, make):
+    how = {"checkpoint": tmp_path, "progress": False, "seed": 1}
+    gr.Recommender("mf", dim=4).fit(split.train, loss=make(1.0), epochs=1, **how)
+    with pytest.raises(InputError, match="loss"):
+        gr.Recommender("mf", dim=4).fit(split.train, loss=make(0.05), epochs=2, resume=True, **how)
+    gr.Recommender("mf", dim=4).fit(split.train, loss=make(1.0), epochs=2, resume=True, **how)
+
+
+def test_a_sparse_buffer_is_named_when_it_cannot_be_kept(split, tmp_path):
+    class Sparse(MF):
+        def __init__(self, train, *, dim=4):
+            super().__init__(train, dim=dim)
+            self.register_buffer("hop", torch.eye(3).to_sparse_csr())
+
+    with pytest.raises(InputError, match="hop is a sparse tensor, which is not written to files"):
+        gr.Recommender(Sparse).fit(split.train, epochs=1, checkpoint=tmp_path, progress=False)
+
+
 def test_two_trainings_do_not_share_a_checkpoint_folder(split, tmp_path):
     class Meanwhile:
         def on_epoch_end(self, state):

@@ -1,5 +1,6 @@
 """No figure, weight or choice comes from pairs that a model has learnt, in whatever stage it learnt them."""
 
+import copy
 import dataclasses
 import pickle
 
@@ -108,6 +109,25 @@ def test_torch_switched_otherwise_around_a_fit_changes_nothing(split, name, arou
         odd = gr.Recommender(name).fit(split.train, valid=split.valid, **HOW)
         figures = gr.evaluate(odd, split, k=5).mean
     assert figures == gr.evaluate(usual, split, k=5).mean
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)])
+@pytest.mark.parametrize("name", ["lightgcn", "neumf"])
+def test_torch_switched_otherwise_around_an_update_changes_nothing(split, name, around):
+    usual = gr.Recommender(name).fit(split.train, **HOW)
+    odd = copy.deepcopy(usual)
+    usual.update(split.valid)
+    with around():
+        odd.update(split.valid)
+    assert odd.recommend(split.train.user_ids, k=3).equals(usual.recommend(split.train.user_ids, k=3))
+
+
+def test_another_default_device_around_a_load_changes_nothing(split, tmp_path):
+    gr.Recommender("ngcf", dim=4, layers=[4]).fit(split.train, **HOW).save(tmp_path / "run")
+    with torch.device("meta"):
+        loaded = gr.load(tmp_path / "run")
+    users = split.train.user_ids
+    assert loaded.recommend(users, k=3).equals(gr.load(tmp_path / "run").recommend(users, k=3))
 
 
 def test_a_hogwild_training_that_diverges_is_told_to_learn_more_slowly(split):

@@ -52,7 +52,13 @@ class OneSentence(click.Group):
             sentence = _sentence(error)
             if sentence is None:
                 raise
-            raise click.ClickException(sentence + _BY_TORCHRUN * ("TORCHELASTIC_RUN_ID" in os.environ)) from None
+            told = click.ClickException(sentence + _BY_TORCHRUN * ("TORCHELASTIC_RUN_ID" in os.environ))
+            if isinstance(error, ConnectionError):
+                from graphrec.distributed.group import leave
+
+                told.show()
+                leave(told.exit_code)
+            raise told from None
 
 
 def _warnings_as_notes() -> None:

@@ -9,7 +9,7 @@ import click
 
 from graphrec.cli.settings import settings_of
 from graphrec.cli.table_options import ITEMS, TITLE, check_titles, table_options
-from graphrec.errors import unknown_name
+from graphrec.errors import InputError, unknown_name
 
 __all__ = ["update"]
 
@@ -18,10 +18,13 @@ __all__ = ["update"]
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", required=True, help="CSV or Parquet file of what has happened since.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A training option; as in the latest fit unless set.")
+@click.option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.  [default: cpu]")
 @table_options("split", "split_seed")
 @ITEMS
 @TITLE
-def update(run: Path, data: str, pairs: tuple[str, ...], items: Path | None, title: str | None, **columns: Any) -> None:
+def update(
+    run: Path, data: str, pairs: tuple[str, ...], items: Path | None, title: str | None, device: str | None, **columns: Any
+) -> None:
     """Take in what has happened since a run was trained: new pairs, new people, new things.
 
     The table is read as the run's own was, unless options say otherwise. Learnt weights stay, and are trained for five more
@@ -33,6 +36,10 @@ def update(run: Path, data: str, pairs: tuple[str, ...], items: Path | None, tit
 
     check_titles(items, title)
     settings = settings_of(pairs)
+    if device is not None:
+        if "device" in settings:
+            raise InputError("--device and --set device=… say the same; give one of them.")
+        settings["device"] = device
     for name in settings:
         if name not in FitOptions.names():
             raise unknown_name("training option", name, FitOptions.names())

@@ -21,7 +21,7 @@ from graphrec.devices import is_real_cuda
 from graphrec.distributed.pulse import Pulse
 from graphrec.errors import InputError
 
-__all__ = ["Group", "joined"]
+__all__ = ["Group", "joined", "leave"]
 
 Answer = TypeVar("Answer")
 
@@ -263,7 +263,7 @@ def _answered() -> Iterator[None]:
         _lost.append(error)
         raise ConnectionError(
             f"process {dist.get_rank()} of {dist.get_world_size()} cannot go on, because another one has ended or has not "
-            "answered in time; start all of them again, and let a training that kept a checkpoint resume from it"
+            "answered in time; start all of them again (a training that kept a checkpoint goes on from it)"
         ) from error
 
 
@@ -309,6 +309,10 @@ def _begin() -> None:
             f"RANK={rank} and WORLD_SIZE={size} in the environment must be whole numbers, the first below the second; torchrun "
             "sets them."
         )
+    if not os.environ["MASTER_PORT"].isdecimal():
+        raise InputError(
+            f"MASTER_PORT={os.environ['MASTER_PORT']} in the environment must be a whole number; torchrun sets it."
+        )
     try:
         dist.init_process_group(_backend(), timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
@@ -325,13 +329,20 @@ def _backend() -> str:
     return "cpu:gloo,cuda:nccl"
 
 
-def _end() -> None:
-    if _lost and hasattr(sys, "last_value"):
-        # Python has told the error and is about to end with code 1; gloo, whose threads wait for the one that is gone, would
-        # sometimes abort the process on the way and hide that code.
+def leave(code: int) -> None:
+    """End this process at once where another one is gone, once everything has been told; else do nothing.
+
+    gloo's threads wait for the other one: on the way out they would hold this process, too, or abort it and hide its code.
+    """
+    if _lost:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(1)
+        os._exit(code)
+
+
+def _end() -> None:
+    if hasattr(sys, "last_value"):
+        leave(1)  # Python has told the error, and is about to end with this code
     _forget()  # whose groups would outlive torch's, and end their threads when the process has all but ended
     if dist.is_initialized():
         with suppress(RuntimeError):

@@ -53,6 +53,10 @@ class Model(Scorer, DotProduct):
     Ranking follows from it: the items' rows are computed once and the users' rows are kept, or computed from their
     histories where the model says so.
 
+    As in PyTorch, what is kept of a model (its best epoch, checkpoints, saved runs) are its parameters and persistent buffers:
+    its ``state_dict``. The rest has to follow from the constructor's arguments alone; what changes in training has to be a
+    buffer, ``self.register_buffer("name", tensor)``.
+
     Parameters
     ----------
     train : Interactions

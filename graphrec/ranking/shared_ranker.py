@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -34,11 +36,17 @@ class SharedRanker(Ranker):
     model, seen
         As of :class:`Ranker`; the same in all processes.
     group : Group
+
+    Raises
+    ------
+    InputError
+        A process has another model, or one with other numbers.
     """
 
     def __init__(self, model: Scorer, seen: Interactions | None, group: Group) -> None:
         super().__init__(model, seen)
         self._group = group
+        group.check_same({"model": _mark_of(model)})
 
     def _fill(self, lists: Wanted, budget: int, blocks: Blocks | None) -> None:
         chosen = [] if lists.items is None else lists.items.tolist()
@@ -113,3 +121,12 @@ def _of_people(lists: Wanted, lo: int, hi: int) -> Wanted:
 def _packed(part: Wanted) -> npt.NDArray[np.int32]:
     """One message: indices, the bits of scores, and whether a score was no finite number."""
     return np.concatenate([part.best, part.scores.view(np.int32), part.bad[:, None].astype(np.int32)], axis=1)
+
+
+def _mark_of(model: Scorer) -> int:
+    """A checksum of a model's kind and of all its numbers."""
+    mark = zlib.crc32(type(model).__qualname__.encode())
+    for tensor in (*model.parameters(), *model.buffers()):
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        mark = zlib.crc32(flat.view(torch.uint8).numpy().data, zlib.crc32(str(tuple(tensor.shape)).encode(), mark))
+    return mark

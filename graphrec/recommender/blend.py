@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -64,8 +65,8 @@ class Blend(Recommender):
 
     @property
     def members(self) -> list[Recommender]:
-        """The recommenders it asks, as they were when it was fitted; after a refit those that were fitted anew."""
-        return list((self.hyper if self._state is None else self._state.made_with)["members"])
+        """Copies of the recommenders it asks, as they were when it was fitted; after a refit those that were fitted anew."""
+        return list(as_given(self.hyper if self._state is None else self._state.made_with)["members"])
 
     @property
     def weights(self) -> list[float]:
@@ -129,6 +130,7 @@ class Blend(Recommender):
                 raise InputError(
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
                 )
+        _say_fitted_elsewhere(members, train if valid is None else joined(train, valid), train)
         met = seen_pairs(train, seen, *(member._fitted.seen for member in members))
         models = [member.to(device).model for member in members]
         model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)
@@ -220,4 +222,17 @@ def _check_not_trained_on(members: Sequence[Recommender], valid: Interactions) -
             raise InputError(
                 f"member {place} of the blend ({member.name}) was trained on {known:,} pairs of valid: fit it on train alone, "
                 "and let the blend fit all members anew with refit=True."
+            )
+
+
+def _say_fitted_elsewhere(members: Sequence[Recommender], known: Interactions, train: Interactions) -> None:
+    """Warn of members that know other pairs than the blend is told of: what they know is not what it is measured by."""
+    for place, member in enumerate(members):
+        beyond = int((~known.has_keys(member.trained_on.keys)).sum())
+        without = int((~member.trained_on.has_keys(train.distinct_keys)).sum())
+        if beyond or without:
+            warnings.warn(
+                f"member {place} of the blend ({member.name}) was not fitted on train: {beyond:,} of its pairs are not there, "
+                f"and it does not know {without:,} of those that are.",
+                stacklevel=5,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from graphrec.devices import resolve_device
+from graphrec.devices import plainly, resolve_device
 from graphrec.errors import InputError, check_path
 from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
@@ -17,6 +17,7 @@ from graphrec.recommender.state import State
 __all__ = ["load"]
 
 
+@plainly
 def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu") -> Recommender:
     """Read a recommender that :meth:`Recommender.save` wrote.
 

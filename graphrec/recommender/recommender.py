@@ -128,6 +128,8 @@ class Recommender(Vectors, Parameters, Stored):
     ) -> Recommender:
         """Train, or solve in closed form.
 
+        Fits of several threads take turns: what is drawn comes from torch's generators, which the process has once.
+
         Parameters
         ----------
         train : Interactions
@@ -302,7 +304,7 @@ class Recommender(Vectors, Parameters, Stored):
 
     def _plan(self, options: Mapping[str, Any] | None = None) -> fitting.Plan:
         """What is fitted with the options that the recommender has now, or with those of a fit before."""
-        options = as_given(self.hyper) if options is None else options
+        options = as_given(checked_options(self.kind, self.name, self.hyper)) if options is None else options
         hyper = {name: _inner(value, lambda part: part.model) for name, value in options.items()}
         return fitting.Plan(self.name, self.kind, hyper, options, _as_data(self.name, options), known_to_parts(options))
 

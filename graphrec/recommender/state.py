@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from graphrec.data.interactions import Interactions
-from graphrec.devices import device_of
+from graphrec.devices import device_of, plainly
 from graphrec.distributed.group import Group
 from graphrec.losses import OF_RANKINGS
 from graphrec.models.base import Scorer
@@ -57,6 +57,8 @@ class State:
         Where it was fitted, such as ``"cuda:0"``: where the model is at that time, unless told.
     parts_know : tuple of Interactions
         What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made.
+    dtypes : mapping of str to torch.dtype
+        Of the model's tensors as they were fitted.
     seen : Interactions or None
         Pairs that nothing was learnt from and that are not recommended either, in an id space of their own. Figures are
         measured as if there were none.
@@ -75,17 +77,20 @@ class State:
     origin: Mapping[str, Any] = field(default_factory=dict)
     parts_know: tuple[Interactions, ...] = ()
     device: str = ""
+    dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
     seen: Interactions | None = None
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None, "_listing": None})
         self.__dict__["device"] = self.device or str(device_of(self.model))
+        self.__dict__["dtypes"] = self.dtypes or {name: tensor.dtype for name, tensor in self.model.state_dict().items()}
 
     def rank_with(self, group: Group) -> None:
         """Rank together with the other processes of a group from now on, which must be asked the same."""
         with self.__dict__["_lock"]:
             self.__dict__.update({"_ranker": None, "_group": group})
 
+    @plainly
     def on(self, device: torch.device) -> State:
         """The same on another device. The model is copied: others may hold it where it is, a blend for one."""
         if device_of(self.model) == device:
@@ -177,7 +182,7 @@ class State:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"origin": {}, "device": "", **state})
+        self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, **state})
         self.__post_init__()
 
 

@@ -39,6 +39,12 @@ class Stored(Outcome):
 
     def _artefact(self) -> artefact.Artefact:
         state = self._fitted
+        for name, tensor in state.model.state_dict().items():
+            if tensor.dtype != state.dtypes.get(name, tensor.dtype):
+                raise InputError(
+                    f"a recommender of {self.name} cannot be saved: {name} was changed to {tensor.dtype} since it was fitted, "
+                    f"where it was {state.dtypes[name]}."
+                )
         given = {n: v for n, v in state.made_with.items() if isinstance(v, Stored | Scorer | Features)}
         for name, several in ((n, v) for n, v in state.made_with.items() if _several(v)):
             given |= {f"{name}.{place}": value for place, value in enumerate(several)}

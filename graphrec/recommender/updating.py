@@ -14,7 +14,7 @@ from graphrec.data.features import Features
 from graphrec.data.ids import find
 from graphrec.data.interactions import Interactions
 from graphrec.data.near_ids import zero_twins
-from graphrec.devices import device_of
+from graphrec.devices import device_of, plainly
 from graphrec.errors import InputError
 from graphrec.losses import RATING_ERRORS
 from graphrec.models.base import Model, Scorer, Solved
@@ -33,6 +33,7 @@ EPOCHS = 5
 _OF_THAT_FIT = frozenset({"epochs", "schedule", "eval_every", "metric", "patience", "min_delta"})
 
 
+@plainly
 def update(
     state: State,
     plan: fitting.Plan,

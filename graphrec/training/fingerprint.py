@@ -13,6 +13,7 @@ from types import CodeType
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import MappedInteractions
@@ -20,12 +21,12 @@ from graphrec.errors import InputError
 from graphrec.training.credit import Credit
 from graphrec.training.schedules import Schedule
 
-__all__ = ["as_json", "of_rows", "of_table", "refuse_another"]
+__all__ = ["as_json", "held_by", "of_rows", "of_table", "refuse_another"]
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON gives it back; functions of the caller's own are there by their
-    qualified name and a checksum of their code, objects by the name of their class."""
+    """A value as JSON gives it back; functions of the caller's own are there by their qualified name and a checksum of their
+    code and of the plain values that they were made with, objects by the name of their class."""
     if isinstance(value, Credit):
         return value.to_dict()
     if isinstance(value, Schedule):
@@ -42,8 +43,43 @@ def as_json(value: Any) -> Any:
         return value
     named = value if hasattr(value, "__qualname__") else type(value)
     code = getattr(value, "__code__", None)  # two functions of one name are two functions
-    mark = "" if code is None else f"#{zlib.crc32(code.co_code + repr((code.co_names, _constants(code))).encode()):08x}"
-    return f"{named.__module__}:{named.__qualname__}{mark}"
+    if code is None:
+        return f"{named.__module__}:{named.__qualname__}"
+    told = code.co_code + repr((code.co_names, _constants(code))).encode()
+    if held := held_by(value):
+        told += json.dumps(held, sort_keys=True).encode()
+    return f"{named.__module__}:{named.__qualname__}#{zlib.crc32(told):08x}"
+
+
+def held_by(part: Any) -> dict[str, Any]:
+    """The plain values that a function's closure and defaults or an object's attributes hold; of a module, its tensors too.
+
+    An object that can load a state is told of by that.
+    """
+    if isinstance(part, nn.Module):
+        return {name: zlib.crc32(tensor.cpu().float().numpy().tobytes()) for name, tensor in part.state_dict().items()}
+    code, held = getattr(part, "__code__", None), dict[str, Any]()
+    if code is not None:
+        held = dict(zip(code.co_freevars, (_content(cell) for cell in part.__closure__ or ()), strict=True))
+        held |= {"defaults": part.__defaults__, "keyword defaults": part.__kwdefaults__}
+    elif not hasattr(part, "load_state_dict") and not isinstance(part, type):
+        held = getattr(part, "__dict__", {})
+    return {name: as_json(value) for name, value in held.items() if value is not None and _is_plain(value)}
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, str | int | float | bool | np.generic)
 
 
 def _constants(code: CodeType) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -45,6 +46,25 @@ class SharedCheckpoint(Checkpoint):
         self._shared, self._group, self._optimizers = shared, shared.group, optimizers
         self.folder, self.path = folder, folder / Checkpoint.name
         self._group.from_writer(lambda: super(SharedCheckpoint, self).__init__(folder, fingerprint))
+        self._check_seen_by_all()
+
+    def _check_seen_by_all(self) -> None:
+        """Whether what the writer puts into the folder is there for every process."""
+
+        def put() -> str:
+            mark = self.folder / f".for-all-{uuid.uuid4().hex}"
+            mark.touch()
+            return mark.name
+
+        mark = self.folder / self._group.from_writer(put)
+        sees = self._group.from_all(mark.exists)
+        if self._group.is_writer:
+            mark.unlink()
+        if not all(sees):
+            raise InputError(
+                f"process {sees.index(False)} does not see the checkpoint folder of process 0, {self.folder}: it has to be one "
+                "folder, which all processes and machines share."
+            )
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from graphrec.training.callbacks import CallbackList, EarlyStopping, ProgressBar
 from graphrec.training.checkpoint import Checkpoint
 from graphrec.training.factor_step import factor_step
 from graphrec.training.feeding import fed
-from graphrec.training.fingerprint import as_json, of_rows, of_table
+from graphrec.training.fingerprint import as_json, held_by, of_rows, of_table
 from graphrec.training.hogwild_step import hogwild_step
 from graphrec.training.loss_watch import LossWatch
 from graphrec.training.objectives import objective
@@ -272,6 +272,10 @@ class Trainer:
         options = self.options.to_dict()
         for free in ("epochs", "progress", "device"):
             options.pop(free)
+        for name in ("loss", "negatives"):
+            part = getattr(self.options, name)
+            if not (part is None or isinstance(part, str) or hasattr(part, "__code__")) and (held := held_by(part)):
+                options[f"{name}.__dict__"] = held
         parts: dict[str, Any] = {
             "train": of_table(train),
             "valid": of_table(valid),
