@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["InputError", "about", "check_flag", "check_path", "of_file", "unknown_name"]
+__all__ = ["InputError", "NoRowLeft", "about", "check_flag", "check_path", "of_file", "unknown_name"]
 
 # What other libraries call what has another name here.
 _ELSEWHERE = {
@@ -46,6 +46,10 @@ class InputError(ValueError):
     The command line prints the message alone; everything else that is raised is a defect of the library
     and keeps its traceback.
     """
+
+
+class NoRowLeft(InputError):
+    """All rows of a table were to be left out."""
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from graphrec.cli import main
 from graphrec.data.features import Features
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import _mean_of
-from graphrec.evaluation.groups import group_items
+from graphrec.evaluation.groups import _named, group_items
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*nothing in train")
 
@@ -268,6 +268,13 @@ def test_whom_a_mapping_does_not_name_is_in_a_group_of_their_own(popular):
     assert list(some.index) == ["b", "(not named)"]
     whole = gr.evaluate(popular, TEST, k=2, user_groups={0: "a", 2: "b", 4: "a", 3: "a"}).by_user_group
     assert some.loc["(not named)"].equals(whole.loc["a"].rename("(not named)"))
+
+
+@pytest.mark.parametrize(("name", "said"), [("(not named)", "as those are called"), (["l"], r"the name \['l'\], for user")])
+def test_names_that_no_group_can_have(name, said):
+    ids = np.arange(3)
+    with pytest.raises(InputError, match=said):
+        _named({0: "a", 1: name, 2: "b"}, ids, "user")
 
 
 def test_lift_of_each_group_of_people_is_that_of_its_lists(popular):

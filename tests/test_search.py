@@ -337,3 +337,16 @@ def test_what_is_kept_counts_as_memory(split, tmp_path):
 def test_a_blend_of_one_model_twice_has_a_share_for_each():
     chosen = [(Trial("ease", {"l2": 5.0}, {}), 0.7), (Trial("itemknn", {}, {}), 0.1), (Trial("ease", {"l2": 7.0}, {}), 0.2)]
     assert _shares(chosen) == {"ease(l2=5.0)": "0.70", "itemknn": "0.10", "ease(l2=7.0)": "0.20"}
+
+
+def test_a_journal_that_was_never_begun_is_begun(tmp_path, monkeypatch):
+    (tmp_path / "journal.jsonl").touch()  # what a full disk leaves
+    journal = Journal(tmp_path, {"seed": 0}, resume=True)
+    assert journal.rows == []
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device.*journal\.jsonl"):
+        journal.add({"key": "a", "at": 0.0, "status": "ok", "model": "mf"})

@@ -243,3 +243,83 @@ def test_ids_that_are_texts_only_where_something_is_missing(tmp_path):
     frame.to_csv(tmp_path / "t.csv", index=False)
     call("train", "itempop", "--data", tmp_path / "t.csv", *COLUMNS, "--missing", "drop", "--out", tmp_path / "run")
     assert ("1", "0") not in told_by(tmp_path / "run")
+
+
+# ---- who and what are not in the table that is learnt from ------------------------------------------------------------
+
+LIKED = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "z"), ("c", "w")]
+
+
+def likes(rows):
+    return gr.Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
+
+
+@pytest.mark.parametrize("rows", [[("hater", "x")], [("a", "elsewhere")], [("hater", "elsewhere")]])
+def test_pairs_that_have_no_place_in_the_table_do_nothing_yet(rows, tmp_path):
+    rec = gr.Recommender("itemknn").fit(likes(LIKED), seen=likes(rows))
+    plain = gr.Recommender("itemknn").fit(likes(LIKED))
+    assert rec.recommend("a", k=2).equals(plain.recommend("a", k=2))
+    rec.save(tmp_path / "run")
+    assert gr.load(tmp_path / "run").recommend("a", k=2).equals(plain.recommend("a", k=2))
+    rec.update(likes([("hater", "w"), ("a", "elsewhere")]))
+    assert not pairs(rows and likes(rows)) & listed(rec)
+
+
+def test_somebody_who_has_only_disliked_gets_the_common_list_without_that(tmp_path):
+    rec = gr.Recommender("itemknn").fit(likes(LIKED), seen=likes([("hater", "x"), ("hater", "z")]))
+    rec.save(tmp_path / "run")
+    for one in (rec, gr.load(tmp_path / "run")):
+        lists = one.recommend(["hater", "nobody"], k=4, cold="popular")
+        assert set(lists.loc[lists["user_id"] == "hater", "item_id"]) == {"w", "y"}
+        assert set(lists.loc[lists["user_id"] == "nobody", "item_id"]) == {"w", "x", "y", "z"}
+        every = one.recommend("hater", k=4, cold="popular", filter_seen=False)
+        assert set(every["item_id"]) == {"w", "x", "y", "z"}
+
+
+@pytest.mark.parametrize("name", ["itemknn", "mf", "blend"])
+def test_a_liking_that_is_taken_back_is_not_learnt_from_any_more(name):
+    train = likes(LIKED)
+    if name == "blend":
+        members = [gr.Recommender(one).fit(train, **HOW.get(one, {})) for one in ("itemknn", "mf")]
+        rec = gr.Blend(members, weights=[0.5, 0.5]).fit(train)
+    else:
+        rec = gr.Recommender(name).fit(train, **HOW.get(name, {}))
+    with pytest.warns(UserWarning, match="1 pairs that were learnt from are in seen now"):
+        rec.update(likes([("d", "z")]), seen=likes([("a", "x")]))
+    assert ("a", "x") not in pairs(rec.trained_on) | listed(rec)
+    assert ("a", "x") not in pairs(rec.train)
+    rec.update(likes([("a", "x")]), seen=likes([("a", "x")]))  # and liked again
+    assert ("a", "x") in pairs(rec.trained_on)
+    if name == "itemknn":
+        again = gr.Recommender(name).fit(likes([*LIKED[1:], ("d", "z"), ("a", "x")]))
+        assert listed(rec) == listed(again)
+
+
+@pytest.mark.parametrize("name", ["itemknn", "mf"])
+def test_an_update_may_have_nothing_but_what_was_seen(name):
+    rec = gr.Recommender(name).fit(likes(LIKED), **HOW.get(name, {}))
+    before = rec.model
+    rec.update(None, seen=likes([("a", "z")]))
+    assert rec.model is before
+    assert ("a", "z") not in listed(rec)
+    with pytest.raises(InputError, match="update takes Interactions, not NoneType"):
+        rec.update(None)
+    with pytest.raises(InputError, match="takes all pairs away"):
+        rec.update(None, seen=likes(LIKED))
+
+
+def test_a_table_of_nothing_but_dislikes_is_taken_in_by_the_command(shop):
+    folder, _, _ = shop
+    (folder / "low.csv").write_text("who,what,stars\np0,new,1\np1,000,\n")
+    rows = ("--data", folder / "t.csv", *COLUMNS, "--missing", "drop", "--min-rating", 4)
+    call("train", "itemknn", *rows, "--final", "--out", folder / "run")
+    said = call("update", folder / "run", "--data", folder / "low.csv")
+    assert "Nothing is learnt from it" in said.stderr
+    assert {("p0", "new"), ("p1", "000")} <= pairs(gr.load(folder / "run")._fitted.seen)
+
+
+def test_the_run_of_a_search_that_is_over_knows_what_is_seen_now(tmp_path):
+    how = {"models": ["itemknn"], "out": tmp_path / "so", "progress": False, "budget": 5}
+    gr.search(SPLIT.train, SPLIT.valid, **how)
+    gr.search(SPLIT.train, SPLIT.valid, seen=LOW, **how)
+    assert not listed(gr.load(tmp_path / "so")) & pairs(LOW)

@@ -25,6 +25,7 @@ _AS_OPTIONS = (
     ),
     (re.compile(r"binarize\(min_rating=([^)]*)\) leaves"), r"--min-rating \1 leaves"),
     (re.compile(r"missing='drop'"), "--missing drop"),
+    (re.compile(r"resume=False(?= begins| to begin)"), "--fresh"),
     (re.compile(r"\bencoding='([\w-]+)'"), r"--encoding \1"),
     (re.compile(r"\bsep=('[^']+')"), r"--sep \1"),
     (re.compile(r"\bdecimal='(.)'"), r"--decimal \1"),

@@ -13,7 +13,7 @@ from graphrec.data.gaps import MISSING, refuse_missing
 from graphrec.data.ids import IntArray, Place, at_row, encode_ids, find, id_lookup
 from graphrec.data.values import as_ratings, as_times, as_weights
 from graphrec.deferred import pandas as pd
-from graphrec.errors import InputError, unknown_name
+from graphrec.errors import InputError, NoRowLeft, unknown_name
 
 __all__ = ["Columns", "Missing", "Roles", "Unknown", "read_columns"]
 
@@ -146,7 +146,7 @@ def _drop_missing(frame: pd.DataFrame, roles: Roles, place: Place) -> tuple[pd.D
         return frame, place
     which = ", ".join(f"{name} {mask.sum():,}" for name, mask in gaps.items() if mask.any())
     if gone.all():
-        raise InputError(f"missing='drop' leaves no row: each of {len(frame):,} has no value in some column ({which}).")
+        raise NoRowLeft(f"missing='drop' leaves no row: each of {len(frame):,} has no value in some column ({which}).")
     warnings.warn(f"{gone.sum():,} of {len(frame):,} rows were dropped because a value is missing ({which}).", stacklevel=4)
     kept = np.flatnonzero(~gone)
     frame = frame[roles.names()].iloc[kept]

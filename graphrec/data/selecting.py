@@ -14,7 +14,7 @@ from graphrec.data.ids import Place, at_row
 from graphrec.data.pair_table import PairTable
 from graphrec.data.pairs import in_core
 from graphrec.data.repeats import Duplicates, check_policy, first_repeat, keep_one
-from graphrec.errors import InputError
+from graphrec.errors import InputError, NoRowLeft
 
 __all__ = ["Selecting"]
 
@@ -86,7 +86,7 @@ class Selecting(PairTable):
         if not len(self):
             raise InputError("binarize needs ratings, and this table has no row.")
         if not keep.any():
-            raise InputError(f"binarize(min_rating={min_rating}) leaves no row: the highest rating is {self.ratings.max():g}.")
+            raise NoRowLeft(f"binarize(min_rating={min_rating}) leaves no row: the highest rating is {self.ratings.max():g}.")
         return replace(self.select(keep), ratings=None)
 
     def drop_duplicates(self, keep: Duplicates = "last") -> Self:

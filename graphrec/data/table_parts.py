@@ -22,7 +22,7 @@ from graphrec.data.part_files import is_parquet_part
 from graphrec.data.separators import other_separator
 from graphrec.data.values import as_ratings, as_times, as_weights
 from graphrec.deferred import pandas as pd
-from graphrec.errors import InputError, about
+from graphrec.errors import InputError, NoRowLeft, about
 
 __all__ = ["Batch", "PartReader", "Place"]
 
@@ -148,7 +148,7 @@ class PartReader:
         if self.roles.weight is not None and self.dropped < self.rows and not self._counts:
             raise InputError(f"column {self.roles.weight!r} has no weight above 0: nothing would count.")
         if self.dropped == self.rows:
-            raise InputError(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column ({self._gaps}).")
+            raise NoRowLeft(f"missing='drop' leaves no row: each of {self.rows:,} has no value in some column ({self._gaps}).")
         if self.dropped:
             words = f"{self.dropped:,} of {self.rows:,} rows were dropped because a value is missing ({self._gaps})."
             warnings.warn(words, stacklevel=5)

@@ -107,6 +107,10 @@ def _named(given: Mapping[Any, Any] | pd.Series[Any], ids: npt.NDArray[Any], wha
         raise InputError(f"{what}_groups names {what} {again!s} more than once.")
     names = [given.get(one) for one in ids.tolist()]
     without = [place for place, name in enumerate(names) if name is None or name != name]
+    for place, name in enumerate(names):
+        if name == NOT_NAMED or type(name).__hash__ is None:
+            what_is_wrong = f"{NOT_NAMED!r}, as those are called whom it does not name" if name == NOT_NAMED else repr(name)
+            raise InputError(f"{what}_groups has the name {what_is_wrong}, for {what} {ids[place]!s}; give it another.")
     if without:
         told = f"{what}_groups has no group for {len(without):,} of {len(ids):,} {what}s, first {what} {ids[without[0]]!s}"
         if len(without) == len(ids):

@@ -17,7 +17,7 @@ from graphrec.data.ids import digest
 from graphrec.data.interactions import Interactions
 from graphrec.data.parquet import is_parquet
 from graphrec.data.split import Split
-from graphrec.errors import InputError
+from graphrec.errors import InputError, NoRowLeft
 from graphrec.own_table.options import (
     NAMES,
     TableOptions,
@@ -27,7 +27,7 @@ from graphrec.own_table.options import (
     policy_of,
     table_columns,
 )
-from graphrec.own_table.rows import kind_of_its_times, left_out, open_made, read_rows
+from graphrec.own_table.rows import kind_of_its_times, left_out, open_made, read_rows, whole_pairs
 
 __all__ = ["SPLITS", "read_more", "refuse_final", "split_again", "split_table"]
 
@@ -153,8 +153,8 @@ def refuse_final(record: Mapping[str, Any], run: Path) -> None:
 
 def read_more(
     data: str, options: TableOptions, record: Mapping[str, Any], run: Path, known: Interactions
-) -> tuple[Interactions, Interactions | None]:
-    """A further table for a run, read as the run's own was, and the pairs that were left out.
+) -> tuple[Interactions | None, Interactions | None]:
+    """A further table for a run, read as the run's own was, and the pairs that were left out; None where there are none.
 
     Parameters
     ----------
@@ -193,7 +193,11 @@ def read_more(
     full = dataclasses.replace(full, duplicates=policy_of(full), missing=full.missing or "error")
     columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
     texts = {name for name, ids in columns if ids.dtype.kind == "O"}
-    more, low = read_rows(data, full, texts)
+    try:
+        more, low = read_rows(data, full, texts)
+    except NoRowLeft as error:
+        warnings.warn(f"{data}: {error} Nothing is learnt from it, and what it holds is not recommended.", stacklevel=2)
+        return None, whole_pairs(data, full, texts)
     if known.times is not None and more.times is None:
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
     if known.times is not None:

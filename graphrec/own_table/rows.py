@@ -22,7 +22,7 @@ from graphrec.data.side_table import first_values
 from graphrec.errors import InputError
 from graphrec.own_table.options import OF_FILES, TableOptions, is_made_table
 
-__all__ = ["kind_of_its_times", "left_out", "open_made", "read_rows"]
+__all__ = ["kind_of_its_times", "left_out", "open_made", "read_rows", "whole_pairs"]
 
 
 def open_made(data: str, options: TableOptions) -> Interactions:
@@ -106,21 +106,30 @@ def _say_joined(data: str, table: Interactions, once: Interactions, policy: str)
         )
 
 
+_QUANTITIES: dict[str, None] = {"rating": None, "time": None, "weight": None}
+
+
+def whole_pairs(data: str, options: TableOptions, texts: Collection[str] = ()) -> Interactions:
+    """Every pair of a user and an item, whatever else its rows say or do not say."""
+    if is_made_table(data):
+        return open_table(data)
+    bare = dataclasses.replace(options, **_QUANTITIES, decimal=None, min_rating=None, duplicates="first")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said of the same rows already
+        return read_rows(data, bare, texts)[0]
+
+
 def left_out(
     data: str, options: TableOptions, table: Interactions, low: Interactions | None, texts: Collection[str] = ()
 ) -> Interactions | None:
     """Pairs that people have met and that are not learnt from: too low a rating, or a gap in their row."""
-    quantities = {"rating": None, "time": None, "weight": None}
-    if options.missing != "drop" or is_made_table(data) or not quantities.keys() & options.given().keys():
+    if options.missing != "drop" or is_made_table(data) or not _QUANTITIES.keys() & options.given().keys():
         return low
     from graphrec.recommender.seen_pairs import seen_together
     from graphrec.recommender.tables import in_ids_of
 
-    bare = dataclasses.replace(options, **quantities, decimal=None, min_rating=None, duplicates="first")
     ids = ((options.user, table.user_ids), (options.item, table.item_ids))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said of the same rows already
-        every, _ = read_rows(data, bare, {*texts, *(str(name) for name, known in ids if known.dtype.kind == "O")})
+    every = whole_pairs(data, options, {*texts, *(str(name) for name, known in ids if known.dtype.kind == "O")})
     known = in_ids_of(every, table).keys
     gone = every.select(~np.isin(every.keys, known))
     with_gaps = gone if low is None else gone.select(~np.isin(gone.keys, in_ids_of(every, low).keys))

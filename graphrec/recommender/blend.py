@@ -23,7 +23,7 @@ from graphrec.recommender.refitting import refitted
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
-from graphrec.recommender.updating import extended
+from graphrec.recommender.updating import extended, nothing_more, shown_after
 from graphrec.training.choose import refuse_for_solved
 from graphrec.training.signature import given, with_options
 
@@ -65,8 +65,8 @@ class Blend(Recommender):
 
     @property
     def members(self) -> list[Recommender]:
-        """Copies of the recommenders it asks, as they were when it was fitted; after a refit those that were fitted anew."""
-        return list(as_given(self.hyper if self._state is None else self._state.made_with)["members"])
+        """The recommenders that it was given; once it is fitted copies of those that it asks, as they were then."""
+        return list(self.hyper["members"] if self._state is None else as_given(self._state.made_with)["members"])
 
     @property
     def weights(self) -> list[float]:
@@ -155,7 +155,7 @@ class Blend(Recommender):
 
     def update(
         self,
-        more: Interactions,
+        more: Interactions | None,
         *,
         seen: Interactions | None = None,
         callbacks: Sequence[object] = (),
@@ -186,15 +186,17 @@ class Blend(Recommender):
         if not any(member.kind.needs_training for member in members):
             refuse_for_solved(self.name, frozenset(), options, {"callbacks": callbacks})
         for member in members:
-            member.update(more, **({"callbacks": callbacks, **options} if member.kind.needs_training else {}))
+            given_on = {"callbacks": callbacks, **options} if member.kind.needs_training else {}
+            member.update(more, seen=seen, **given_on)
         if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
             self._state = state if met is state.seen else replace(state, seen=met)
             return self
-        table, wider = extended(state.built_from, more)
+        more = nothing_more(state) if more is None else more
+        table, wider = extended(state.built_from, more, seen)
         device = device_of(state.model)
         models = [member.to(device).model for member in members]
         model = BlendModel(table, members=models, weights=self.weights, top=state.made_with["top"]).to(device)
-        hyper, shown = {**state.made_with, "members": members}, joined(wider(state.shown), wider.of(more))
+        hyper, shown = {**state.made_with, "members": members}, shown_after(state, wider, more, seen)
         self.hyper, self._state = (
             hyper,
             State(

@@ -84,6 +84,13 @@ def best_items(state: State, ranker: Ranker, asked: Whom, k: int, items: npt.NDA
         popular = state.popularity.leaving_out(ranker.seen)
         known, unknown = without[rows[without] >= 0], without[rows[without] < 0]
         best[known], scores[known] = popular.top_k(rows[known], k, items)
-        if len(unknown):  # nobody of them has seen anything: one list for all
-            best[unknown], scores[unknown] = popular.leaving_out(None).top_k(np.zeros(1, np.int64), k, items)
+        if len(unknown):  # one list for all of them who have seen nothing
+            common = popular.leaving_out(None)
+            best[unknown], scores[unknown] = common.top_k(np.zeros(1, np.int64), k, items)
+            for place in unknown.tolist() if ranker.seen is state.left_out else []:
+                if len(met := state.seen_by_stranger(asked.ids[place])):
+                    others = np.setdiff1d(np.arange(ranker.n_items) if items is None else items, met)
+                    best[place], scores[place] = -1, -np.inf
+                    if len(others):
+                        best[place], scores[place] = common.top_k(np.zeros(1, np.int64), k, others)
     return best, scores

@@ -119,7 +119,7 @@ class ItemIndex:
             Ids; one may stand alone.
         k : int
         filter_seen : bool
-            Leave out what the user had in training or validation.
+            Leave out what the user had in training or validation, and what the recommender was given as `seen`.
 
         Returns
         -------

@@ -143,7 +143,7 @@ class Recommender(Vectors, Parameters, Stored):
             replaced after the first epoch, unless `resume` is true.
         resume : bool
             Go on from the state in `checkpoint`, bit for bit as if training had not stopped; where there is none yet, that is
-            said, and training begins.
+            said, and training begins. All else is given again, `seen` among it.
         refit : bool
             Once the best epoch is chosen on `valid`, train anew on train and valid for that many epochs, under the same
             learning-rate schedule.
@@ -217,7 +217,7 @@ class Recommender(Vectors, Parameters, Stored):
     @with_options()
     def update(
         self,
-        more: Interactions,
+        more: Interactions | None,
         *,
         seen: Interactions | None = None,
         callbacks: Sequence[object] = (),
@@ -234,10 +234,12 @@ class Recommender(Vectors, Parameters, Stored):
 
         Parameters
         ----------
-        more : Interactions
+        more : Interactions or None
             In an id space of its own, with ids of the same type. If it holds no pair or rating that is new, nothing is learnt.
+            None where there is nothing but `seen`.
         seen : Interactions, optional
-            As of :meth:`fit`; what the recommender was given before stays.
+            As of :meth:`fit`; what the recommender was given before stays. A pair that was learnt from and is seen now, and not
+            in `more`, is not learnt from any more (a warning says how many).
         callbacks : sequence
             As of :meth:`fit`.
         **options
@@ -260,7 +262,7 @@ class Recommender(Vectors, Parameters, Stored):
         """
         state = self._fitted
         met = seen_pairs(state.built_from, seen, state.seen)
-        updated = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)))
+        updated = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)), seen)
         self._state = updated if met is updated.seen else replace(updated, seen=met)
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from graphrec.data.interactions import Interactions
-from graphrec.errors import InputError
+from graphrec.errors import InputError, about
 from graphrec.recommender.tables import in_ids_of
 from graphrec.recommender.updating import extended
 
@@ -34,7 +34,8 @@ def seen_pairs(train: Interactions, seen: object, *earlier: Interactions | None)
     if seen is not None and not isinstance(seen, Interactions):
         raise InputError(f"seen must be Interactions, not {type(seen).__name__}; Interactions.from_frame reads a DataFrame.")
     if seen is not None:
-        in_ids_of(train, seen)  # says which ids are of another type
+        with about("seen"):
+            in_ids_of(train, seen)  # says which ids are of another type
     return seen_together(*earlier, seen)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from graphrec.data.ids import find
 from graphrec.data.interactions import Interactions
 from graphrec.devices import device_of, plainly
 from graphrec.distributed.group import Group
@@ -119,6 +120,16 @@ class State:
     def left_out(self) -> Interactions:
         """Pairs that lists leave out: what was shown, and what was seen by people and of items that are known here."""
         return self.shown if self.seen is None else joined(self.shown, in_ids_of(self.built_from, self.seen))
+
+    def seen_by_stranger(self, user: Any) -> npt.NDArray[np.int64]:
+        """Items that somebody has seen who is in no table that the model was built from; ascending indices."""
+        if self.seen is None:
+            return np.zeros(0, np.int64)
+        row, (indptr, indices) = int(self.seen.find_users([user])[0][0]), self.seen.structure
+        if row < 0:
+            return np.zeros(0, np.int64)
+        places = find(self.built_from._item_lookup, self.seen.item_ids[indices[indptr[row] : indptr[row + 1]]], "item")
+        return np.unique(places[places >= 0])
 
     @property
     def listing(self) -> Ranker:

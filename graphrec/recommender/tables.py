@@ -48,6 +48,8 @@ _COLUMNS = {
 
 def joined(first: Interactions, second: Interactions) -> Interactions:
     """The rows of both tables, without columns that only one of them has."""
+    if not (len(first) and len(second)):
+        return first if len(first) else second
     alone: dict[str, Any] = {
         name: None
         for name in ("ratings", "times", "weights")

@@ -21,11 +21,11 @@ from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender import fitting
 from graphrec.recommender.growth import grown
 from graphrec.recommender.state import State
-from graphrec.recommender.tables import joined
+from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.fingerprint import as_json
 
-__all__ = ["EPOCHS", "extended", "update"]
+__all__ = ["EPOCHS", "extended", "nothing_more", "shown_after", "update"]
 
 EPOCHS = 5
 """Epochs of an update: a convention, not a measured optimum; ``python -m benchmarks update`` shows what it gives."""
@@ -37,11 +37,13 @@ _OF_THAT_FIT = frozenset({"epochs", "schedule", "eval_every", "metric", "patienc
 def update(
     state: State,
     plan: fitting.Plan,
-    more: Interactions,
+    more: Interactions | None,
     callbacks: Sequence[object],
     options: Mapping[str, Any],
+    seen: Interactions | None = None,
 ) -> State:
     """The state after an update; the old one stays as it is. See :meth:`graphrec.Recommender.update`."""
+    more = nothing_more(state) if more is None and seen is not None else more
     if not isinstance(more, Interactions):
         raise InputError(f"update takes Interactions, not {type(more).__name__}; Interactions.from_frame reads a DataFrame.")
     _check_parts(plan)
@@ -49,7 +51,11 @@ def update(
         refuse_for_solved(plan.name, plan.kind.reads, options, {"callbacks": callbacks})
     old = state.built_from
     _check_ratings(state, plan, more)
-    table, wider = extended(old, more)
+    table, wider = extended(old, more, seen)
+    if unlearnt := len(_unlearnt(wider(old), wider.of(more), seen)):
+        warnings.warn(
+            f"{unlearnt:,} pairs that were learnt from are in seen now: they are not learnt from any more.", stacklevel=4
+        )
     for name in ("ratings", "times"):
         if getattr(old, name) is not None and getattr(more, name) is None:
             warnings.warn(f"the table for update has no {name}: those of the table before are forgotten.", stacklevel=4)
@@ -63,7 +69,7 @@ def update(
             return state
         device = options.get("device", str(device_of(state.model)))
         solved = fitting.solve(plan, table, None, False, device)
-        return replace(solved, shown=joined(wider(state.shown), wider.of(more)), stage=state.stage + 1)
+        return replace(solved, shown=shown_after(state, wider, more, seen), stage=state.stage + 1)
     chosen = choose(_taken_over(state, plan, options), options, table)
     if _says_nothing_new(old, table):
         return state
@@ -75,7 +81,7 @@ def update(
     stage, rows = state.stage + 1, [dict(row) for row in state.history]
     ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
-    shown = joined(wider(state.shown), wider.of(more))
+    shown = shown_after(state, wider, more, seen)
     return State(
         model.eval(),
         plan.made_with,
@@ -172,11 +178,41 @@ def _appended(
     return (np.concatenate([old, more[fresh]]) if len(fresh) else old), place.astype(np.int32)
 
 
-def extended(old: Interactions, more: Interactions) -> tuple[Interactions, _Wider]:
-    """Old and new rows in one table; repeated pairs once, unless the old table repeats pairs itself."""
+def extended(old: Interactions, more: Interactions, seen: Interactions | None = None) -> tuple[Interactions, _Wider]:
+    """Old and new rows in one table; repeated pairs once, unless the old table repeats pairs itself.
+
+    Old rows of pairs that are only `seen` now, and not in `more`, are left out.
+    """
     wider = _Wider(old, more)
-    table = joined(wider(old), wider.of(more))
+    before, now = wider(old), wider.of(more)
+    table = joined(without(before, _unlearnt(before, now, seen)), now)
+    if not len(table):
+        raise InputError("seen takes all pairs away that there are to learn from.")
     return (table.drop_duplicates("last") if len(old.distinct_keys) == len(old) else table), wider
+
+
+def nothing_more(state: State) -> Interactions:
+    """A table without a row, for an update that has nothing to learn."""
+    return state.built_from.select(np.zeros(0, np.int64))
+
+
+def without(table: Interactions, keys: npt.NDArray[np.int64]) -> Interactions:
+    """The rows of a table whose pairs are not these."""
+    return table.select(~np.isin(table.keys, keys)) if len(keys) else table
+
+
+def _unlearnt(before: Interactions, now: Interactions, seen: Interactions | None) -> npt.NDArray[np.int64]:
+    """Keys of the pairs of a table that are only seen by now, and not liked anew."""
+    if seen is None:
+        return np.zeros(0, np.int64)
+    keys = in_ids_of(before, seen).distinct_keys
+    return keys[before.has_keys(keys) & ~now.has_keys(keys)]
+
+
+def shown_after(state: State, wider: _Wider, more: Interactions, seen: Interactions | None) -> Interactions:
+    """What has been shown once the rows of `more` are; what is only seen now is left out otherwise."""
+    before, now = wider(state.shown), wider.of(more)
+    return joined(without(before, _unlearnt(before, now, seen)), now)
 
 
 def _says_nothing_new(old: Interactions, table: Interactions) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.deferred import pandas as pd
-from graphrec.errors import InputError
+from graphrec.errors import InputError, of_file
+from graphrec.tensor_files import replace_file
 
 __all__ = ["Journal"]
 
@@ -39,11 +40,11 @@ class Journal:
         self._path = None if folder is None else folder / "journal.jsonl"
         if self._path is None:
             return
-        if self._path.exists() and resume:
+        if resume and self._path.exists() and self._path.stat().st_size:
             self.rows = self._read(self._path, what)
         else:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps({"search": dict(what)}) + "\n", encoding="utf-8")
+            replace_file(self._path, json.dumps({"search": dict(what)}).encode() + b"\n")
 
     @property
     def spent(self) -> float:
@@ -54,10 +55,13 @@ class Journal:
         """Write a row; it is on the disk when this returns."""
         self.rows.append(dict(row))
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise of_file(error, self._path) from None
 
     @property
     def ended_with(self) -> float | None:

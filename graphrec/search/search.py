@@ -111,7 +111,10 @@ def search(
     journal = Journal(folder, what, resume)
     if folder is not None and (journal.ended_with or 0.0) >= seconds and (folder / "run.json").is_file():
         best = load(folder, device="cpu" if device == "auto" else device)
-        best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
+        if not _alike(best._fitted.seen, met):
+            best._state = replace(best._fitted, seen=met)
+            best.save(folder)
+        best.table = journal.table(metric)
         if progress:
             over = f"the search in {folder} has had its {seconds:g} s, which are for all its runs together"
             print(f"{over}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
@@ -169,3 +172,7 @@ def _entries(models: Sequence[str] | None) -> tuple[list[Entry], list[Entry]]:
                 raise unknown_name("model of a search", name, known)
         known &= set(models)
     return [e for e in SOLVED if e.model in known], [e for e in TRAINED if e.model in known]
+
+
+def _alike(one: Interactions | None, other: Interactions | None) -> bool:
+    return one is other or (one is not None and other is not None and of_table(one) == of_table(other))
