@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 
@@ -11,7 +13,8 @@ __all__ = ["count_above", "not_finite", "scan"]
 
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)
 _GROUP = 64
-_LARGEST = np.finfo(np.float32).max
+_WORTH_A_GUESS = 16  # times as many scores as places
+_LARGEST, _INFINITE, _ZERO = np.finfo(np.float32).max, np.float32(np.inf), np.float32(0)
 
 
 @_compile
@@ -78,6 +81,64 @@ def _first_from(sorted_items, lo, hi, item):  # type: ignore[no-untyped-def]
 
 
 @_compile
+def _guess(row, share):  # type: ignore[no-untyped-def]
+    """What a share of a row's scores would beat if they were spread normally as the first 256 are (by the logistic curve)."""
+    n = min(len(row), 256) // 4 * 4
+    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO  # four sums, which LLVM may not make of one
+    for j in range(0, n, 4):
+        a, b, c, d = a + row[j], b + row[j + 1], c + row[j + 2], d + row[j + 3]
+    mean = (a + b + c + d) / np.float32(n)
+    a, b, c, d = _ZERO, _ZERO, _ZERO, _ZERO
+    for j in range(0, n, 4):
+        a, b = a + (row[j] - mean) ** 2, b + (row[j + 1] - mean) ** 2
+        c, d = c + (row[j + 2] - mean) ** 2, d + (row[j + 3] - mean) ** 2
+    guess = np.float32(mean + math.sqrt((a + b + c + d) / n) * math.log((1 - share) / share) / 1.702)
+    return guess if abs(guess) <= _LARGEST else -_INFINITE
+
+
+@_compile
+def _scan_row(r, row, threshold, scores, first, labels, indptr, indices, users, best, best_scores, bad, check):  # type: ignore[no-untyped-def]
+    """As :func:`scan`, for one row and what beats a threshold."""
+    k, width = best.shape[1], scores.shape[1]
+    seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
+    seen = _first_from(indices, seen, end_seen, labels[first])
+    for start in range(0, width, _GROUP):
+        end = min(start + _GROUP, width)
+        if end - start == _GROUP:
+            if check:
+                if not _any_above_or_not_finite(row, start, threshold):
+                    continue
+            elif not _any_above(row, start, threshold):
+                continue
+            above = _which_above(row, start, threshold)
+        else:
+            above = np.uint64(0)
+            for j in range(start, end):
+                above |= np.uint64(row[j] > threshold) << np.uint64(j - start)
+        if check and not _all_finite(row, start, end):
+            bad[r] = 1
+        while above != np.uint64(0):
+            at = start + np.int64(lowest_bit(above))
+            above &= above - np.uint64(1)
+            s = row[at]
+            if not s > threshold:  # it has risen meanwhile
+                continue
+            item = labels[first + at]
+            while seen < end_seen and indices[seen] < item:
+                seen += 1
+            if seen < end_seen and indices[seen] == item:
+                continue
+            place = k - 1
+            while place > 0 and best_scores[r, place - 1] < s:
+                best_scores[r, place] = best_scores[r, place - 1]
+                best[r, place] = best[r, place - 1]
+                place -= 1
+            best_scores[r, place] = s
+            best[r, place] = item
+            threshold = max(threshold, best_scores[r, k - 1])
+
+
+@_compile
 def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_scores, bad, check):  # type: ignore[no-untyped-def]
     """Carry the best k of each user over one more block of items.
 
@@ -104,43 +165,13 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
     width = scores.shape[1]
     for r in range(lo, hi):
         row = scores[r]
-        threshold = best_scores[r, k - 1]
-        seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
-        seen = _first_from(indices, seen, end_seen, labels[first])
-        for start in range(0, width, _GROUP):
-            end = min(start + _GROUP, width)
-            if end - start == _GROUP:
-                if check:
-                    if not _any_above_or_not_finite(row, start, threshold):
-                        continue
-                elif not _any_above(row, start, threshold):
-                    continue
-                above = _which_above(row, start, threshold)
-            else:
-                above = np.uint64(0)
-                for place in range(start, end):
-                    above |= np.uint64(row[place] > threshold) << np.uint64(place - start)
-            if check and not _all_finite(row, start, end):
-                bad[r] = 1
-            while above != np.uint64(0):
-                j = start + np.int64(lowest_bit(above))
-                above &= above - np.uint64(1)
-                s = row[j]
-                if not s > threshold:  # it has risen meanwhile
-                    continue
-                item = labels[first + j]
-                while seen < end_seen and indices[seen] < item:
-                    seen += 1
-                if seen < end_seen and indices[seen] == item:
-                    continue
-                place = k - 1
-                while place > 0 and best_scores[r, place - 1] < s:
-                    best_scores[r, place] = best_scores[r, place - 1]
-                    best[r, place] = best[r, place - 1]
-                    place -= 1
-                best_scores[r, place] = s
-                best[r, place] = item
-                threshold = best_scores[r, k - 1]
+        # Nobody is there yet: a guess at what about 2 k of this block will beat spares the list most that do not stay.
+        guessed = best[r, 0] < 0 and width >= _WORTH_A_GUESS * k
+        threshold = _guess(row, 2 * k / width) if guessed else best_scores[r, k - 1]
+        _scan_row(r, row, threshold, scores, first, labels, indptr, indices, users, best, best_scores, bad, check)
+        if guessed and best[r, k - 1] < 0:  # fewer than k have beaten it
+            best[r], best_scores[r] = -1, -np.inf
+            _scan_row(r, row, -_INFINITE, scores, first, labels, indptr, indices, users, best, best_scores, bad, check)
 
 
 @_compile

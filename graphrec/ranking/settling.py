@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 _ROUNDING = {"highest": 2.0**-24, "high": 2.0**-10, "medium": 2.0**-7}  # of one product, by torch's setting
-_MORE = 4
+_MORE = 2
 _PAIRS_AT_ONCE = 2**22  # numbers of the largest array on a device
 
 
 def reach(k: int, choices: int) -> int:
     """How many items a product is asked for so that the best k are, but for rare cases, among them."""
-    return min(choices, k + max(_MORE, k // 8))
+    return min(choices, k + max(_MORE, k // 16))
 
 
 def doubt_of(parts: Addends) -> Tensor:
