@@ -66,6 +66,7 @@ def _keep_torch_to_one_thread(pool: ThreadPoolExecutor, threads: int) -> None:
 
     def settle() -> None:
         all_here.wait()  # so that no thread takes two of these
+        torch.get_num_threads()  # a thread's first question gives it the process's number; later ones do not
         torch.set_num_threads(1)
 
     _finish([pool.submit(settle) for _ in range(threads)])

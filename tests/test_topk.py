@@ -11,6 +11,7 @@ from graphrec.models import Encoding, Model, Table
 from graphrec.ranking.blocks import Blocks, plan_blocks
 from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.reference import LeftOut, best_of_rows
+from graphrec.threads import run_alone
 
 
 class Scores(Model):
@@ -132,3 +133,15 @@ def test_full_ranks_against_sorting(interactions):
             assert got.above[e] == (matrix[user, others] > matrix[user, own]).sum()
             assert got.ties[e] == (matrix[user, others] == matrix[user, own]).sum()
             assert got.ties_before[e] == ((matrix[user, others] == matrix[user, own]) & (others < own)).sum()
+
+
+def test_threads_that_score_have_torch_at_one_thread_each():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        found = set()
+        run_alone(lambda lo, hi: found.add(torch.get_num_threads()), range(9))
+        assert found == {1}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
