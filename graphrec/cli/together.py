@@ -33,5 +33,6 @@ def one_voice(group: Group | None) -> Iterator[None]:
         except ConnectionError:
             raise
         except Exception:
+            group.pulse.end()  # the store may end with the writer, of which torch tells in twenty lines
             time.sleep(_MEANWHILE)
             raise
