@@ -74,6 +74,7 @@ def test_a_function_is_trained_like_the_loss_it_copies(split):
         (lambda pos, neg: 0.5, "must give a scalar tensor, got float"),
         (lambda pos, neg: None, "got NoneType"),
         (lambda pos, neg: torch.tensor(0.5), "a number without a gradient"),
+        (lambda pos, neg: torch.tensor(0.5, requires_grad=True), "a number without a gradient"),
         (lambda pos, neg: plain_bpr(pos, neg).detach(), "a number without a gradient"),
     ],
 )

@@ -49,7 +49,7 @@ def check_terms(terms: Any, who: str, taken: frozenset[str] = frozenset()) -> No
 
 def check_gradient(terms: Terms, who: str) -> None:
     """Refuse terms from which nothing can be learnt."""
-    if torch.is_grad_enabled() and not any(value.requires_grad for value in terms.values()):
+    if torch.is_grad_enabled() and not any(value.grad_fn is not None for value in terms.values()):
         raise InputError(f"{who} gives a number without a gradient; it must be computed from the model's scores by torch.")
 
 
