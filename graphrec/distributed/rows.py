@@ -43,6 +43,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from graphrec.devices import device_of
 from graphrec.distributed.group import Group
 from graphrec.distributed.own_rows import OwnRows
 from graphrec.distributed.whole_view import WholeView
@@ -173,7 +174,7 @@ class SharedRows:
         from torch.distributed.tensor import DTensor, Shard
 
         state: dict[str, Any] = self.model.state_dict()
-        mesh = DeviceMesh(next(self.model.parameters()).device.type, list(range(self.group.size)))
+        mesh = DeviceMesh(device_of(self.model).type, list(range(self.group.size)))
         for name, bounds in self.tables.items():
             mine = state[name].detach()
             shape = torch.Size([bounds[-1], *mine.shape[1:]])

@@ -97,9 +97,9 @@ def _guess(row, share):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def _scan_row(r, row, threshold, scores, first, labels, indptr, indices, users, best, best_scores, bad, check):  # type: ignore[no-untyped-def]
+def _scan_row(r, row, threshold, first, labels, indptr, indices, users, best, best_scores, bad, check):  # type: ignore[no-untyped-def]
     """As :func:`scan`, for one row and what beats a threshold."""
-    k, width = best.shape[1], scores.shape[1]
+    k, width = best.shape[1], len(row)
     seen, end_seen = indptr[users[r]], indptr[users[r] + 1]
     seen = _first_from(indices, seen, end_seen, labels[first])
     for start in range(0, width, _GROUP):
@@ -168,10 +168,10 @@ def scan(lo, hi, scores, first, labels, indptr, indices, users, best, best_score
         # Nobody is there yet: a guess at what about 2 k of this block will beat spares the list most that do not stay.
         guessed = best[r, 0] < 0 and width >= _WORTH_A_GUESS * k
         threshold = _guess(row, 2 * k / width) if guessed else best_scores[r, k - 1]
-        _scan_row(r, row, threshold, scores, first, labels, indptr, indices, users, best, best_scores, bad, check)
+        _scan_row(r, row, threshold, first, labels, indptr, indices, users, best, best_scores, bad, check)
         if guessed and best[r, k - 1] < 0:  # fewer than k have beaten it
             best[r], best_scores[r] = -1, -np.inf
-            _scan_row(r, row, -_INFINITE, scores, first, labels, indptr, indices, users, best, best_scores, bad, check)
+            _scan_row(r, row, -_INFINITE, first, labels, indptr, indices, users, best, best_scores, bad, check)
 
 
 @_compile

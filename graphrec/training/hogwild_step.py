@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphrec.devices import device_of
 from graphrec.errors import InputError
 from graphrec.sampling import PairBatch
 from graphrec.threads import even_bounds, run_ranges, thread_count
@@ -55,7 +56,7 @@ def hogwild_step(step: FactorStep | None, options: FitOptions, optimizers: Optim
     InputError
         Steps of one pair cannot be taken in place for this model, loss or optimiser.
     """
-    model, where = type(optimizers.model).__name__, next(optimizers.model.parameters()).device
+    model, where = type(optimizers.model).__name__, device_of(optimizers.model)
     if options.n_negatives != 1:
         raise InputError(f"hogwild=True takes a pair and one negative a step; n_negatives={options.n_negatives} is not for it.")
     for name, nothing in (("weight_decay", 0), ("parameter_groups", {}), ("shared_negatives", False), ("credit", None)):
