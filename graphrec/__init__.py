@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graphrec.data.mapped_writing import write_table
     from graphrec.data.parquet import read_parquet
     from graphrec.data.split import Split
+    from graphrec.errors import InputError
     from graphrec.evaluation.evaluate import evaluate, evaluate_ratings
     from graphrec.evaluation.protocol import Protocol
     from graphrec.evaluation.report import Report
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _FROM = {
     "BipartiteGraph": "graphrec.graph.bipartite",
     "Blend": "graphrec.recommender",
+    "InputError": "graphrec.errors",
     "Interactions": "graphrec.data.interactions",
     "LightConv": "graphrec.graph.layers",
     "NGCFConv": "graphrec.graph.layers",
@@ -73,6 +75,7 @@ _FROM = {
 __all__ = [
     "BipartiteGraph",
     "Blend",
+    "InputError",
     "Interactions",
     "LightConv",
     "NGCFConv",

@@ -251,6 +251,36 @@ def test_fits_of_several_threads_are_those_of_one(split, device):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("as_buffer", [True, False])
+def test_a_model_with_a_compressed_sparse_tensor_is_copied(split, device, as_buffer):
+    class Hop(gr.models.Model):
+        def __init__(self, train, *, dim=4):
+            super().__init__(train)
+            graph = gr.BipartiteGraph(train).adjacency("sym").to_dense().to_sparse_csr()
+            if as_buffer:
+                self.register_buffer("hop", graph, persistent=False)
+            else:
+                self.hop = graph
+            self.nodes = gr.models.embedding(self.n_users + self.n_items, dim)
+
+        def encode(self):
+            users, items = (self.hop @ self.nodes).split([self.n_users, self.n_items])
+            return gr.models.Encoding(gr.models.Table(users), gr.models.Table(items))
+
+    where = device if as_buffer else "cpu"  # a plain attribute does not move with its module
+    rec = gr.Recommender(Hop).fit(split.train, device=where, **FIT)
+    twin, model = copy.deepcopy(rec), copy.deepcopy(rec.model)
+    check_same(answers(rec, split), answers(twin, split))
+    assert type(model) is Hop
+    assert model.hop is not rec.model.hop
+    assert model.hop.values().data_ptr() != rec.model.hop.values().data_ptr()
+    check_same(answers(rec, split), answers(rec.to("cpu"), split))
+    before = rec.model.nodes.detach().clone()
+    twin.fit(split.train, warm_start=True, device=where, **FIT)
+    twin.update(split.valid, epochs=1, progress=False)
+    assert torch.equal(rec.model.nodes, before.to(rec.model.nodes.device))
+
+
 def test_a_model_of_another_precision_is_not_saved(split, tmp_path):
     recommender = gr.Recommender("mf", dim=4).fit(split.train, **FIT)
     recommender.save(tmp_path / "run")

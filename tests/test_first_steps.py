@@ -93,7 +93,7 @@ def test_decimal_commas(tmp_path, bought):
 def test_help_says_what_becomes_of_times_and_repeats(tmp_path):
     told = " ".join(call("train", "--help").stdout.split())
     assert "a column of both kinds is refused" in told
-    assert "earliest row by --time" in told
+    assert "with --rating its latest row (last)" in told
     pd.DataFrame(
         {"who": ["a", "a", "b", "b"] * 5, "what": [*"xxyz"] * 5, "at": range(20, 0, -1)},
     ).to_csv(tmp_path / "t.csv", index=False)
@@ -165,6 +165,24 @@ def test_groups_by_history_are_disjoint():
     assert list(alike.categories) == ["middle history (1 to 1 items)"]
 
 
+@pytest.mark.parametrize("times", [(), ("--time", "at")])
+def test_somebody_s_latest_rating_counts(tmp_path, times):
+    people = [f"p{n}" for n in range(12)]
+    rows = pd.DataFrame({"who": np.repeat(people, 6), "what": [f"t{(n + m) % 9}" for n in range(12) for m in range(6)]})
+    rows = rows.assign(stars=5, at=np.arange(len(rows)))
+    changed = rows.iloc[:1].assign(stars=1, at=1000)
+    pd.concat([rows, changed]).to_csv(tmp_path / "t.csv", index=False)
+    rated = (*COLUMNS, "--rating", "stars", *times)
+    done = call("train", "itempop", "--data", tmp_path / "t.csv", *rated, "--min-rating", "3", "--out", tmp_path / "run")
+    assert "1 of 73 rows repeat an earlier pair, which counts once (--duplicates last" in done.stderr
+    call("table", tmp_path / "t.csv", *rated, "--out", tmp_path / "table")
+    taught, made = gr.load(tmp_path / "run"), gr.open_table(tmp_path / "table").to_frame()
+    assert made.query("user_id == 'p0' and item_id == 't0'").rating.tolist() == [1]
+    shown = taught.recommend("p0", k=9).item_id
+    assert "t0" not in set(shown)
+    assert "t0" not in set(taught.train.to_frame().query("user_id == 'p0'").item_id)
+
+
 def test_what_a_policy_does_to_numbers_is_said(tmp_path):
     rows = pd.DataFrame({"who": list("aaabbbcc"), "what": list("xxyyxzzx"), "stars": [4, 3, 5, 4, 2, 1, 3, 4], "n": [1, 9] * 4})
     rows.to_csv(tmp_path / "t.csv", index=False)
@@ -172,7 +190,7 @@ def test_what_a_policy_does_to_numbers_is_said(tmp_path):
     summed = call(*train, "--rating", "stars", "--duplicates", "sum")
     assert "--duplicates sum adds up ratings, too: the highest is 7 now, and was 5." in summed.stderr
     first = call(*train, "--rating", "stars", "--weight", "n")
-    assert "of a repeated pair the weight of one row counts (--duplicates first); sum adds them up." in first.stderr
+    assert "of a repeated pair the weight of one row counts (--duplicates last); sum adds them up." in first.stderr
     for quiet in (("--weight", "n"), ("--rating", "stars"), ("--rating", "stars", "--duplicates", "max")):
         assert "adds up ratings" not in (said := call(*train, *quiet).stderr)
         assert "the weight of one row" not in said

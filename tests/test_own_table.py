@@ -264,7 +264,7 @@ def test_a_search_of_a_table_is_a_run_that_is_tested_and_reported(shop, tmp_path
 
 @pytest.mark.parametrize(("columns", "policy", "counts"), [
     ({"weight": "n"}, "sum", [3.0, 5.0]),
-    ({"weight": "n", "rating": "n"}, "first", [1.0, 5.0]),
+    ({"weight": "n", "rating": "n"}, "last", [2.0, 5.0]),
     ({"weight": "n", "duplicates": "max"}, "max", [2.0, 5.0]),
 ])  # fmt: skip
 def test_quantities_of_repeated_pairs_add_up(tmp_path, columns, policy, counts):

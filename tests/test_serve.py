@@ -163,6 +163,26 @@ def test_a_field_that_means_nothing_is_refused(client):
         assert says in answer.json()["error"]
 
 
+@pytest.mark.parametrize(("body", "says"), [
+    ('{"history": ["i0"], "k": 1, "k": 2}', "field 'k' is given more than once."),
+    ('{"history": ["i0"], "history": ["i1"]}', "field 'history' is given more than once."),
+    ('{"history": ', "JSON"),
+    ("[" * 3000, ""),
+    ('"é"'.encode("latin-1"), ""),
+])  # fmt: skip
+def test_a_body_that_says_two_things_or_none_is_refused(client, body, says):
+    answer = client.post("/recommend", content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500
+    assert says in answer.json()["error"]
+
+
+def test_those_who_only_look_whether_it_is_there(client):
+    for path in ("/", "/health"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == client.get(path).headers["content-type"]
+
+
 def test_a_large_body_is_not_read(client):
     answer = client.post("/recommend", content=json.dumps({"history": ["i0" * MAX_BODY]}))
     assert answer.status_code == 413

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def recommend(
 ) -> None:
     """Recommend items to users of the training data, to all of them, or to people never seen."""
     import graphrec as gr
+    from graphrec.cli.ending import removing_what_was_begun
     from graphrec.cli.together import one_voice
     from graphrec.distributed.group import joined
     from graphrec.recommend_all import blocks, check_file, write_frames
@@ -101,7 +103,10 @@ def recommend(
             for _ in named:  # which takes all processes
                 pass
         else:
-            click.echo(f"{write_frames(named, out):,} rows in {click.format_filename(out)}")
+            # Several processes: torchrun ends those that do not end at once, and they wait for each other in gloo.
+            with removing_what_was_begun() if group is None else nullcontext():
+                rows = write_frames(named, out)
+            click.echo(f"{rows:,} rows in {click.format_filename(out)}")
 
 
 @click.command()

@@ -52,8 +52,9 @@ _COLUMNS = {
     "duplicates": click.option(
         "--duplicates",
         type=click.Choice(["first", "last", "mean", "sum", "max", "keep", "error"]),
-        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once: with its earliest row by "
-        "--time, or its first where there is no --time (first), or with the sum of --weight where there is no --rating (sum). "
+        help="Of a table: what becomes of repeated pairs. Unless given, a pair counts once: with --rating its "
+        "latest row (last), with --weight alone the sum of its rows (sum), and else its earliest row (first); by --time, or in "
+        "their order where there is no --time. "
         "mean, sum and max join ratings and weights, and keep the latest time.",
     ),
     "missing": click.option(

@@ -24,15 +24,17 @@ def table(source: tuple[Path, ...], out: Path, **columns: Any) -> None:
     on disk.
     """
     import graphrec as gr
-    from graphrec.own_table import table_columns
+    from graphrec.cli.ending import removing_what_was_begun
+    from graphrec.own_table import TableOptions, policy_of, table_columns
 
     user, item = columns.pop("user"), columns.pop("item")
     if user is None or item is None:
         one = next((file for file in source if file.is_file()), None)
         has = "" if one is None else f"; {one} has {table_columns(str(one), columns['sep'], columns['encoding'])}"
         raise InputError(f"name the columns of users and of items with --user and --item{has}.")
-    usual = "sum" if columns["weight"] is not None and columns["rating"] is None else "first"
+    usual = policy_of(TableOptions(rating=columns["rating"], weight=columns["weight"]))
     options = {name: value for name, value in columns.items() if value is not None}
     files = source[0] if len(source) == 1 and not source[0].is_file() else source
-    made = gr.read_folder(files, user, item, out=out, **{"duplicates": usual, **options})
+    with removing_what_was_begun():
+        made = gr.read_folder(files, user, item, out=out, **{"duplicates": usual, **options})
     click.echo(f"{made!r} in {click.format_filename(out)}")

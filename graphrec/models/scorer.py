@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from graphrec.models.contributions import Explaining
 from graphrec.models.scoring import Likeness, Scoring
 
 __all__ = ["Scorer"]
+
+_COMPRESSED = (torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
 
 
 class Scorer(nn.Module):
@@ -109,6 +112,17 @@ class Scorer(nn.Module):
             if isinstance(value, Adjacency):
                 setattr(self, name, value.to(fn(torch.empty(0, device=value.device, dtype=torch.float32)).device))
         return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Scorer:
+        """As any module is copied, and its compressed sparse tensors too, which torch does not copy by itself."""
+        for module in self.modules():
+            for value in (*vars(module).values(), *module._buffers.values()):
+                if isinstance(value, Tensor) and value.layout in _COMPRESSED:
+                    memo.setdefault(id(value), value.detach().clone())
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(self.__reduce_ex__(4)[2], memo))  # type: ignore[no-untyped-call]
+        return made
 
     def check_state(self) -> None:
         """Refuse a loaded state that the model's own code could not have left; for indices in buffers."""

@@ -39,8 +39,7 @@ class TableOptions:
     decimal : str or None
         What stands before the fraction of a number of a text file; a point unless given.
     duplicates, missing : str or None
-        As in :meth:`Interactions.from_frame`; unless given ``"first"`` (by time where there are times), or
-        ``"sum"`` for weights without ratings; and ``"error"``.
+        As in :meth:`Interactions.from_frame`; unless given what :func:`policy_of` says, and ``"error"``.
     min_rating : float or None
         Pairs below it are left out, and the others count alike.
     split : str or None
@@ -89,8 +88,12 @@ def refuse_options(data: str, options: TableOptions) -> None:
 
 
 def policy_of(options: TableOptions) -> str:
-    """What becomes of repeated pairs: quantities add up, and of ratings the first one counts."""
-    return options.duplicates or ("sum" if options.weight is not None and options.rating is None else "first")
+    """What becomes of repeated pairs: somebody's latest rating counts, quantities add up, and else it is the first meeting."""
+    if options.duplicates is not None:
+        return options.duplicates
+    if options.rating is not None:
+        return "last"
+    return "first" if options.weight is None else "sum"
 
 
 def check_separator(data: str, sep: str, encoding: str | None) -> None:

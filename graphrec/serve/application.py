@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import json
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from typing import Annotated, Any, Literal
 
@@ -86,6 +86,19 @@ async def _only_known(request: Request) -> None:
             raise InputError(_no_such("parameter", name, known) + in_body)
         if given.count(name) > 1 and name not in _SEVERAL:
             raise InputError(f"parameter {name!r} is given more than once.")
+    if request.method == "POST":
+        with suppress(json.JSONDecodeError, UnicodeDecodeError, RecursionError):  # told when the body is read into its fields
+            json.loads(await request.body(), object_pairs_hook=_given_once)
+
+
+def _given_once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose text may name a field twice."""
+    known: dict[str, Any] = {}
+    for name, value in fields:
+        if name in known:
+            raise InputError(f"field {name[:100]!r} is given more than once.")
+        known[name] = value
+    return known
 
 
 def _no_such(what: str, name: str, known: Collection[str]) -> str:
@@ -100,6 +113,7 @@ def _questions(live: Live) -> APIRouter:
     async def slow(answer: Callable[[], dict[str, Any]]) -> Response:
         return _json(await asyncio.to_thread(answer))
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> Any:
         """That there is a model, and which; status "stale" and a reason while a newer one on the disk cannot be read."""
@@ -166,6 +180,7 @@ def _add_pages(app: FastAPI, numbers: Numbers) -> None:
     folder = resources.files("graphrec.serve").joinpath("static")
     pages = {name: folder.joinpath(name).read_bytes() for name in ("index.html", "docs.html", *_STATIC)}
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return Response(pages["index.html"], media_type="text/html; charset=utf-8")

@@ -1,0 +1,38 @@
+"""What a command does that is told to end (SIGTERM) while it writes a large file or folder."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["removing_what_was_begun"]
+
+
+@contextmanager
+def removing_what_was_begun() -> Iterator[None]:
+    """Let SIGTERM unwind the command, so that what was begun on the disk is removed, and then end it as it would have.
+
+    In a thread, and where the handler is not Python's own, nothing is changed.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    told = False
+
+    def unwind(number: int, frame: Any) -> None:
+        nonlocal told
+        told = True
+        raise SystemExit(128 + number)
+
+    try:
+        if before is not None:
+            signal.signal(signal.SIGTERM, unwind)
+    except ValueError:  # not the main thread
+        before = None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+        if told:
+            signal.raise_signal(signal.SIGTERM)
