@@ -390,6 +390,17 @@ def test_impossible_options_are_named(inter, make, words):
 # ---- the decomposition --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rank", [1, 3, 8, 16, 32, 64])
+def test_few_leading_vectors_are_found_as_well(rank):
+    g = np.random.default_rng(3)  # popular and rare items, as a table of interactions has them
+    chance = 0.5 / (1 + np.arange(900)) ** 0.7
+    matrix = sparse.csr_matrix((g.random((1000, 900)) < chance).astype(np.float32))
+    exact = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    _, s, v = truncated_svd(matrix, rank)
+    assert np.allclose(s, exact[1][:rank], rtol=2e-3)
+    assert np.linalg.norm(v.numpy().T @ exact[2][:rank].T) ** 2 > 0.99 * rank
+
+
 @pytest.mark.parametrize("distinct", [300, 20])
 def test_truncated_svd_finds_the_leading_vectors(distinct):
     g = np.random.default_rng(0)

@@ -27,16 +27,16 @@ class UserKNN(ItemFilter):
 
         s_uv = Σ_{i ∈ u ∩ v} ω_i x_ui x_vi / (√(Σ_{i ∈ u} ω_i x_ui² · Σ_{i ∈ v} ω_i x_vi²) + shrink).
 
-    A user of the training data is one of its own k, the nearest, and says nothing about items that are new to itself. So
-    somebody who was not there in training, and has met just what a user of the training data has, gets that user's scores.
-    Users who are as near as the k-th are all taken.
+    A user of the training data stands among its own neighbours, and says nothing about items that are new to itself: without
+    weights it is the nearest; with weights, somebody whose weights are larger may be nearer. So somebody who was not there in
+    training, and has met just what a user of the training data has, gets that user's scores. Users who are as near as the k-th are all taken.
 
     Parameters
     ----------
     train : Interactions
         Ratings are not looked at. A repeated pair counts once, or with the sum of its weights.
     neighbours : int
-        k, oneself included.
+        k, oneself included where one is so near.
     weighting : {"none", "idf", "degree"}
         ω_i, how much an item says: 1; idf_i² with idf_i = ln(n_users / d_i), the cosine of tf-idf vectors; or 1 / d_i. Scaled
         so that its mean over all interactions is one.

@@ -23,6 +23,7 @@ _MOST_SHARED = 4
 _ORTHOGONAL = 1e-5
 _PASSES = 5
 _BLOCK = 32
+_LEAST_STEPS = 12
 _EPS: float = torch.finfo(torch.float32).eps
 
 
@@ -43,8 +44,9 @@ def truncated_svd(
     block : int
         Columns of X. Fewer are more exact for the same dimension of the span, and slower.
     effort : int
-        Dimension of the span as a multiple of `rank`. With 4 and a block of 32, 99.9 % of the space of
-        Gowalla's first 256 singular vectors are found. Smaller matrices are decomposed in full.
+        Dimension of the span as a multiple of `rank`, and at least that of twelve blocks: what is found of few directions
+        goes by the number of products. With 4 and a block of 32, 99.9 % of the space of Gowalla's first 256 singular vectors
+        are found, and of fewer more than 99.4 %. Smaller matrices are decomposed in full.
     seed : int
         Of the random start.
 
@@ -119,16 +121,19 @@ def shared_decompositions() -> Iterator[None]:
 
 
 def _in_full(shape: tuple[int, int], rank: int, block: int, effort: int) -> bool:
-    return min(shape) <= 2 * -(-effort * rank // block) * block
+    return min(shape) <= 2 * _steps(rank, block, effort) * block
+
+
+def _steps(rank: int, block: int, effort: int) -> int:
+    return max(-(-effort * rank // block), _LEAST_STEPS)
 
 
 def _decomposed(matrix: sparse.csr_matrix, rank: int, block: int, effort: int, seed: int) -> Decomposition:
-    steps = -(-effort * rank // block)
     if _in_full(matrix.shape, rank, block, effort):
         u, s, vt = torch.linalg.svd(torch.from_numpy(matrix.toarray()), full_matrices=False)
         return u[:, :rank], s[:rank], vt[:rank].T
     a, at = _torch_csr(matrix), _torch_csr(matrix.T.tocsr())
-    basis, projection = _krylov(a, at, block, steps, seed)
+    basis, projection = _krylov(a, at, block, _steps(rank, block, effort), seed)
     values, vectors = torch.linalg.eigh(projection.double())
     s = values.flip(0)[:rank].clamp(min=0).sqrt().float()
     v = basis @ vectors.flip(1)[:, :rank].float()
