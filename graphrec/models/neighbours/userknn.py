@@ -29,7 +29,8 @@ class UserKNN(ItemFilter):
 
     A user of the training data stands among its own neighbours, and says nothing about items that are new to itself: without
     weights it is the nearest; with weights, somebody whose weights are larger may be nearer. So somebody who was not there in
-    training, and has met just what a user of the training data has, gets that user's scores. Users who are as near as the k-th are all taken.
+    training, and has met just what a user of the training data has, gets that user's scores. Users who are as near
+    as the k-th are all taken.
 
     Parameters
     ----------
