@@ -20,6 +20,7 @@ from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
+from graphrec.models.parts.idle import refuse_idle
 from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
 from graphrec.recommender.seen_pairs import seen_pairs
@@ -187,6 +188,8 @@ class Recommender(Vectors, Parameters, Stored):
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
         plan = self._plan()
+        if not warm_start:  # which goes on with what is there
+            refuse_idle(self.kind, self.name, plan.made_with, train)
         if issubclass(self.kind, Solved):
             others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)
