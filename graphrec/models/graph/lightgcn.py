@@ -72,7 +72,7 @@ class LightGCN(Model):
 
     starting_options: ClassVar[tuple[str, ...]] = ("init",)
     counts_alike: ClassVar[str] = "the graph"
-    idle = (Idle("normalisation", layers=0), Idle("ranking", similarity="dot"))
+    idle: ClassVar[tuple[Idle, ...]] = (Idle("normalisation", layers=0), Idle("ranking", similarity="dot"))
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
     @classmethod

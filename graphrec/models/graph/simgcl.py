@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ class SimGCL(ContrastedLightGCN):
     apart (ndcg@20 of 0.03 on the validation part of ML-100K, where popularity has 0.08). The defaults were chosen there.
     """
 
-    idle = (Idle("noise", "temperature", weight=0),)
+    idle: ClassVar[tuple[Idle, ...]] = (Idle("noise", "temperature", weight=0),)
 
     def __init__(
         self,
