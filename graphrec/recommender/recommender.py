@@ -47,7 +47,8 @@ class Recommender(Vectors, Parameters, Stored):
     model : str or type
         A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`.
     **hyper
-        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name. Where it wants a
+        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name, and by :meth:`fit` one
+        that does nothing beside the others (``rank`` of gfcf with ``alpha=0``), unless it is the default. Where it wants a
         trained model (``base`` of a hybrid, ``gmf`` of NeuMF) a fitted recommender may stand.
 
     Attributes
@@ -175,7 +176,7 @@ class Recommender(Vectors, Parameters, Stored):
         Raises
         ------
         InputError
-            An unknown or impossible option, `valid` in another id space, or `seen` with ids of another type.
+            An unknown, impossible or idle option, `valid` in another id space, or `seen` with ids of another type.
         FloatingPointError
             The loss became NaN or infinite; the message says in which epoch and step.
         """
