@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import graphrec as gr
+from graphrec.data.features import Features
 from graphrec.errors import InputError
 
 
@@ -57,6 +58,28 @@ def test_ids_that_no_file_can_hold_are_refused_when_the_table_is_made():
     frame = pd.DataFrame({"user_id": [1, 1, 2, 3], "item_id": pd.Series(["x", "b\ud800", "a", "b\ud800"], dtype=object)})
     with pytest.raises(InputError, match=r"'item_id' has 2 ids with half a character .* first at row 1"):
         gr.Interactions.from_frame(frame)
+    whole = gr.Interactions.from_frame(pd.DataFrame({"user_id": [1, 1, 2, 3], "item_id": ["x", "b", "a", "b"]}))
+    with pytest.raises(InputError, match=r"'item_id' has 2 ids with half a character .* first at row 1"):
+        gr.Interactions.from_frame(frame, ids=whole, unknown="drop")
+    codes = pd.Categorical.from_codes([0, 1, 0, 1], pd.Index(["x", "b\ud800"], dtype=object))
+    with pytest.raises(InputError, match=r"'item_id' has 2 ids with half a character .* first at row 1"):
+        gr.Interactions.from_frame(frame.assign(item_id=codes))
+
+
+def test_half_a_character_is_no_id_in_a_question_and_no_label():
+    liked = gr.Interactions.from_frame(pd.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["x", "b", "x"]}))
+    rec = gr.Recommender("itempop").fit(liked)
+    for ask in (
+        lambda: rec.recommend(["u", "\ud800"], k=1, cold="popular"),
+        lambda: rec.recommend("\ud800", k=1),
+        lambda: rec.recommend_new([["x", "\ud800"]], k=1),
+    ):
+        with pytest.raises(InputError, match=r"'\\ud800' is no (user|item) id: it has half a character") as told:
+            ask()
+        str(told.value).encode()  # it can be printed
+    described = pd.DataFrame({"item_id": ["x", "b"], "genre": pd.Series(["jazz", "\ud800"], dtype=object)})
+    with pytest.raises(InputError, match=r"column 'genre' has half a character \(a surrogate\) for 1 items, first item b"):
+        Features.from_frame(described, liked)
 
 
 @pytest.mark.parametrize(

@@ -329,3 +329,14 @@ def test_what_is_near_by_is_named(shop, tmp_path):
     assert "--min-rating 9.0 leaves no row: the highest rating is 5" in few
     asked = call("recommend", shop / "run", "--history", "0003;0004", ok=False).stderr
     assert "is one id; between several ids there are commas" in asked
+
+
+def test_what_is_said_of_fractions_is_about_a_column_of_numbers(shop, tmp_path):
+    need = "--decimal , needs --rating or --weight, a column of numbers that it is about."
+    said = (*COLUMNS, "--decimal", ",")
+    train = ("train", "itempop", "--data", shop / "p.csv", *said, "--out", tmp_path / "run")
+    assert need in call(*train, ok=False).stderr
+    assert need in call("evaluate", shop / "run", "--data", shop / "p.csv", *said, ok=False).stderr
+    assert need in call("update", shop / "run", "--data", shop / "p.csv", *said, ok=False).stderr
+    assert not (tmp_path / "run").exists()
+    call(*train, "--rating", "stars")

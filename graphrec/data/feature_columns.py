@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.ids import half_a_character
 from graphrec.deferred import pandas as pd
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
@@ -117,12 +118,23 @@ class Column:
             The labels, sorted.
         ndarray of int32, shape (n,)
             Column of each row's first label; −1 for a row without any.
+
+        Raises
+        ------
+        InputError
+            A text has half a character, of which no column of texts can be made.
         """
 
         def labels_of(value: object) -> list[str]:
             parts = [str(value)] if separator is None else str(value).split(separator)
             return [part.strip() for part in parts if part.strip()]
 
+        wrong = self.values.map(half_a_character).to_numpy(bool)
+        if wrong.any():
+            raise InputError(
+                f"column {self.name!r} has half a character (a surrogate) for {wrong.sum():,} {self.side}s, first {self.side} "
+                f"{self.ids[wrong.argmax()]!s}; decode the texts anew."
+            )
         flat = self.values.map(labels_of, na_action="ignore").explode().dropna()
         codes, names = pd.factorize(flat, sort=True)
         rows = flat.index.to_numpy()

@@ -25,6 +25,7 @@ __all__ = [
     "digest",
     "encode_ids",
     "find",
+    "half_a_character",
     "id_lookup",
     "look_up",
     "one_dimension",
@@ -102,11 +103,16 @@ def _check_unicode(codes: npt.NDArray[np.integer], ids: IdArray, name: str, plac
     try:
         "".join(ids.tolist()).encode("utf-8")
     except UnicodeEncodeError:
-        wrong = np.array([any("\ud800" <= character <= "\udfff" for character in text) for text in ids.tolist()])[codes]
+        wrong = np.array([half_a_character(text) for text in ids.tolist()])[codes]
         raise InputError(
             f"column {name!r} has {wrong.sum():,} ids with half a character (a surrogate), which no file can hold, first "
             f"{place(int(wrong.argmax()))}; decode the texts anew, or use .str.encode('utf-8', 'replace').str.decode('utf-8')."
         ) from None
+
+
+def half_a_character(text: object) -> bool:
+    """Whether something is a text with a surrogate in it."""
+    return isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def canonical_integers(texts: IdArray) -> npt.NDArray[np.int64] | None:
@@ -150,13 +156,14 @@ def find(lookup: pd.Index[Any], ids: object, kind: str) -> npt.NDArray[np.int64]
     ------
     InputError
         There is something that can be no id of this lookup: a boolean, a number with decimals, a text where
-        the ids are integers, an integer where they are texts, nothing at all.
+        the ids are integers, an integer where they are texts, a text with half a character, nothing at all.
     """
     own = _INTEGERS if lookup.dtype.kind in "iu" else _TEXTS
     if type(ids) is (str if own.is_text else int):  # the question of a service, ten times as fast this way
         try:
             return np.array([lookup.get_loc(ids)], np.int64)
         except (KeyError, OverflowError):
+            _refuse_half_characters([ids], kind)
             return np.array([-1])
     values = one_dimension(ids, kind)
     if not len(values):
@@ -172,12 +179,19 @@ def find(lookup: pd.Index[Any], ids: object, kind: str) -> npt.NDArray[np.int64]
     if own is not theirs:
         raise InputError(f"unknown {kind} id {values[0]!r}: the {kind} ids of this data are {own.many}, not {theirs.many}.")
     if own.is_text:
-        return np.asarray(lookup.get_indexer(pd.Index(values, dtype=object)), np.int64)
+        found = np.asarray(lookup.get_indexer(pd.Index(values, dtype=object)), np.int64)
+        _refuse_half_characters(values[found < 0].tolist(), kind)
+        return found
     if values.dtype.kind != "i":
         fits = np.array([_INT64.min <= value <= _INT64.max for value in values.tolist()], bool)
         values = np.where(fits, values, 0).astype(np.int64)
         return np.where(fits, lookup.get_indexer(pd.Index(values)), -1).astype(np.int64)
     return np.asarray(lookup.get_indexer(pd.Index(values)), np.int64)
+
+
+def _refuse_half_characters(unknown: list[Any], kind: str) -> None:
+    if (wrong := next((one for one in unknown if half_a_character(one)), None)) is not None:
+        raise InputError(f"{wrong!r} is no {kind} id: it has half a character (a surrogate).")
 
 
 def look_up(lookup: pd.Index[Any], ids: object, kind: str) -> IntArray:

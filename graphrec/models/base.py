@@ -215,6 +215,10 @@ class Model(Scorer, DotProduct):
         """
         return {}
 
+    def never_begun(self, epochs: int) -> str:
+        """A sentence on what had not begun when a training ended after so many epochs; empty where there is nothing."""
+        return ""
+
     def scoring(self) -> Scoring:
         """Tables of the model in evaluation mode; see :class:`graphrec.models.scoring.TableScoring`."""
         model = as_evaluated(self)

@@ -14,6 +14,7 @@ from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency
 from graphrec.models.contributions import Explaining
+from graphrec.models.parts.idle import Idle
 from graphrec.models.scoring import Likeness, Scoring
 
 __all__ = ["Scorer"]
@@ -43,6 +44,9 @@ class Scorer(nn.Module):
         What the model makes of the pairs with no regard to their weights, though its loss may read them: ``"the graph"``.
     starting_options : tuple of str
         Options of the constructor that only say where training starts. A loaded model is built without them.
+    idle : tuple of Idle
+        Options of the constructor that do nothing beside others: ``(Idle("rank", alpha=0),)``. A recommender refuses them where
+        they are given. A subclass declares its own.
     """
 
     needs_training: ClassVar[bool] = False
@@ -51,6 +55,7 @@ class Scorer(nn.Module):
     reads_weights: ClassVar[bool] = False
     counts_alike: ClassVar[str] = ""
     starting_options: ClassVar[tuple[str, ...]] = ()
+    idle: ClassVar[tuple[Idle, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, train: Interactions) -> None:

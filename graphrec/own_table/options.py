@@ -15,6 +15,7 @@ __all__ = [
     "NAMES",
     "OF_FILES",
     "TableOptions",
+    "check_decimal",
     "check_separator",
     "is_made_table",
     "is_table",
@@ -94,6 +95,12 @@ def policy_of(options: TableOptions) -> str:
     if options.rating is not None:
         return "last"
     return "first" if options.weight is None else "sum"
+
+
+def check_decimal(data: str, said: TableOptions, full: TableOptions) -> None:
+    """Refuse what is `said` of the fractions of a text file where `full`, all that is known, names no column of numbers."""
+    if said.decimal is not None and full.rating is None and full.weight is None and not is_parquet(Path(data)):
+        raise InputError(f"--decimal {said.decimal} needs --rating or --weight, a column of numbers that it is about.")
 
 
 def check_separator(data: str, sep: str, encoding: str | None) -> None:

@@ -21,6 +21,7 @@ from graphrec.errors import InputError, NoRowLeft
 from graphrec.own_table.options import (
     NAMES,
     TableOptions,
+    check_decimal,
     check_separator,
     is_made_table,
     is_table,
@@ -58,6 +59,7 @@ def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[
     if mapped is None and (options.user is None or options.item is None):
         there = table_columns(data, options.sep, options.encoding)
         raise InputError(f"--data {data} is a file: name its columns with --user and --item; it has {there}.")
+    check_decimal(data, options, options)
     has_times = options.time is not None if mapped is None else mapped.times is not None
     if options.min_rating is not None and (options.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
@@ -129,6 +131,7 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
         open_made(data, options)
     elif full.user is None or full.item is None:
         raise InputError(f"{run} was trained on a table that graphrec table made; give that as --data, not the file {data}.")
+    check_decimal(data, options, full)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said in training
         table, _ = read_rows(data, full)
@@ -190,6 +193,7 @@ def read_more(
         )
     if full.min_rating is not None and (full.rating if mapped is None else mapped.ratings) is None:
         raise InputError("--min-rating needs --rating, the column that it is about.")
+    check_decimal(data, options, full)
     full = dataclasses.replace(full, duplicates=policy_of(full), missing=full.missing or "error")
     columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
     texts = {name for name, ids in columns if ids.dtype.kind == "O"}

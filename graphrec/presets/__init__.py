@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from graphrec.errors import InputError, unknown_name
+from graphrec.models.parts.idle import idle_options
 from graphrec.recommender import Recommender
 
 __all__ = ["preset", "preset_data", "preset_names", "published_figures", "read_preset"]
@@ -96,5 +97,7 @@ def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
     tables = read_preset(name, data)
     model = dict(tables["model"])
     recommender = Recommender(model.pop("name"), **{**model, **hyper})
+    for option in idle_options(recommender.kind, recommender.hyper).keys() - hyper.keys():
+        del recommender.hyper[option]  # the recipe's, and of no use beside what differs from it
     recommender.fit_defaults = tables.get("fit", {})
     return recommender

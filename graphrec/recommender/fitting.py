@@ -114,6 +114,12 @@ def _say_where_weights_count(plan: Plan, table: Interactions) -> None:
         )
 
 
+def _say_never_begun(model: Scorer, ended: TrainingState) -> None:
+    """Warn once a training that ended before something of the model began."""
+    if isinstance(model, Model) and (words := model.never_begun(len(ended.history))):
+        warnings.warn(words, stacklevel=5)
+
+
 def _check_joined(train: Interactions, valid: Interactions | None) -> None:
     """Refuse to train on two tables at once of which one has weights: all pairs would then count alike."""
     if valid is not None and (train.weights is None) != (valid.weights is None):
@@ -213,6 +219,8 @@ def train(
                 stacklevel=4,
             )
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
+    if speaks:
+        _say_never_begun(model, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected = valid is not None and ended.best_epoch is not None
     if valid is not None:

@@ -20,6 +20,7 @@ from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
 from graphrec.models import COMPOSED, MODELS, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
+from graphrec.models.parts.idle import refuse_idle
 from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
 from graphrec.recommender.seen_pairs import seen_pairs
@@ -46,7 +47,8 @@ class Recommender(Vectors, Parameters, Stored):
     model : str or type
         A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`.
     **hyper
-        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name. Where it wants a
+        Keyword arguments of the model's constructor. An unknown one is refused with the nearest name, and by :meth:`fit` one
+        that does nothing beside the others (``rank`` of gfcf with ``alpha=0``), unless it is the default. Where it wants a
         trained model (``base`` of a hybrid, ``gmf`` of NeuMF) a fitted recommender may stand.
 
     Attributes
@@ -174,7 +176,7 @@ class Recommender(Vectors, Parameters, Stored):
         Raises
         ------
         InputError
-            An unknown or impossible option, `valid` in another id space, or `seen` with ids of another type.
+            An unknown, impossible or idle option, `valid` in another id space, or `seen` with ids of another type.
         FloatingPointError
             The loss became NaN or infinite; the message says in which epoch and step.
         """
@@ -187,6 +189,8 @@ class Recommender(Vectors, Parameters, Stored):
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
         met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
         plan = self._plan()
+        if not warm_start:  # which goes on with what is there
+            refuse_idle(self.kind, self.name, plan.made_with, train)
         if issubclass(self.kind, Solved):
             others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)

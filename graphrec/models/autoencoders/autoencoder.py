@@ -16,6 +16,7 @@ from graphrec.errors import InputError
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
 from graphrec.models.base import Step
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
+from graphrec.models.parts.idle import Idle, without_ratings
 from graphrec.models.parts.rating_range import RatingRange
 
 __all__ = ["Autoencoder"]
@@ -58,6 +59,7 @@ class Autoencoder(VectorModel):
 
     reads_ratings: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 1e-3, "epochs": 20, "l2": 0.0}
+    idle = (Idle("centre", when=without_ratings),)
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from graphrec.losses import gaussian_kl
 from graphrec.models.autoencoders.vector_model import VectorModel, VectorRows
 from graphrec.models.base import Step
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_widths
+from graphrec.models.parts.idle import Idle
 
 __all__ = ["MultDAE", "MultVAE"]
 
@@ -94,6 +95,7 @@ class MultVAE(MultDAE):
     """
 
     defaults: ClassVar[dict[str, Any]] = {"loss": "multinomial", "batch_size": 256, "lr": 1e-3, "epochs": 100}
+    idle = (Idle("anneal_steps", beta=0),)
     _codes = 2  # mean and log-variance
 
     def __init__(

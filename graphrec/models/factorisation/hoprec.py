@@ -16,6 +16,7 @@ from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.tables import embedding
 from graphrec.sampling import PairBatch
 
@@ -45,6 +46,7 @@ class HOPRec(Model):
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     counts_alike: ClassVar[str] = "the walks"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "l2": 3e-2}
+    idle = (Idle("degree_power", "margin", order=1),)
 
     def __init__(
         self,

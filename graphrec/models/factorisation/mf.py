@@ -15,6 +15,7 @@ from graphrec.models.encoding import Encoding, Rows, Table
 from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.fold_in import of_ratings, ridge, ridge_of_ratings, stepped
+from graphrec.models.parts.idle import Idle, Needs, without_ratings
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import Likeness, People, cosines
@@ -55,6 +56,12 @@ class MF(Model):
         "lr": 0.05,
         "l2": 0.03,
     }
+    idle = (
+        Needs("init_std", init="normal"),
+        Needs("init_range", init="uniform"),
+        Needs("centre", bias=True, rating_range=None),
+        Idle("centre", when=without_ratings),
+    )
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from graphrec.models.encoding import Encoding, Table
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factors import OwnedRows, RowTables
+from graphrec.models.parts.idle import Idle, Needs
 from graphrec.models.parts.joined import Joined
 
 __all__ = ["NeuMF"]
@@ -51,6 +52,7 @@ class NeuMF(Model):
 
     starting_options: ClassVar[tuple[str, ...]] = ("gmf", "mlp", "alpha")
     defaults: ClassVar[dict[str, Any]] = {**GMF.defaults, "epochs": 10}
+    idle = (Idle("alpha", gmf=None), Needs("init_std", gmf=None))
 
     def __init__(
         self,

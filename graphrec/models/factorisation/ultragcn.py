@@ -15,6 +15,7 @@ from graphrec.errors import InputError
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.item_graph import strongest_items
 from graphrec.models.parts.tables import embedding
 from graphrec.sampling import PairBatch
@@ -50,6 +51,11 @@ class UltraGCN(Model):
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     counts_alike: ClassVar[str] = "the graph"
     defaults: ClassVar[dict[str, Any]] = {"loss": "bce", "n_negatives": 16, "batch_size": 1024, "lr": 5e-3, "l2": 1e-4}
+    idle = (
+        Idle("negative_weight", constraint=0),
+        Idle("neighbours", "item_weights", item_constraint=0),
+        Idle("item_constraint", "item_weights", neighbours=0),
+    )
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least, check_one_of
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.polynomial_filter import PolynomialFilter
 
 __all__ = ["BSPM"]
@@ -48,6 +49,12 @@ class BSPM(PolynomialFilter):
     The defaults are the authors' settings for Gowalla. Everything is linear: each step is a polynomial of P, and the ideal
     filter is multiplied by them once, when the model is solved.
     """
+
+    idle = (
+        Idle("rank", "effort", ideal=0),
+        Idle("solver", "steps", time=0),
+        Idle("final", time=0, ideal=0),
+    )
 
     def __init__(
         self,

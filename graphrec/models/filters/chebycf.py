@@ -9,6 +9,7 @@ from numpy.polynomial import Chebyshev
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.parts.checks import check_at_least, check_one_of
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.polynomial_filter import PolynomialFilter, as_good_below
 
 __all__ = ["ChebyCF"]
@@ -47,6 +48,8 @@ class ChebyCF(PolynomialFilter):
     -----
     The defaults are the authors' settings for Gowalla.
     """
+
+    idle = (Idle("alpha", "effort", rank=0),)
 
     def __init__(
         self,

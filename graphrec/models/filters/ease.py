@@ -10,6 +10,7 @@ from graphrec.errors import InputError
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.equal_twins import level_square
 from graphrec.models.parts.gram import dense_gram, regressed_by_rank, regressed_on_nearest
+from graphrec.models.parts.idle import Needs
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.symmetric_inverse import invert_in_place, working_bytes
@@ -48,6 +49,8 @@ class EASE(ItemSimilarity):
     indptr, indices, values : Tensor of int64 (n_items + 1,), int32 (nnz,) and float32 (nnz,)
         With `neighbours`: B in compressed rows.
     """
+
+    idle = (Needs("budget", rank=None, neighbours=None),)
 
     def __init__(
         self,

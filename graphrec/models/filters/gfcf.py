@@ -11,6 +11,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.truncated_svd import row_space
@@ -43,6 +44,7 @@ class GFCF(ItemSimilarity):
     """
 
     solved_in_parts: ClassVar[bool] = True
+    idle = (Idle("rank", "effort", alpha=0),)
 
     def __init__(self, train: Interactions, *, alpha: float = 0.3, rank: int = 256, effort: int = 4) -> None:
         check_at_least("alpha", alpha, 0)

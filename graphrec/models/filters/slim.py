@@ -11,6 +11,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import cooccurrence, over_product
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
@@ -43,6 +44,7 @@ class SLIM(ItemSimilarity):
     """
 
     solved_in_parts: ClassVar[bool] = True
+    idle = (Idle("tolerance", sweeps=1),)
 
     def __init__(
         self,

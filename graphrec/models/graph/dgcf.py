@@ -18,6 +18,7 @@ from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.distance_correlation import centred_distances, distance_correlation
 from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["DGCF"]
@@ -37,8 +38,7 @@ class DGCF(Model):
     train : Interactions
     dim : int
         A multiple of `intents`.
-    intents : int
-    layers, iterations : int
+    intents, layers, iterations : int
     independence : float
         Weight of the distance correlation.
     correlated : int
@@ -51,6 +51,11 @@ class DGCF(Model):
     """
 
     counts_alike: ClassVar[str] = "the graph"
+    idle = (
+        Idle("correlated", independence=0),
+        Idle("correlated", "independence", "iterations", intents=1),
+        Idle("iterations", layers=0),
+    )
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 3e-3, "l2": 1e-3}
 
     def __init__(

@@ -18,6 +18,7 @@ from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.idle import Idle, ratings_alike
 from graphrec.models.parts.routes import level_adjacencies
 from graphrec.models.parts.tables import embedding
 
@@ -52,6 +53,7 @@ class GCMC(Model):
     reads_ratings: ClassVar[bool] = True
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     counts_alike: ClassVar[str] = "the graph"
+    idle = (Idle("accumulate", when=ratings_alike),)
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 3e-3, "l2": 1e-4}
 
     def __init__(

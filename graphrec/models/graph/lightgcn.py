@@ -26,6 +26,7 @@ from graphrec.models.parts.dropped_users import DroppedUsers
 from graphrec.models.parts.fold_in import linear_guess, ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.graph_reasons import HopMeanReasons
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
@@ -71,6 +72,7 @@ class LightGCN(Model):
 
     starting_options: ClassVar[tuple[str, ...]] = ("init",)
     counts_alike: ClassVar[str] = "the graph"
+    idle: ClassVar[tuple[Idle, ...]] = (Idle("normalisation", layers=0), Idle("ranking", similarity="dot"))
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
     @classmethod

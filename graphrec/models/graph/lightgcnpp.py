@@ -15,6 +15,7 @@ from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.power_adjacency import power_adjacency
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
@@ -45,6 +46,7 @@ class LightGCNPP(Model):
     """
 
     counts_alike: ClassVar[str] = "the graph"
+    idle = (Idle("layers", "alpha", "beta", gamma=1),)
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 2048, "lr": 1e-3, "l2": 1e-4}
 
     def __init__(

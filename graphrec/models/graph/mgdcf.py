@@ -16,6 +16,7 @@ from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["MGDCF"]
@@ -50,6 +51,7 @@ class MGDCF(Model):
     """
 
     counts_alike: ClassVar[str] = "the graph"
+    idle = (Idle("layers", "alpha", "edge_dropout", beta=0),)
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "softmax",
         "n_negatives": 256,

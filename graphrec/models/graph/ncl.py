@@ -19,6 +19,7 @@ from graphrec.models.graph.contrasted import ContrastedLightGCN
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.hop_table import HopTable, hops_of
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.k_means import k_means
 
 __all__ = ["NCL"]
@@ -41,15 +42,19 @@ class NCL(ContrastedLightGCN):
         An even number: nodes of one's own kind; 2 in the paper.
     temperature : float
         τ.
-    structure, prototypes : float
-        λ₁ and λ₂, of means over the batch. The authors' code adds up: its 1e-6 with batches of 4,096 is 0.004 here.
-    item_share : float
-        α.
+    structure, prototypes, item_share : float
+        λ₁, λ₂ and α, of means over the batch. The authors' code adds up: its 1e-6 with batches of 4,096 is 0.004 here.
     clusters, warm_up : int
         Clusters of users and of items each, at most as many as there are; and epochs without prototypes.
 
     The clusters start from torch's current generator. The defaults of the weights were chosen on ML-100K's validation part.
     """
+
+    idle = (
+        Idle("hop", structure=0),
+        Idle("clusters", "warm_up", prototypes=0),
+        Idle("temperature", "item_share", structure=0, prototypes=0),
+    )
 
     def __init__(
         self,
@@ -82,6 +87,11 @@ class NCL(ContrastedLightGCN):
         self._kinds = []
         super().train(mode)
         return self
+
+    def never_begun(self, epochs: int) -> str:
+        """That no clusters were made."""
+        waits = f"ncl waits for warm_up={self.warm_up} epochs and was trained for {epochs}: no clusters were made."
+        return waits if self.prototypes and epochs <= self.warm_up else ""
 
     def encode(self) -> Encoding:
         """As LightGCN; in training with all hops at hand."""

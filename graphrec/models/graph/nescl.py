@@ -17,6 +17,7 @@ from graphrec.losses.log_sum_exp import Product, log_sum_exp
 from graphrec.models.base import Step
 from graphrec.models.graph.simgcl import SimGCL
 from graphrec.models.parts.checks import check_at_least, check_dropout, check_one_of
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.nearest_nodes import NearestNodes
 from graphrec.models.parts.thinning import thinned
 from graphrec.sampling import UserBatch
@@ -58,6 +59,11 @@ class NESCL(SimGCL):
         Whether positives are added up inside the logarithm.
     denominator : {"anchor", "positive"}
     """
+
+    idle = (
+        Idle("neighbours", "augmentation", "drop", "temperature", "positives", "denominator", weight=0),
+        Idle("augmentation", drop=0),
+    )
 
     def __init__(
         self,

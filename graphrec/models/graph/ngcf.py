@@ -26,6 +26,7 @@ from graphrec.models.factors import OwnedRows
 from graphrec.models.parts.checks import check_dropout, check_one_of, check_widths
 from graphrec.models.parts.fold_in import linear_guess
 from graphrec.models.parts.graph_encoding import GraphEncoding
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import People
@@ -79,6 +80,7 @@ class NGCF(Model):
     """
 
     counts_alike: ClassVar[str] = "the graph"
+    idle = (Idle("dropout_kind", node_dropout=0),)
     defaults: ClassVar[dict[str, Any]] = {"loss": "bpr", "batch_size": 1024, "lr": 1e-3, "l2": 1e-5}
 
     def __init__(

@@ -19,6 +19,7 @@ from graphrec.models.parts.batch_contrast import batch_contrast
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import Nodes
 from graphrec.models.parts.hop_table import NodeTable
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.thinning import thinned
 
 __all__ = ["SGL"]
@@ -49,6 +50,11 @@ class SGL(ContrastedLightGCN):
     -----
     The views are drawn from torch's current generator in the first step of an epoch.
     """
+
+    idle = (
+        Idle("augmentation", "drop", "temperature", weight=0),
+        Idle("augmentation", drop=0),
+    )
 
     def __init__(
         self,

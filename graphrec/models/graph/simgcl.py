@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.graph_reasons import HopMeanReasons
 from graphrec.models.parts.hop_table import HopTable
+from graphrec.models.parts.idle import Idle
 from graphrec.models.scoring import People
 
 __all__ = ["SimGCL"]
@@ -51,6 +53,8 @@ class SimGCL(ContrastedLightGCN):
     their products falls: on a small, dense graph λ = 0.5 drowns the products, and the model learns nothing but to tell rows
     apart (ndcg@20 of 0.03 on the validation part of ML-100K, where popularity has 0.08). The defaults were chosen there.
     """
+
+    idle: ClassVar[tuple[Idle, ...]] = (Idle("noise", "temperature", weight=0),)
 
     def __init__(
         self,

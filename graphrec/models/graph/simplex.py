@@ -18,6 +18,7 @@ from graphrec.models.parts.attention_pool import attended
 from graphrec.models.parts.checks import check_dropout, check_one_of
 from graphrec.models.parts.cosine import CosineEncoding
 from graphrec.models.parts.dropped_users import DroppedUsers
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["SimpleX"]
@@ -49,6 +50,7 @@ class SimpleX(Model):
     """
 
     counts_alike: ClassVar[str] = "the histories"
+    idle = (Idle("pooling", gate=1),)
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "ccl",
         "loss_options": {"margin": 0.4, "weight": 10.0},

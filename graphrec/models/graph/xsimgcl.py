@@ -13,6 +13,7 @@ from graphrec.models.encoding import Encoding
 from graphrec.models.graph.simgcl import SimGCL
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.hop_table import hops_of
+from graphrec.models.parts.idle import Idle
 
 __all__ = ["XSimGCL"]
 
@@ -31,6 +32,8 @@ class XSimGCL(SimGCL):
     contrast_layer : int
         l*, from 1 to `layers`.
     """
+
+    idle = (Idle("temperature", "contrast_layer", weight=0),)
 
     def __init__(
         self,

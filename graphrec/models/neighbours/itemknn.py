@@ -12,6 +12,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import Ratio, cooccurrence, over_product, over_sum
+from graphrec.models.parts.idle import Needs
 from graphrec.models.parts.item_similarity import ItemSimilarity
 from graphrec.models.scoring import Likeness
 
@@ -60,6 +61,7 @@ class ItemKNN(ItemSimilarity):
     """
 
     solved_in_parts: ClassVar[bool] = True
+    idle = (Needs("asymmetry", similarity="asymmetric"),)
 
     def __init__(
         self,

@@ -28,6 +28,8 @@ def thinned(whole: Adjacency, left_out: Literal["edges", "nodes"], share: float)
     Adjacency
         D^-½ A D^-½ of what remains, on the pattern of the whole.
     """
+    if not share:
+        return whole
     starts, columns = whole.pattern.on(whole.device)
     half, n = len(columns) // 2, whole.n_nodes  # users' rows come first and hold each edge once
     degree = starts.diff()
