@@ -138,9 +138,6 @@ class MappedInteractions(Interactions):
             return super().__reduce_ex__(protocol)
         return open_table, (str(self.folder), self.columns, False)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> MappedInteractions:
-        return self  # frozen, and so are its files
-
 
 def _below(array: npt.NDArray[Any], limit: int) -> bool:
     blocks = (array[start : start + _BLOCK] for start in range(0, len(array), _BLOCK))

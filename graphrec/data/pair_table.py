@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,10 @@ class PairTable:
         for array in (self.users, self.items, self.user_ids, self.item_ids, self.ratings, self.times, self.weights):
             if array is not None:
                 array.flags.writeable = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: nothing in it changes."""
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields alone: what is derived from them is made again where it is needed."""
