@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphrec.errors import InputError
+from graphrec.models.parts.truncated_svd import lent_seconds
 from graphrec.recommender import load
-from graphrec.search.budget import Budget, Costs, as_size
+from graphrec.search.budget import Budget, Costs, as_seconds, as_size
 from graphrec.search.journal import Journal
+from graphrec.search.reserve import Reserve
 from graphrec.search.space import Entry, Facts
 from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 
 __all__ = ["Run"]
 
 _KEPT, _OF_ONE_MODEL = 8, 2
-LOOKS = 3.3  # a blend scores its candidates twice (whom they put first, and all of these) and is looked at once
+_NO_MODELS = ("blend", "refit")  # rows of what is made of the candidates
 
 
 class Run:
@@ -42,16 +46,15 @@ class Run:
         self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
         self.journal, self.folder, self.costs = journal, folder, Costs()
         self.kept: list[tuple[float, Trial]] = []
-        self._show, self._looks, self._warm = show, dict[str, float](), set[str]()
+        self.costs_of_end = Reserve(task, budget, journal.is_kept)
+        self._show, self._looks, self._warm, self._lost = show, dict[str, float](), set[str](), set[str]()
 
     # ---- what there is time for -----------------------------------------------------------------
 
     @property
     def reserve(self) -> float:
-        """Seconds that blending and fitting the best few anew will take."""
-        best = [trial for _, trial in self.kept]
-        looks = LOOKS * sum(trial.eval_seconds for trial in best)
-        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:4]) + 0.02 * self.budget.seconds
+        """Seconds that blending, fitting the best few anew and saving will take; see :class:`Reserve`."""
+        return self.costs_of_end.total([trial for _, trial in self.kept])
 
     def refusal(self, entry: Entry, trial: Trial) -> str | None:
         """Why a candidate is not begun; None if it may."""
@@ -68,10 +71,11 @@ class Run:
         left = self.budget.left - self.reserve
         if not self.kept and expected < self.budget.left:  # something must come of it
             return None
-        look = self.look_of(entry.model)
-        if 2.2 * expected + (1 + LOOKS) * look > left:  # fitted and looked at, perhaps blended, and fitted anew
-            took = f"{expected + look:.0f} s to fit and look at, and as much at the end"
-            return f"would take about {took}; {max(left, 0):.0f} s are left beside blend and refit"
+        look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
+        # Fitted and looked at, perhaps blended, and fitted anew.
+        if start + 2.2 * expected + look + self.costs_of_end.of_member(look) > left:
+            took = f"{as_seconds(start + expected + look)} to fit and look at, and as much at the end"
+            return f"would take about {took}; {as_seconds(left)} are left beside blend and refit"
         return None
 
     def too_large(self, entry: Entry, trial: Trial) -> str | None:
@@ -94,7 +98,8 @@ class Run:
             self.tell(trial, "skipped", why)
             return
         self.warm_up(trial)
-        self.measured(trial, lambda: trial.solve(self.task))
+        lent = lent_seconds()
+        self.measured(trial, lambda: self._solved(trial, lent))
         if trial.recommender is not None:
             self.costs.learn(entry.model, entry.seconds(self.facts, trial.hyper), trial.seconds)
 
@@ -102,7 +107,14 @@ class Run:
         """Before the first candidate of a model; see :meth:`Trial.warm_up`."""
         if trial.model not in self._warm:
             self._warm.add(trial.model)
+            started = self.budget.spent
             trial.warm_up(self.task.few)
+            self.costs_of_end.started(trial.model, self.budget.spent - started)
+
+    def _solved(self, trial: Trial, lent: float) -> float:
+        figure = trial.solve(self.task)
+        trial.lent = lent_seconds() - lent
+        return figure
 
     def measured(self, trial: Trial, fit: Callable[[], float], **more: Any) -> float | None:
         """Fit, and keep what came of it: a row in any case; the figure if there is one."""
@@ -112,6 +124,10 @@ class Run:
                 raise FloatingPointError(f"the figure on validation is {figure}")
         except OutOfTime as error:
             self.tell(trial, "stopped", reason_of(error), **more)
+            return None
+        except InputError as error:  # these settings are not for this table
+            trial.recommender = None
+            self.tell(trial, "skipped", reason_of(error), **more)
             return None
         except Exception as error:  # whatever it is, the others are still worth a try
             trial.recommender = None
@@ -130,10 +146,14 @@ class Run:
         return figure
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
-        """Remember the best few, not all of one model, and forget the others' weights."""
+        """Remember the best few, not all of one model, and forget the others' weights.
+
+        Of a candidate that was fitted twice, in an earlier run and now, the better one stays.
+        """
         self._looks[trial.model] = trial.eval_seconds
-        others = [(f, t) for f, t in self.kept if t.key != trial.key]
-        ranked = sorted([*others, (figure, trial)], key=lambda pair: -pair[0])
+        others = [(f, t) for f, t in self.kept if t.key != trial.key or (t is not trial and f > figure)]
+        better = any(t.key == trial.key for _, t in others)
+        ranked = sorted([*others, *([] if better else [(figure, trial)])], key=lambda pair: -pair[0])
         kept: list[tuple[float, Trial]] = []
         for value, one in ranked:
             if len(kept) < _KEPT and sum(t.model == one.model for _, t in kept) < _OF_ONE_MODEL:
@@ -141,8 +161,14 @@ class Run:
             else:
                 one.recommender = None
         self.kept = kept
-        if store and any(t is trial for _, t in kept) and trial.recommender is not None:
-            trial.recommender.save(self.place(trial))
+        if better:
+            trial.recommender = None
+        if any(t is trial for _, t in kept) and trial.recommender is not None:
+            self.costs_of_end.measure(trial)
+            if store:
+                started = self.budget.spent
+                trial.recommender.save(self.place(trial))
+                trial.save_seconds = self.budget.spent - started
 
     def best_of(self, model: str) -> float:
         """The best figure of a model so far; 0 if it has none."""
@@ -169,16 +195,54 @@ class Run:
 
         return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
 
+    def take_up(self, entries: Sequence[Entry]) -> None:
+        """Go on from what earlier runs found: the best of it is kept again, whoever asked for it, and its costs are known.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+            Of which what a whole fit took says what others will take.
+        """
+        by_name, best = {entry.model: entry for entry in entries}, dict[str, tuple[float, dict[str, Any]]]()
+        for row in self.journal.rows:
+            if row["status"] != "ok" or row["figure"] is None or row["model"] in _NO_MODELS:
+                continue
+            self._looks[row["model"]] = float(row["eval_seconds"])
+            if (entry := by_name.get(row["model"])) is not None:
+                self.costs.learn(entry.model, entry.seconds(self.facts, row["hyper"]), float(row["seconds"]))
+            if row["figure"] >= best.get(row["key"], (-1.0,))[0]:
+                best[row["key"]] = float(row["figure"]), row
+        for figure, row in sorted(best.values(), key=lambda one: -one[0]):
+            if len(self.kept) == _KEPT:
+                break
+            if sum(trial.model == row["model"] for _, trial in self.kept) == _OF_ONE_MODEL:
+                continue
+            fit = {n: v for n, v in json.loads(row["key"].partition(" ")[2]).items() if n not in row["hyper"]}
+            trial = Trial(row["model"], row["hyper"], fit)
+            trial.key = row["key"]
+            self._costs_from(row, trial)
+            try:
+                trial.recommender = load(self.place(trial), device=self.task.device)
+            except InputError:  # somebody has tidied up
+                self._lost.add(trial.key)
+            else:
+                self.keep(figure, trial, store=False)
+        while len(self.kept) > 1 and sum(trial.bytes for _, trial in self.kept) > 2 * self.memory:
+            self.kept.pop()
+
     def taken_back(self, trial: Trial, **same: Any) -> bool:
-        """Whether an earlier run has tried this candidate; if it was good it is kept again."""
+        """Whether an earlier run has tried this candidate; if it was good :meth:`take_up` has kept it."""
         row = next((r for r in reversed(self.journal.rows) if r["key"] == trial.key and same.items() <= r.items()), None)
-        if row is None or row["status"] in ("skipped", "stopped"):  # there may be time now
+        if row is None or row["status"] in ("skipped", "stopped") or trial.key in self._lost:  # there may be time now
             return False
-        trial.seconds, trial.eval_seconds = float(row.get("seconds") or 0), float(row.get("eval_seconds") or 0)
-        if row["status"] == "ok" and (self.place(trial) / "run.json").is_file():
-            trial.recommender = load(self.place(trial), device=self.task.device)
-            self.keep(float(row["figure"]), trial, store=False)
+        self._costs_from(row, trial)
         return True
+
+    @staticmethod
+    def _costs_from(row: dict[str, Any], trial: Trial) -> None:
+        for name in ("seconds", "eval_seconds", "save_seconds", "lent"):
+            setattr(trial, name, float(row.get(name) or 0.0))
+        trial.ended = bool(row.get("ended"))
 
     # ---- rows -----------------------------------------------------------------------------------
 
@@ -200,6 +264,9 @@ class Run:
             "figure": figure,
             "seconds": round(trial.seconds, 3),
             "eval_seconds": round(trial.eval_seconds, 3),
+            "save_seconds": round(trial.save_seconds, 3),
+            "lent": round(trial.lent, 3),
+            "ended": trial.ended,
             "epochs": None if made is None or not len(made.history) else len(made.history),
             "at": round(self.budget.spent, 3),
             "status": status,

@@ -1,0 +1,103 @@
+"""What the end of a search will take: a blend of the best few, the refit, and writing it all down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphrec.recommender.blend_weights import MemberScores
+from graphrec.search.budget import Budget
+from graphrec.search.trial import Task, Trial
+
+__all__ = ["MEMBERS", "Reserve"]
+
+MEMBERS = 4  # of a blend, at most
+_FEW = 250  # people on whom the cost of a member is measured
+_FIGURES = 60  # mixtures that are ranked for the weights; more where there is time
+_WIDER = 2.5  # items that one of eight members puts first, beside those of one
+_SHARE = 0.3  # of the budget: a blend of more than two that takes longer has fewer members
+MARGIN = 1.2
+
+
+class Reserve:
+    """Seconds to set aside, from what has been measured so far.
+
+    Parameters
+    ----------
+    task : Task
+    budget : Budget
+    writes : bool
+        Whether the result goes to a folder, with its picture.
+    """
+
+    def __init__(self, task: Task, budget: Budget, writes: bool) -> None:
+        self._task, self._budget, self._writes = task, budget, writes
+        self._levelling: float | None = None
+        self._figure = 0.0
+        self._starts: dict[str, float] = {}
+
+    # ---- what is measured ------------------------------------------------------------------------
+
+    def measure(self, trial: Trial) -> None:
+        """Once, on a few people: what a member's scores on a common scale take beyond two looks, and to rank a mixture."""
+        if self._levelling is not None or trial.recommender is None:
+            return
+        task, model = self._task, trial.recommender.model
+        people = np.flatnonzero(np.diff(task.looked_at.structure[0]) > 0)
+        chosen = np.zeros(task.valid.n_users, bool)
+        chosen[people[:: max(1, len(people) // _FEW)]] = True
+        few, scale = task.looked_at.select(chosen[task.looked_at.users]), len(people) / max(1, int(chosen.sum()))
+        took = []
+        for _ in range(2):  # the first may load code
+            started = self._budget.spent
+            scores = MemberScores([model, model], task.train, few, task.metric, seed=task.seed)
+            took.append((self._budget.spent - started) / 2)
+        started = self._budget.spent
+        scores.figure(np.array([0.5, 0.5]))
+        self._figure = _WIDER * scale * (self._budget.spent - started)
+        self._levelling = max(0.0, scale * min(took) - 2 * trial.eval_seconds)
+
+    def started(self, model: str, seconds: float) -> None:
+        """What it took to make ready for a model, once a process."""
+        self._starts[model] = seconds
+
+    # ---- what is expected ------------------------------------------------------------------------
+
+    def start_of(self, model: str) -> float:
+        """To make ready for a model: nothing for one that is, otherwise as for the others."""
+        return 0.0 if model in self._starts else float(np.median(list(self._starts.values()) or [0.0]))
+
+    def of_member(self, look: float) -> float:
+        """To have a further member in a blend, whose look at validation takes so long."""
+        return MARGIN * (3.0 * look + 1.5 * (self._levelling or 0.0))  # scored twice, and once more in the blend's own look
+
+    def blend(self, trials: Sequence[Trial]) -> float:
+        """To choose the weights of some candidates, and to look at their blend."""
+        if len(trials) < 2:
+            return 0.0
+        return sum(self.of_member(trial.eval_seconds) for trial in trials) + MARGIN * _FIGURES * self._figure
+
+    def look(self, trials: Sequence[Trial]) -> float:
+        """To look at a blend of some candidates."""
+        return MARGIN * sum(trial.eval_seconds + 0.5 * (self._levelling or 0.0) for trial in trials)
+
+    def refit(self, trials: Sequence[Trial]) -> float:
+        """To fit candidates anew on train and validation."""
+        return sum(
+            trial.refit_seconds() + MARGIN * trial.lent + self.start_of(trial.model) for trial in trials
+        )
+
+    def writing(self, trials: Sequence[Trial]) -> float:
+        """To save what is made of some candidates, with the table and the picture."""
+        if not self._writes:
+            return 0.0
+        drawing = 0.3 if "matplotlib.pyplot" in sys.modules or "matplotlib.figure" in sys.modules else 0.8
+        return drawing + MARGIN * sum(trial.save_seconds for trial in trials)
+
+    def total(self, best: Sequence[Trial]) -> float:
+        """For all of it, with those that are the best so far; two hundredths of the budget are for what nobody thought of."""
+        most = max(self.blend(best[:2]), _SHARE * self._budget.seconds)
+        end = self.refit(best[:MEMBERS]) + self.writing(best[:MEMBERS])
+        return 0.02 * self._budget.seconds + min(self.blend(best), most) + end
