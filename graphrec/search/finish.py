@@ -157,9 +157,9 @@ def fitted_anew(run: Run, best: Recommender, parts: Sequence[Trial]) -> Recommen
 def _anew(run: Run, best: Recommender, expected: float, writing: float) -> tuple[Recommender, bool]:
     """See :func:`fitted_anew`; and whether there was time, with so many seconds for writing it down."""
     task, trial = run.task, Trial("refit", {}, {})
-    left = run.budget.left - writing + 0.02 * run.budget.seconds
+    left = run.budget.left - writing
     as_it_is = replace(best._fitted, valid=task.valid)
-    if expected > left:
+    if expected > max(left, 0.02 * run.budget.seconds):  # what is next to nothing is done in any case
         why = f"would take about {as_seconds(expected)}; {as_seconds(left)} are left: fitted on train alone"
         run.tell(trial, "skipped", why)
         best._state = as_it_is

@@ -15,9 +15,9 @@ __all__ = ["MEMBERS", "Reserve"]
 
 MEMBERS = 4  # of a blend, at most
 _FEW = 250  # people on whom the cost of a member is measured
-_FIGURES = 60  # mixtures that are ranked for the weights; more where there is time
-_WIDER = 2.5  # items that one of eight members puts first, beside those of one
-_SHARE = 0.3  # of the budget: a blend of more than two that takes longer has fewer members
+_FIGURES = 6  # mixtures that are ranked for the weights, a member; there are more where there is time
+_WIDER = 2.0  # items that several members put first, beside those of one
+_SHARE = 0.3  # of the budget: a blend that takes longer has fewer members
 MARGIN = 1.2
 
 
@@ -70,14 +70,15 @@ class Reserve:
         return 0.0 if model in self._starts else float(np.median(list(self._starts.values()) or [0.0]))
 
     def of_member(self, look: float) -> float:
-        """To have a further member in a blend, whose look at validation takes so long."""
-        return MARGIN * (3.0 * look + 1.5 * (self._levelling or 0.0))  # scored twice, and once more in the blend's own look
+        """To choose a further weight in a blend, of a member whose look at validation takes so long."""
+        return MARGIN * (2.0 * look + (self._levelling or 0.0) + _FIGURES * self._figure)
 
     def blend(self, trials: Sequence[Trial]) -> float:
-        """To choose the weights of some candidates, and to look at their blend."""
+        """To choose the weights of some candidates, and to look at the blend of whom is chosen."""
         if len(trials) < 2:
             return 0.0
-        return sum(self.of_member(trial.eval_seconds) for trial in trials) + MARGIN * _FIGURES * self._figure
+        slowest = sorted(trials, key=lambda trial: -trial.eval_seconds)[:MEMBERS]
+        return sum(self.of_member(trial.eval_seconds) for trial in trials) + self.look(slowest)
 
     def look(self, trials: Sequence[Trial]) -> float:
         """To look at a blend of some candidates."""
@@ -85,19 +86,16 @@ class Reserve:
 
     def refit(self, trials: Sequence[Trial]) -> float:
         """To fit candidates anew on train and validation."""
-        return sum(
-            trial.refit_seconds() + MARGIN * trial.lent + self.start_of(trial.model) for trial in trials
-        )
+        return sum(trial.refit_seconds() + MARGIN * trial.lent + self.start_of(trial.model) for trial in trials)
 
     def writing(self, trials: Sequence[Trial]) -> float:
         """To save what is made of some candidates, with the table and the picture."""
         if not self._writes:
             return 0.0
-        drawing = 0.3 if "matplotlib.pyplot" in sys.modules or "matplotlib.figure" in sys.modules else 0.8
+        drawing = 0.4 if "matplotlib.figure" in sys.modules else 1.0  # a library that is loaded for it
         return drawing + MARGIN * sum(trial.save_seconds for trial in trials)
 
     def total(self, best: Sequence[Trial]) -> float:
         """For all of it, with those that are the best so far; two hundredths of the budget are for what nobody thought of."""
-        most = max(self.blend(best[:2]), _SHARE * self._budget.seconds)
-        end = self.refit(best[:MEMBERS]) + self.writing(best[:MEMBERS])
-        return 0.02 * self._budget.seconds + min(self.blend(best), most) + end
+        blend = min(self.blend(best), _SHARE * self._budget.seconds)
+        return 0.02 * self._budget.seconds + blend + self.refit(best[:MEMBERS]) + self.writing(best[:MEMBERS])

@@ -73,9 +73,9 @@ class Run:
             return None
         look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
         # Fitted and looked at, perhaps blended, and fitted anew.
-        if start + 2.2 * expected + look + self.costs_of_end.of_member(look) > left:
-            took = f"{as_seconds(start + expected + look)} to fit and look at, and as much at the end"
-            return f"would take about {took}; {as_seconds(left)} are left beside blend and refit"
+        needs = start + 2.2 * expected + look + self.costs_of_end.of_member(look)
+        if needs > left:
+            return f"would take about {as_seconds(needs)}, with a part in blend and refit; {as_seconds(left)} are left beside these"
         return None
 
     def too_large(self, entry: Entry, trial: Trial) -> str | None:

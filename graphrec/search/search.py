@@ -29,6 +29,7 @@ from graphrec.search.run import Run
 from graphrec.search.saved import Saved, record_of, taken_in_since
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
+from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
 
 __all__ = ["search"]
@@ -61,21 +62,24 @@ def search(
     train, valid : Interactions
         Of one id space.
     budget : str or float
-        ``"90s"``, ``"10min"``, ``"1h"`` or seconds: of all runs of this search together. What cannot be expected to fit in is
-        not begun, and time for blend and refit is set aside.
+        ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return: of all runs of this search together. What
+        cannot be expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been
+        measured. Something comes of the smallest budget: the first candidate is not cut short.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
     out : path, optional
         Folder for the result (a run that :func:`graphrec.load` reads), ``journal.jsonl``, ``table.csv`` and ``search.png``.
+        What an earlier run has saved there gives way to nothing that is worse on validation.
     seed : int
     metric : str, optional
         What is chosen by, with the length of a list: ``"ndcg@20"`` unless given.
     models : sequence of str, optional
-        Names of models and presets to try; all that the search knows unless given.
+        Names of models and presets to try; all that the search knows unless given. What earlier runs in `out` found stays in
+        the running.
     resume : bool
-        Go on with a search of the same data in `out` that was killed or had a smaller budget. One that is at its end is read.
-        False begins anew.
+        Go on with a search of the same data in `out` that was killed, had a smaller budget, or had not all of these models.
+        One that is at its end is read. False begins anew.
     seen : Interactions, optional
         As of :meth:`graphrec.Recommender.fit`: what the result does not recommend. It has no part in the search.
     device : str
@@ -93,7 +97,8 @@ def search(
     Raises
     ------
     InputError
-        An option is of no use, the folder is another search's, or no candidate could be fitted.
+        An option is of no use, no candidate could be fitted, or the folder is another search's, had its time without any of
+        these models, or holds a run that was updated since.
     """
     check_tables(train, valid)
     if valid is None:
@@ -122,12 +127,13 @@ def search(
     if folder is not None and not journal.rows:
         for name in ("candidates", "checkpoints"):
             shutil.rmtree(folder / name, ignore_errors=True)
+    before = sum(row["figure"] is not None for row in journal.rows)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) if folder is None else folder
         run = Run(task, facts_of(train), Budget(seconds, journal.spent, clock), allowed, journal, place, progress)
         with quiet(), shared_decompositions():
             result = _searched(run, solved, trained, earlier)
-        best = result.recommender
+        best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before
         alike = _alike(best._fitted.seen, met)
         best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
         if folder is not None:
@@ -136,7 +142,10 @@ def search(
                 journal.saving(run.budget.spent, best.name, **worth)
             if result.is_new or not alike:
                 best.save(folder)
-            write_results(best.table, metric, folder)
+            if figures or not (folder / "search.png").is_file():
+                write_results(best.table, metric, folder)
+            else:  # nothing new to draw
+                replace_file(folder / "table.csv", best.table.to_csv(index=False).encode("utf-8"))
             journal.end(run.budget.spent, seconds, models)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return best
