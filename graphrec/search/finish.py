@@ -21,6 +21,8 @@ from graphrec.search.trial import Deadline, OutOfTime, Task, Trial, reason_of
 
 __all__ = ["Result", "blended", "finished", "fitted_anew"]
 
+Weights = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -116,7 +118,7 @@ class _Timed(MemberScores):
         super().__init__(models, task.train, task.looked_at, task.metric, seed=task.seed)
         self._over, self._best, self._best_weights = over, -1.0, np.eye(len(models))[0]
 
-    def figure(self, weights: npt.NDArray[np.float64]) -> float:
+    def figure(self, weights: Weights) -> float:
         """See :class:`MemberScores`; :class:`OutOfTime` for all but the first when time is over."""
         if self._best >= 0 and self._over():
             raise OutOfTime("the weights of the blend are as good as they were when time was over")
@@ -125,13 +127,13 @@ class _Timed(MemberScores):
             self._best, self._best_weights = value, weights.copy()
         return value
 
-    def chosen(self) -> npt.NDArray[np.float64]:
+    def chosen(self) -> Weights:
         """The weights, shape (n_members,)."""
         try:
-            best_weights(self, np.flatnonzero(forward_selection(self, MEMBERS)).tolist())
+            weights: Weights = best_weights(self, np.flatnonzero(forward_selection(self, MEMBERS)).tolist())
         except OutOfTime:
-            pass  # what there is is taken
-        return self._best_weights
+            return self._best_weights
+        return weights
 
 
 def _model_of(trial: Trial) -> Scorer:

@@ -75,7 +75,7 @@ class Run:
         # Fitted and looked at, perhaps blended, and fitted anew.
         needs = start + 2.2 * expected + look + self.costs_of_end.of_member(look)
         if needs > left:
-            return f"would take about {as_seconds(needs)}, with a part in blend and refit; {as_seconds(left)} are left beside these"
+            return f"would take about {as_seconds(needs)}, blend and refit of it too; {as_seconds(left)} are left beside these"
         return None
 
     def too_large(self, entry: Entry, trial: Trial) -> str | None:

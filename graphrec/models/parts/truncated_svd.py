@@ -132,7 +132,7 @@ def shared_decompositions() -> Iterator[None]:
 
 
 def lent_seconds() -> float:
-    """What has been spared so far in the present :func:`shared_decompositions`; a fit outside of it would take so much longer."""
+    """What has been spared so far in the present :func:`shared_decompositions`: fits by themselves take so much longer."""
     shared = _SHARED.get()
     return 0.0 if shared is None else shared.lent
 
