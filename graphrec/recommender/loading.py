@@ -95,7 +95,7 @@ def _table_beside(folder: Path) -> pd.DataFrame | None:
         return None
     try:
         table = pd.read_csv(folder / "table.csv", float_precision="round_trip")
-        return table.fillna({name: "" for name in ("settings", "reason")})
+        return table.fillna(dict.fromkeys(("settings", "reason"), ""))
     except (OSError, ValueError):
         return None
 

@@ -116,7 +116,8 @@ class _Timed(MemberScores):
 
     def __init__(self, over: Callable[[], bool], models: Sequence[Scorer], task: Task) -> None:
         super().__init__(models, task.train, task.looked_at, task.metric, seed=task.seed)
-        self._over, self._best, self._best_weights = over, -1.0, np.eye(len(models))[0]
+        self._over, self._best = over, -1.0
+        self._best_weights: Weights = np.eye(len(models))[0]
 
     def figure(self, weights: Weights) -> float:
         """See :class:`MemberScores`; :class:`OutOfTime` for all but the first when time is over."""
