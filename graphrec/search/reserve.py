@@ -69,16 +69,17 @@ class Reserve:
         """To make ready for a model: nothing for one that is, otherwise as for the others."""
         return 0.0 if model in self._starts else float(np.median(list(self._starts.values()) or [0.0]))
 
-    def of_member(self, look: float) -> float:
-        """To choose a further weight in a blend, of a member whose look at validation takes so long."""
-        return MARGIN * (2.0 * look + (self._levelling or 0.0) + _FIGURES * self._figure)
+    def further(self, best: Sequence[Trial], look: float) -> float:
+        """What the blend of the best takes more with one whose look at validation takes so long."""
+        now, most = self.blend(best), _SHARE * self._budget.seconds
+        return min(now + self._member(look), most) - min(now, most)
 
     def blend(self, trials: Sequence[Trial]) -> float:
         """To choose the weights of some candidates, and to look at the blend of whom is chosen."""
         if len(trials) < 2:
             return 0.0
         slowest = sorted(trials, key=lambda trial: -trial.eval_seconds)[:MEMBERS]
-        return sum(self.of_member(trial.eval_seconds) for trial in trials) + self.look(slowest)
+        return sum(self._member(trial.eval_seconds) for trial in trials) + self.look(slowest)
 
     def look(self, trials: Sequence[Trial]) -> float:
         """To look at a blend of some candidates."""
@@ -99,3 +100,7 @@ class Reserve:
         """For all of it, with those that are the best so far; two hundredths of the budget are for what nobody thought of."""
         blend = min(self.blend(best), _SHARE * self._budget.seconds)
         return 0.02 * self._budget.seconds + blend + self.refit(best[:MEMBERS]) + self.writing(best[:MEMBERS])
+
+    def _member(self, look: float) -> float:
+        """To score for a member, and to choose its weight."""
+        return MARGIN * (2.0 * look + (self._levelling or 0.0) + _FIGURES * self._figure)

@@ -73,7 +73,7 @@ class Run:
             return None
         look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
         # Fitted and looked at, perhaps blended, and fitted anew.
-        needs = start + 2.2 * expected + look + self.costs_of_end.of_member(look)
+        needs = start + 2.2 * expected + look + self.costs_of_end.further([trial for _, trial in self.kept], look)
         if needs > left:
             return f"would take about {as_seconds(needs)}, blend and refit of it too; {as_seconds(left)} are left beside these"
         return None
