@@ -20,6 +20,7 @@ from graphrec.search.reserve import Reserve
 from graphrec.search.run import Run
 from graphrec.search.saved import Saved, record_of
 from graphrec.search.space import SOLVED, Entry, facts_of
+from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial
 
 MODELS = [*QUICK, "itemknn"]
@@ -89,7 +90,7 @@ def test_a_blend_is_not_replaced_by_what_there_was_time_for(blended, split, tmp_
 def test_what_earlier_runs_found_is_taken_up_whoever_asked_for_it(blended, split, tmp_path):
     out = copied(blended, tmp_path)
     run = run_of(split, out, what=what_of(out))
-    run.take_up(SOLVED)
+    take_up(run, SOLVED)
     single = [row for row in run.journal.rows if row["model"] not in ("blend", "refit") and row["figure"] is not None]
     asked = {Trial(e.model, hyper, {}).key for e in SOLVED for hyper in e.settings_for(run.facts)}
     assert {row["key"] for row in single} - asked  # settings that only the search itself came upon

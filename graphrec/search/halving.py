@@ -136,7 +136,9 @@ def _train_whole(run: Run, contenders: Contenders) -> tuple[Contenders, bool]:
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int, eval_every: int) -> float | None:
+    started = run.budget.spent
     run.warm_up(trial)
+    seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started))
     deadline = Deadline(seconds, max(2 * seconds, 1.0))
     checkpoint = run.folder / "checkpoints" / run.place(trial).name
     return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint, eval_every), rung=rung)

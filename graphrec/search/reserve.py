@@ -15,6 +15,7 @@ __all__ = ["MEMBERS", "Reserve"]
 
 MEMBERS = 4  # of a blend, at most
 _FEW = 250  # people on whom the cost of a member is measured
+_TIMES = 3
 _FIGURES = 6  # mixtures that are ranked for the weights, a member; there are more where there is time
 _WIDER = 2.0  # items that several members put first, beside those of one
 _SHARE = 0.3  # of the budget: a blend that takes longer has fewer members
@@ -30,34 +31,39 @@ class Reserve:
     budget : Budget
     writes : bool
         Whether the result goes to a folder, with its picture.
+    blends : bool
+        Whether there will be a blend.
     """
 
-    def __init__(self, task: Task, budget: Budget, writes: bool) -> None:
-        self._task, self._budget, self._writes = task, budget, writes
-        self._levelling: float | None = None
-        self._figure = 0.0
+    def __init__(self, task: Task, budget: Budget, writes: bool, blends: bool = True) -> None:
+        self._task, self._budget, self._writes, self._blends = task, budget, writes, blends
+        self._measured = 0
+        self._levelling = self._figure = 0.0
         self._starts: dict[str, float] = {}
 
     # ---- what is measured ------------------------------------------------------------------------
 
     def measure(self, trial: Trial) -> None:
-        """Once, on a few people: what a member's scores on a common scale take beyond two looks, and to rank a mixture."""
-        if self._levelling is not None or trial.recommender is None:
+        """On a few people: what a member's scores on a common scale take beyond two looks, and to rank a mixture.
+
+        The first three candidates are measured, and the least counts: a machine that is busy otherwise makes it more.
+        """
+        if not self._blends or self._measured == _TIMES or trial.recommender is None:
             return
         task, model = self._task, trial.recommender.model
         people = np.flatnonzero(np.diff(task.looked_at.structure[0]) > 0)
         chosen = np.zeros(task.valid.n_users, bool)
         chosen[people[:: max(1, len(people) // _FEW)]] = True
         few, scale = task.looked_at.select(chosen[task.looked_at.users]), len(people) / max(1, int(chosen.sum()))
-        took = []
-        for _ in range(2):  # the first may load code
-            started = self._budget.spent
-            scores = MemberScores([model, model], task.train, few, task.metric, seed=task.seed)
-            took.append((self._budget.spent - started) / 2)
         started = self._budget.spent
+        scores = MemberScores([model, model], task.train, few, task.metric, seed=task.seed)
+        made = self._budget.spent
         scores.figure(np.array([0.5, 0.5]))
-        self._figure = _WIDER * scale * (self._budget.spent - started)
-        self._levelling = max(0.0, scale * min(took) - 2 * trial.eval_seconds)
+        levelling = max(0.0, scale * (made - started) / 2 - 2 * trial.eval_seconds)
+        figure = _WIDER * scale * (self._budget.spent - made)
+        if self._measured:
+            levelling, figure = min(levelling, self._levelling), min(figure, self._figure)
+        self._levelling, self._figure, self._measured = levelling, figure, self._measured + 1
 
     def started(self, model: str, seconds: float) -> None:
         """What it took to make ready for a model, once a process."""
@@ -71,19 +77,21 @@ class Reserve:
 
     def further(self, best: Sequence[Trial], look: float) -> float:
         """What the blend of the best takes more with one whose look at validation takes so long."""
+        if not self._blends:
+            return 0.0
         now, most = self.blend(best), _SHARE * self._budget.seconds
         return min(now + self._member(look), most) - min(now, most)
 
     def blend(self, trials: Sequence[Trial]) -> float:
         """To choose the weights of some candidates, and to look at the blend of whom is chosen."""
-        if len(trials) < 2:
+        if len(trials) < 2 or not self._blends:
             return 0.0
         slowest = sorted(trials, key=lambda trial: -trial.eval_seconds)[:MEMBERS]
         return sum(self._member(trial.eval_seconds) for trial in trials) + self.look(slowest)
 
     def look(self, trials: Sequence[Trial]) -> float:
         """To look at a blend of some candidates."""
-        return MARGIN * sum(trial.eval_seconds + 0.5 * (self._levelling or 0.0) for trial in trials)
+        return MARGIN * sum(trial.eval_seconds + 0.5 * self._levelling for trial in trials)
 
     def refit(self, trials: Sequence[Trial]) -> float:
         """To fit candidates anew on train and validation."""
@@ -103,4 +111,4 @@ class Reserve:
 
     def _member(self, look: float) -> float:
         """To score for a member, and to choose its weight."""
-        return MARGIN * (2.0 * look + (self._levelling or 0.0) + _FIGURES * self._figure)
+        return MARGIN * (2.0 * look + self._levelling + _FIGURES * self._figure)

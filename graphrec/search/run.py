@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from graphrec.errors import InputError
 from graphrec.models.parts.truncated_svd import lent_seconds
-from graphrec.recommender import load
 from graphrec.search.budget import Budget, Costs, as_seconds, as_size
 from graphrec.search.journal import Journal
 from graphrec.search.reserve import Reserve
 from graphrec.search.space import Entry, Facts
 from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 
-__all__ = ["Run"]
+__all__ = ["KEPT", "OF_ONE_MODEL", "Run", "costs_from"]
 
-_KEPT, _OF_ONE_MODEL = 8, 2
-_NO_MODELS = ("blend", "refit")  # rows of what is made of the candidates
+KEPT, OF_ONE_MODEL = 8, 2
 
 
 class Run:
@@ -38,16 +35,36 @@ class Run:
         For the candidates that may be blended.
     show : bool
         Print a line for each row.
+    blends : bool
+        Whether the best few will be blended.
+
+    Attributes
+    ----------
+    kept : list of (float, Trial)
+        The best few with their figures, the best first.
+    looks : dict of str to float
+        Seconds of each model's latest look at validation.
+    lost : set of str
+        Keys of candidates that were fitted and are not there any more.
     """
 
     def __init__(
-        self, task: Task, facts: Facts, budget: Budget, memory: float, journal: Journal, folder: Path, show: bool
+        self,
+        task: Task,
+        facts: Facts,
+        budget: Budget,
+        memory: float,
+        journal: Journal,
+        folder: Path,
+        show: bool,
+        blends: bool = True,
     ) -> None:
         self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
         self.journal, self.folder, self.costs = journal, folder, Costs()
         self.kept: list[tuple[float, Trial]] = []
-        self.costs_of_end = Reserve(task, budget, journal.is_kept)
-        self._show, self._looks, self._warm, self._lost = show, dict[str, float](), set[str](), set[str]()
+        self.costs_of_end = Reserve(task, budget, journal.is_kept, blends)
+        self._show, self._warm = show, set[str]()
+        self.looks, self.lost = dict[str, float](), set[str]()
 
     # ---- what there is time for -----------------------------------------------------------------
 
@@ -85,8 +102,8 @@ class Run:
 
     def look_of(self, model: str) -> float:
         """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""
-        known = sorted(self._looks.values())
-        return self._looks.get(model, known[3 * len(known) // 4] if known else 0.1)
+        known = sorted(self.looks.values())
+        return self.looks.get(model, known[3 * len(known) // 4] if known else 0.1)
 
     # ---- candidates -----------------------------------------------------------------------------
 
@@ -150,13 +167,13 @@ class Run:
 
         Of a candidate that was fitted twice, in an earlier run and now, the better one stays.
         """
-        self._looks[trial.model] = trial.eval_seconds
+        self.looks[trial.model] = trial.eval_seconds
         others = [(f, t) for f, t in self.kept if t.key != trial.key or (t is not trial and f > figure)]
         better = any(t.key == trial.key for _, t in others)
         ranked = sorted([*others, *([] if better else [(figure, trial)])], key=lambda pair: -pair[0])
         kept: list[tuple[float, Trial]] = []
         for value, one in ranked:
-            if len(kept) < _KEPT and sum(t.model == one.model for _, t in kept) < _OF_ONE_MODEL:
+            if len(kept) < KEPT and sum(t.model == one.model for _, t in kept) < OF_ONE_MODEL:
                 kept.append((value, one))
             else:
                 one.recommender = None
@@ -195,54 +212,13 @@ class Run:
 
         return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
 
-    def take_up(self, entries: Sequence[Entry]) -> None:
-        """Go on from what earlier runs found: the best of it is kept again, whoever asked for it, and its costs are known.
-
-        Parameters
-        ----------
-        entries : sequence of Entry
-            Of which what a whole fit took says what others will take.
-        """
-        by_name, best = {entry.model: entry for entry in entries}, dict[str, tuple[float, dict[str, Any]]]()
-        for row in self.journal.rows:
-            if row["status"] != "ok" or row["figure"] is None or row["model"] in _NO_MODELS:
-                continue
-            self._looks[row["model"]] = float(row["eval_seconds"])
-            if (entry := by_name.get(row["model"])) is not None:
-                self.costs.learn(entry.model, entry.seconds(self.facts, row["hyper"]), float(row["seconds"]))
-            if row["figure"] >= best.get(row["key"], (-1.0,))[0]:
-                best[row["key"]] = float(row["figure"]), row
-        for figure, row in sorted(best.values(), key=lambda one: -one[0]):
-            if len(self.kept) == _KEPT:
-                break
-            if sum(trial.model == row["model"] for _, trial in self.kept) == _OF_ONE_MODEL:
-                continue
-            fit = {n: v for n, v in json.loads(row["key"].partition(" ")[2]).items() if n not in row["hyper"]}
-            trial = Trial(row["model"], row["hyper"], fit)
-            trial.key = row["key"]
-            self._costs_from(row, trial)
-            try:
-                trial.recommender = load(self.place(trial), device=self.task.device)
-            except InputError:  # somebody has tidied up
-                self._lost.add(trial.key)
-            else:
-                self.keep(figure, trial, store=False)
-        while len(self.kept) > 1 and sum(trial.bytes for _, trial in self.kept) > 2 * self.memory:
-            self.kept.pop()
-
     def taken_back(self, trial: Trial, **same: Any) -> bool:
-        """Whether an earlier run has tried this candidate; if it was good :meth:`take_up` has kept it."""
+        """Whether an earlier run has tried this candidate; if it was good it was taken up."""
         row = next((r for r in reversed(self.journal.rows) if r["key"] == trial.key and same.items() <= r.items()), None)
-        if row is None or row["status"] in ("skipped", "stopped") or trial.key in self._lost:  # there may be time now
+        if row is None or row["status"] in ("skipped", "stopped") or trial.key in self.lost:  # there may be time now
             return False
-        self._costs_from(row, trial)
+        costs_from(row, trial)
         return True
-
-    @staticmethod
-    def _costs_from(row: dict[str, Any], trial: Trial) -> None:
-        for name in ("seconds", "eval_seconds", "save_seconds", "lent"):
-            setattr(trial, name, float(row.get(name) or 0.0))
-        trial.ended = bool(row.get("ended"))
 
     # ---- rows -----------------------------------------------------------------------------------
 
@@ -279,3 +255,10 @@ class Run:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
             self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip())
+
+
+def costs_from(row: Mapping[str, Any], trial: Trial) -> None:
+    """What a candidate took when its row was written, and whether it was at its end."""
+    for name in ("seconds", "eval_seconds", "save_seconds", "lent"):
+        setattr(trial, name, float(row.get(name) or 0.0))
+    trial.ended = bool(row.get("ended"))

@@ -75,6 +75,10 @@ class Saved:
         """The same of something that was to be fitted anew: without that it must be clearly better."""
         return self.stays(figure) or (self.refit and not refit and figure <= self.figure * (1 + _NO_WORSE))
 
+    def taken_in_since(self, train: Interactions, valid: Interactions) -> bool:
+        """See :func:`taken_in_since`."""
+        return taken_in_since(self.load("cpu"), train, valid)
+
     def load(self, device: str) -> Recommender:
         """Read it."""
         return load(self.folder, device=device)

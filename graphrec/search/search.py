@@ -28,6 +28,7 @@ from graphrec.search.refine import refine
 from graphrec.search.run import Run
 from graphrec.search.saved import Saved, record_of, taken_in_since
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
@@ -119,7 +120,7 @@ def search(
     if folder is not None and (folder / "run.json").is_file() and _is_at_its_end(journal, folder, seconds, models):
         return _read(folder, journal, task, met, progress)
     earlier = Saved.of(journal, folder)
-    if earlier is not None and taken_in_since(earlier.load("cpu"), train, valid):
+    if earlier is not None and earlier.taken_in_since(train, valid):
         raise InputError(
             f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
             "in another folder, or begin anew there with resume=False (--fresh)."
@@ -182,7 +183,7 @@ def _read(folder: Path, journal: Journal, task: Task, met: Interactions | None, 
 
 
 def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earlier: Saved | None) -> Result:
-    run.take_up([*solved, *(entry for entry in trained if entry.whole)])
+    take_up(run, [*solved, *(entry for entry in trained if entry.whole)])
     later: list[tuple[Entry, Trial]] = []
     for entry in solved:
         first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]
