@@ -211,16 +211,17 @@ def test_a_result_that_is_not_fitted_anew_does_not_replace_one_that_is(tmp_path)
 def test_what_was_told_of_and_not_saved_counts_for_nothing(split, tmp_path):
     out = tmp_path / "run"
     search(split, out, models=["itempop"])
-    journal = Journal(out, what_of(out), True)
-    known = Saved.of(journal, out)
+    journal, parts = Journal(out, what_of(out), True), (split.train, split.valid)
+    known = Saved.of(journal, out, *parts)
     assert known is not None
     assert known.refit
     journal.saving(1.0, "ease", worth=0.9, refit=False, cost=1.0, before=record_of(out))  # killed here
-    assert Saved.of(Journal(out, what_of(out), True), out) == known
+    assert Saved.of(Journal(out, what_of(out), True), out, *parts) == known
     journal.saving(1.0, "ease", worth=0.8, refit=False, cost=1.0, before="another")
-    assert Saved.of(journal, out).figure == 0.8
-    (out / "run.json").unlink()
-    assert Saved.of(journal, out) is None
+    assert Saved.of(journal, out, *parts).figure == 0.8
+    (out / "run.json").write_text("{}")
+    assert Saved.of(journal, out, *parts) is None
+    assert search(split, out, budget=200, models=["itempop"]).name == "itempop"
 
 
 def test_what_was_not_fitted_anew_is_when_there_is_time(blended, split, tmp_path):

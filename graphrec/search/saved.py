@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.tables import joined
 from graphrec.search.journal import Journal
@@ -45,16 +46,19 @@ class Saved:
         Whether it is fitted on train and validation.
     cost : float
         Seconds that fitting it anew will probably take.
+    updated : bool
+        See :func:`taken_in_since`.
     """
 
     folder: Path
     figure: float
     refit: bool
     cost: float
+    updated: bool = False
 
     @classmethod
-    def of(cls, journal: Journal, folder: Path | None) -> Saved | None:
-        """What the journal says of the run in the folder; None where there is none.
+    def of(cls, journal: Journal, folder: Path | None, train: Interactions, valid: Interactions) -> Saved | None:
+        """What the journal says of the run in the folder; None where there is none that can be read.
 
         A result is told of before it is saved. If the run is still the one that was there at that time, it was not saved.
         """
@@ -65,7 +69,11 @@ class Saved:
             marks = marks[:-1]
         if not marks:
             return None
-        return cls(folder, float(marks[-1]["worth"]), bool(marks[-1]["refit"]), float(marks[-1]["cost"]))
+        try:
+            since = taken_in_since(load(folder), train, valid)
+        except InputError:  # what is damaged may be replaced
+            return None
+        return cls(folder, float(marks[-1]["worth"]), bool(marks[-1]["refit"]), float(marks[-1]["cost"]), since)
 
     def stays(self, figure: float) -> bool:
         """Whether it is better than something new, or as good and finished."""
@@ -74,10 +82,6 @@ class Saved:
     def stays_beside(self, figure: float, refit: bool) -> bool:
         """The same of something that was to be fitted anew: without that it must be clearly better."""
         return self.stays(figure) or (self.refit and not refit and figure <= self.figure * (1 + _NO_WORSE))
-
-    def taken_in_since(self, train: Interactions, valid: Interactions) -> bool:
-        """See :func:`taken_in_since`."""
-        return taken_in_since(self.load("cpu"), train, valid)
 
     def load(self, device: str) -> Recommender:
         """Read it."""

@@ -119,8 +119,8 @@ def search(
     task = Task(train, valid, metric, seed, device)
     if folder is not None and (folder / "run.json").is_file() and _is_at_its_end(journal, folder, seconds, models):
         return _read(folder, journal, task, met, progress)
-    earlier = Saved.of(journal, folder)
-    if earlier is not None and earlier.taken_in_since(train, valid):
+    earlier = Saved.of(journal, folder, train, valid)
+    if earlier is not None and earlier.updated:
         raise InputError(
             f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
             "in another folder, or begin anew there with resume=False (--fresh)."
