@@ -18,7 +18,7 @@ _FEW = 250  # people on whom the cost of a member is measured
 _TIMES = 3
 _FIGURES = 6  # mixtures that are ranked for the weights, a member; there are more where there is time
 _WIDER = 2.0  # items that several members put first, beside those of one
-_SHARE = 0.3  # of the budget: a blend that takes longer has fewer members
+_SHARE = 0.4  # of the budget: a blend that takes longer, with its refit, has fewer members
 MARGIN = 1.2
 
 
@@ -56,9 +56,12 @@ class Reserve:
         chosen[people[:: max(1, len(people) // _FEW)]] = True
         few, scale = task.looked_at.select(chosen[task.looked_at.users]), len(people) / max(1, int(chosen.sum()))
         started = self._budget.spent
-        scores = MemberScores([model, model], task.train, few, task.metric, seed=task.seed)
-        made = self._budget.spent
-        scores.figure(np.array([0.5, 0.5]))
+        try:
+            scores = MemberScores([model, model], task.train, few, task.metric, seed=task.seed)
+            made = self._budget.spent
+            scores.figure(np.array([0.5, 0.5]))
+        except Exception:  # what cannot be blended may be good by itself
+            return
         levelling = max(0.0, scale * (made - started) / 2 - 2 * trial.eval_seconds)
         figure = _WIDER * scale * (self._budget.spent - made)
         if self._measured:
@@ -72,15 +75,9 @@ class Reserve:
     # ---- what is expected ------------------------------------------------------------------------
 
     def start_of(self, model: str) -> float:
-        """To make ready for a model: nothing for one that is, otherwise as for the others."""
-        return 0.0 if model in self._starts else float(np.median(list(self._starts.values()) or [0.0]))
-
-    def further(self, best: Sequence[Trial], look: float) -> float:
-        """What the blend of the best takes more with one whose look at validation takes so long."""
-        if not self._blends:
-            return 0.0
-        now, most = self.blend(best), _SHARE * self._budget.seconds
-        return min(now + self._member(look), most) - min(now, most)
+        """To make ready for a model: nothing for one that is, otherwise as for others; the first of these loads what all need."""
+        known = list(self._starts.values())[1:]
+        return float(np.median(known)) if known and model not in self._starts else 0.0
 
     def blend(self, trials: Sequence[Trial]) -> float:
         """To choose the weights of some candidates, and to look at the blend of whom is chosen."""
@@ -106,8 +103,8 @@ class Reserve:
 
     def total(self, best: Sequence[Trial]) -> float:
         """For all of it, with those that are the best so far; two hundredths of the budget are for what nobody thought of."""
-        blend = min(self.blend(best), _SHARE * self._budget.seconds)
-        return 0.02 * self._budget.seconds + blend + self.refit(best[:MEMBERS]) + self.writing(best[:MEMBERS])
+        both = min(self.blend(best) + self.refit(best[:MEMBERS]), _SHARE * self._budget.seconds)
+        return 0.02 * self._budget.seconds + max(both, self.refit(best[:1])) + self.writing(best[:MEMBERS])
 
     def _member(self, look: float) -> float:
         """To score for a member, and to choose its weight."""

@@ -89,10 +89,9 @@ class Run:
         if not self.kept and expected < self.budget.left:  # something must come of it
             return None
         look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
-        # Fitted and looked at, perhaps blended, and fitted anew.
-        needs = start + 2.2 * expected + look + self.costs_of_end.further([trial for _, trial in self.kept], look)
-        if needs > left:
-            return f"would take about {as_seconds(needs)}, blend and refit of it too; {as_seconds(left)} are left beside these"
+        if (needs := start + 2.2 * expected + look) > left:
+            took = f"{as_seconds(needs)} to fit, look at and fit anew"
+            return f"would take about {took}; {as_seconds(left)} are left beside blend and refit"
         return None
 
     def too_large(self, entry: Entry, trial: Trial) -> str | None:
