@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from graphrec.search.budget import as_seconds
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
@@ -43,8 +44,7 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
     if not contenders:
         between()
     if untried:
-        left = max(0.0, run.budget.left - run.reserve)
-        why = f"there was no time to train it: {left:.0f} s are left beside blend and refit"
+        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} are left beside blend and refit"
         for _, trial in untried:
             run.tell(trial, "skipped", why, quietly=True)
         run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")
@@ -136,7 +136,9 @@ def _train_whole(run: Run, contenders: Contenders) -> tuple[Contenders, bool]:
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int, eval_every: int) -> float | None:
+    started = run.budget.spent
     run.warm_up(trial)
+    seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started))
     deadline = Deadline(seconds, max(2 * seconds, 1.0))
     checkpoint = run.folder / "checkpoints" / run.place(trial).name
     return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint, eval_every), rung=rung)

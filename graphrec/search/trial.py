@@ -153,6 +153,8 @@ class Trial:
         Fitted.
     seconds, eval_seconds : float
         What fitting took, all goes together, and a look at validation.
+    save_seconds, lent : float
+        What writing it took, and what others had worked out for it that a fit on other data must do itself.
     ended : bool
         Whether a training ended by itself, and not for lack of time.
     """
@@ -162,7 +164,7 @@ class Trial:
         self.key = key_of(model, hyper, fit)
         self.recommender: Recommender | None = None
         self.ended = False
-        self.seconds = self.eval_seconds = 0.0
+        self.seconds = self.eval_seconds = self.save_seconds = self.lent = 0.0
 
     def warm_up(self, few: Task) -> None:
         """Fit to a few people for nothing: what is compiled at first use says nothing of how long a candidate will take."""

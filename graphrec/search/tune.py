@@ -96,7 +96,7 @@ def tune(
     entry, journal = replace(known, bytes=lambda *_: 0.0), Journal(None, {}, False)
     with tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
-        run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress)
+        run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress, blends=False)
         with shared_decompositions():
             if kind.needs_training:
                 compete(run, [(entry, trial) for trial in each])
