@@ -75,7 +75,7 @@ class Reserve:
     # ---- what is expected ------------------------------------------------------------------------
 
     def start_of(self, model: str) -> float:
-        """To make ready for a model: nothing for one that is, otherwise as for others; the first of these loads what all need."""
+        """To make ready for a model: nothing for one that is, else as for others; the first of these loads what all need."""
         known = list(self._starts.values())[1:]
         return float(np.median(known)) if known and model not in self._starts else 0.0
 
