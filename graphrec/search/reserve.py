@@ -75,7 +75,7 @@ class Reserve:
     # ---- what is expected ------------------------------------------------------------------------
 
     def start_of(self, model: str) -> float:
-        """To make ready for a model: nothing for one that is, otherwise as for others; the first of these loads what all need."""
+        """To make ready for a model: nothing for one that is, else as for others; the first of these loads what all need."""
         known = list(self._starts.values())[1:]
         return float(np.median(known)) if known and model not in self._starts else 0.0
 
@@ -102,9 +102,17 @@ class Reserve:
         return drawing + MARGIN * sum(trial.save_seconds for trial in trials)
 
     def total(self, best: Sequence[Trial]) -> float:
-        """For all of it, with those that are the best so far; two hundredths of the budget are for what nobody thought of."""
-        both = min(self.blend(best) + self.refit(best[:MEMBERS]), _SHARE * self._budget.seconds)
-        return 0.02 * self._budget.seconds + max(both, self.refit(best[:1])) + self.writing(best[:MEMBERS])
+        """For all of it, with those that are the best so far; two hundredths of the budget are for what nobody thought of.
+
+        The blend is one of as many of them as a share of the budget is enough for.
+        """
+        both = self.refit(best[:1])
+        for n in range(2, len(best) + 1):
+            cost = self.blend(best[:n]) + self.refit(best[: min(n, MEMBERS)])
+            if cost > _SHARE * self._budget.seconds:
+                break
+            both = max(both, cost)
+        return 0.02 * self._budget.seconds + both + self.writing(best[:MEMBERS])
 
     def _member(self, look: float) -> float:
         """To score for a member, and to choose its weight."""
