@@ -111,10 +111,11 @@ class Run:
             if not figure >= 0:
                 raise FloatingPointError(f"the figure on validation is {figure}")
         except OutOfTime as error:
-            self.tell(trial, "stopped", reason_of(error), **more)
-            return None
+            self.tell(trial, "stopped", reason_of(error), trial.figure, **more)
+            return trial.figure
         except Exception as error:  # whatever it is, the others are still worth a try
             trial.recommender = None
+            self.kept = [(value, one) for value, one in self.kept if one is not trial]
             self.tell(trial, "failed", reason_of(error), **more)
             return None
         try:
@@ -126,7 +127,7 @@ class Run:
             self.kept = [(value, one) for value, one in self.kept if one is not trial]
             self.tell(trial, "failed", reason_of(error), **more)
             return None
-        self.tell(trial, "ok", figure=figure, **more)
+        self.tell(trial, "stopped" if trial.cut else "ok", trial.cut, figure, **more)
         return figure
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
@@ -171,11 +172,12 @@ class Run:
 
     def taken_back(self, trial: Trial, **same: Any) -> bool:
         """Whether an earlier run has tried this candidate; if it was good it is kept again."""
-        row = next((r for r in reversed(self.journal.rows) if r["key"] == trial.key and same.items() <= r.items()), None)
-        if row is None or row["status"] in ("skipped", "stopped"):  # there may be time now
+        there = any(r["key"] == trial.key and same.items() <= r.items() for r in self.journal.rows)
+        row = self.journal.latest(trial.key) if there else None
+        if row is None or (row["status"] in ("skipped", "stopped") and row["figure"] is None):  # there may be time now
             return False
-        trial.seconds, trial.eval_seconds = float(row.get("seconds") or 0), float(row.get("eval_seconds") or 0)
-        if row["status"] == "ok" and (self.place(trial) / "run.json").is_file():
+        trial.restore(row)
+        if row["figure"] is not None and (self.place(trial) / "run.json").is_file():
             trial.recommender = load(self.place(trial), device=self.task.device)
             self.keep(float(row["figure"]), trial, store=False)
         return True
@@ -191,7 +193,6 @@ class Run:
         self, trial: Trial, status: str, reason: str = "", figure: float | None = None, quietly: bool = False, **more: Any
     ) -> None:
         """A row, in the journal and, unless quietly, for the eye."""
-        made = trial.recommender
         row = {
             "key": trial.key,
             "model": trial.model,
@@ -200,7 +201,7 @@ class Run:
             "figure": figure,
             "seconds": round(trial.seconds, 3),
             "eval_seconds": round(trial.eval_seconds, 3),
-            "epochs": None if made is None or not len(made.history) else len(made.history),
+            "epochs": trial.epochs,
             "at": round(self.budget.spent, 3),
             "status": status,
             "reason": reason,
