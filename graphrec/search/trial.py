@@ -197,13 +197,13 @@ class Trial:
         """What fit is given; what is there beside the candidate's own options is added to its settings."""
         own = {**made.kind.defaults_for(task.train), **made.fit_defaults}
         said, added = {**made.fit_defaults, **self.fit}, dict[str, Any]()
-        if {"lr", "weight_decay"} & self.fit.keys() and "optimizer" not in self.fit and not self.fit.get("hogwild"):
-            if own.get("optimizer", "adam") != "adam":  # a rate that is given alone is Adam's
-                added["optimizer"] = "adam"
+        alone = {"lr", "weight_decay"} & self.fit.keys() and "optimizer" not in self.fit and not self.fit.get("hogwild")
+        if alone and own.get("optimizer", "adam") != "adam":  # a rate that is given alone is Adam's
+            added["optimizer"] = "adam"
         every = self.fit.get("eval_every", own.get("eval_every", 1))
-        if "eval_every" not in self.fit and "patience" not in made.fit_defaults:  # patience counts looks
-            if every != task.eval_every:
-                added["eval_every"] = every = task.eval_every
+        free = "eval_every" not in self.fit and "patience" not in made.fit_defaults  # which counts looks
+        if free and every != task.eval_every:
+            added["eval_every"] = every = task.eval_every
         if not {"epochs", "schedule"} & said.keys():
             added["epochs"] = _EPOCHS
             if "patience" not in said:
