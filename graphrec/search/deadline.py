@@ -30,13 +30,14 @@ class Deadline:
 
     Attributes
     ----------
+    clock : callable
     came : bool
         Whether it has ended the latest training; one that ended by itself needs no more time.
     """
 
     def __init__(self, seconds: float, hard: float, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._seconds, self._hard, self._clock, self._started, self._look, self._epochs = seconds, hard, clock, 0.0, 0.0, 0
-        self.came = False
+        self.clock, self.came = clock, False
+        self._seconds, self._hard, self._started, self._look, self._epochs = seconds, hard, 0.0, 0.0, 0
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint: whether this was what ended the training."""
@@ -49,12 +50,12 @@ class Deadline:
     def on_train_begin(self, state: TrainingState) -> None:
         """A training that stopped at an earlier deadline goes on; one that came to its own end does not."""
         state.stop, self.came = state.stop and not self.came, False
-        self._started = self._look = self._clock()
+        self._started = self._look = self.clock()
         self._epochs = 0
 
     def on_step_end(self, state: TrainingState) -> None:
         """Give up what would overrun everything; the best weights so far, if there are any, are kept as after Ctrl-C."""
-        if self._clock() - self._started <= self._hard:
+        if self.clock() - self._started <= self._hard:
             return
         if state.best_epoch is None:
             raise OutOfTime(f"stopped in epoch {state.epoch + 1}: {self._hard:.3g} s were over")
@@ -66,7 +67,7 @@ class Deadline:
         self._epochs += 1
         if state.stop or state.epoch >= state.epochs or "eval_seconds" not in state.row:
             return
-        now = self._clock()
+        now = self.clock()
         latest, self._look = now - self._look, now
         if self._epochs == 1:  # it may have loaded compiled code
             latest = 0.0

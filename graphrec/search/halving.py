@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
@@ -89,7 +90,8 @@ def _halve(run: Run, contenders: Contenders, lap: int, after: str) -> tuple[Cont
     look = looks[len(looks) // 4] if looks else 0.1  # a trained model ranks by products, as the faster of the others do
     # Two epochs and a look, or five looks where these take longer.
     leasts = [
-        max(_LEAST, 5 * look, 2.5 * run.costs.pace() * entry.seconds(run.facts, trial.hyper)) for entry, trial in in_rounds
+        max(_LEAST, 5 * look, 2.5 * run.costs.pace() * entry.seconds(run.facts, trial.hyper), _again(run, trial))
+        for entry, trial in in_rounds
     ]
     again = 2 if after else 1  # as much as training takes is needed for fitting anew
     rounds, round_seconds = _rounds(leasts, max(0.0, run.budget.left - run.reserve), again)
@@ -144,10 +146,13 @@ def _train_whole(run: Run, contenders: Contenders, lap: int, others: bool, after
     waiting, touched = Contenders(), False
     for entry, trial in contenders:
         declared = entry.seconds(run.facts, trial.hyper)
-        left, first = ends - run.budget.spent, not run.best_of(entry.model)
+        left, need = ends - run.budget.spent, max(_LEAST, _again(run, trial))
+        if run.best_of(entry.model):
+            behind = 0.0 if _again(run, trial) else trial.seconds
+            need = max(need, 1.2 * run.costs.expected(entry.model, declared) - behind)
         if run.taken_back(trial, rung=lap * _RUNGS):
             touched = True
-        elif left < (_LEAST if first else max(_LEAST, 1.2 * run.costs.expected(entry.model, declared) - trial.seconds)):
+        elif left < need:
             waiting.append((entry, trial))
         else:
             touched = True
@@ -156,9 +161,18 @@ def _train_whole(run: Run, contenders: Contenders, lap: int, others: bool, after
     return waiting, touched
 
 
+def _again(run: Run, trial: Trial) -> float:
+    """Seconds below which a training would not get beyond where it was in an earlier run, of which no checkpoint is left."""
+    return 0.0 if _checkpoint(run, trial).exists() else 1.5 * trial.seconds
+
+
+def _checkpoint(run: Run, trial: Trial) -> Path:
+    return run.folder / "checkpoints" / run.place(trial).name
+
+
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> float | None:
     run.warm_up(trial)
     hard = min(max(2 * seconds, 1.0), max(seconds, run.budget.left - run.reserve))
     deadline = Deadline(seconds, hard, lambda: run.budget.spent)
-    checkpoint = run.folder / "checkpoints" / run.place(trial).name
+    checkpoint = _checkpoint(run, trial)
     return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint), rung=rung)

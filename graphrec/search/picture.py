@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphrec.deferred import pandas as pd
 from graphrec.report.style import COLOURS, DARK_GREY, WIDTH, new_figure, plain_legend, tidy
@@ -41,7 +41,7 @@ def plot_search(table: pd.DataFrame, metric: str) -> Figure:
     axes = figure.add_subplot()
     found = table.dropna(subset=[metric]).sort_values("at")
     cut = found["status"] == "stopped"
-    look = {"color": DARK_GREY, "markersize": 3.5, "linestyle": "none", "marker": "o"}
+    look: dict[str, Any] = {"color": DARK_GREY, "markersize": 3.5, "linestyle": "none", "marker": "o"}
     axes.plot(found["at"][~cut], found[metric][~cut], label="candidate", **look)
     if cut.any():
         axes.plot(found["at"][cut], found[metric][cut], label="stopped before its end", markerfacecolor="none", **look)
@@ -56,7 +56,7 @@ def plot_search(table: pd.DataFrame, metric: str) -> Figure:
 
 
 def _name(axes: Axes, steps: list[tuple[float, float, str]]) -> None:
-    """Write names beside points, from the last one on, each where it touches neither another one nor the line; or leave it out."""
+    """Write names beside points, from the last one on, each where it touches no other and no line, or not at all."""
     from matplotlib.transforms import Bbox
 
     corners = [axes.transData.transform((at, value)) for at, value, _ in steps]

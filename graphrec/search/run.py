@@ -119,7 +119,8 @@ class Run:
             self.tell(trial, "failed", reason_of(error), **more)
             return None
         try:
-            self.keep(figure, trial)
+            if trial.recommender is not None:
+                self.keep(figure, trial)
         except OSError:  # of the disk, which is everybody's
             raise
         except Exception as error:
@@ -171,16 +172,16 @@ class Run:
         return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
 
     def taken_back(self, trial: Trial, **same: Any) -> bool:
-        """Whether an earlier run has tried this candidate; if it was good it is kept again."""
-        there = any(r["key"] == trial.key and same.items() <= r.items() for r in self.journal.rows)
-        row = self.journal.latest(trial.key) if there else None
+        """Whether an earlier run has tried this candidate, in the same round; if it was good it is kept again."""
+        row = self.journal.latest(trial.key)
         if row is None or (row["status"] in ("skipped", "stopped") and row["figure"] is None):  # there may be time now
             return False
-        trial.restore(row)
-        if row["figure"] is not None and (self.place(trial) / "run.json").is_file():
-            trial.recommender = load(self.place(trial), device=self.task.device)
-            self.keep(float(row["figure"]), trial, store=False)
-        return True
+        if trial.figure is None:
+            trial.restore(row)
+            if row["figure"] is not None and (self.place(trial) / "run.json").is_file():
+                trial.recommender = load(self.place(trial), device=self.task.device)
+                self.keep(float(row["figure"]), trial, store=False)
+        return any(r["key"] == trial.key and same.items() <= r.items() for r in self.journal.rows)
 
     # ---- rows -----------------------------------------------------------------------------------
 

@@ -176,19 +176,20 @@ class Trial:
     def train(self, task: Task, deadline: Deadline, checkpoint: Path) -> float:
         """Train, or go on with it, until the deadline; the figure of the best epoch."""
         made = self.made()
-        options, started = self._options(task, made), time.perf_counter()
+        options, started = self._options(task, made), deadline.clock()
         try:
             with quiet():
                 made.fit(task.train, valid=task.looked_at, callbacks=[deadline], checkpoint=checkpoint, resume=True, **options)
         finally:
-            self.seconds += time.perf_counter() - started
+            self.seconds += deadline.clock() - started
         if made.best_epoch is None:
             raise FloatingPointError("no figure on validation is a number")
         looks = made.history.dropna(subset=["eval_seconds"])
         figure = float(looks.loc[looks["epoch"] == made.best_epoch, task.metric].iloc[0])
         # One whose checkpoint is gone begins anew, and may have come less far than before.
-        if self.recommender is None or self.figure is None or figure >= self.figure:
-            self.recommender, self.figure, self.epochs = made, figure, int(looks["epoch"].iloc[-1])
+        epochs = int(looks["epoch"].iloc[-1])
+        if self.figure is None or (figure, epochs) >= (self.figure, self.epochs or 0):
+            self.recommender, self.figure, self.epochs = made, figure, epochs
             self.eval_seconds, self.ended = float(looks["eval_seconds"].mean()), not deadline.came
             self.cut = "" if self.ended else f"its time was over after {self.epochs} epochs, before its training was at its end"
         return self.figure

@@ -33,6 +33,8 @@ from graphrec.training.options import FitOptions
 
 __all__ = ["tune"]
 
+_OF_TUNE = ("metric", "device", "progress")
+
 
 def tune(
     model: str,
@@ -145,6 +147,8 @@ class _Tuning(Run):
 def _check_space(space: Mapping[str, Any], own: set[str], is_trained: bool) -> None:
     """Refuse names that are no option of the model (`own`) or of its fit, and values that are no choice."""
     of_fit = FitOptions.names() if is_trained else []
+    if named := [name for name in _OF_TUNE if name in space]:
+        raise InputError(f"{named[0]} is no setting that is chosen on validation: give it to tune itself.")
     for name, values in space.items():
         if name not in own and name not in of_fit:
             raise unknown_name("option", name, own | set(of_fit))
