@@ -112,7 +112,7 @@ def rows_are_true(table, split):
             assert table.loc[row.Index, "ndcg@20"] == pytest.approx(figure, abs=1e-12), row
             assert row.epochs == length
         if row.status == "stopped":
-            assert f"after {row.epochs:.0f} epochs" in row.reason
+            assert f"after epoch {row.epochs:.0f}," in row.reason
 
 
 def test_rows_of_a_search_can_be_had_again_and_those_cut_short_say_so(split, tmp_path):
@@ -237,7 +237,7 @@ def test_the_summary_has_a_line_for_each_reason_and_marks_what_was_stopped():
         "model    ndcg@5  seconds  tried  best settings",
         "itemknn  0.3000      0.1      1",
         "mf       0.1000      0.6      1  (stopped) dim=64",
-        "stopped before the end of training: mf after 4 epochs; more time may do more for them",
+        "stopped before the end of training: mf after epoch 4; more time may do more for them",
         "skipped: ease, slim (ease: would take about 33.0 MiB of memory; 1.0 MiB are allowed)",
         "skipped: bspm, slim (bspm: would take about 7 s; 2 s are left)",
         "failed: puresvd (no luck)",

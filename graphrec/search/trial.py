@@ -191,7 +191,7 @@ class Trial:
         if self.figure is None or (figure, epochs) >= (self.figure, self.epochs or 0):
             self.recommender, self.figure, self.epochs = made, figure, epochs
             self.eval_seconds, self.ended = float(looks["eval_seconds"].mean()), not deadline.came
-            self.cut = "" if self.ended else f"its time was over after {self.epochs} epochs, before its training was at its end"
+            self.cut = "" if self.ended else f"its time was over after epoch {self.epochs}, before its training was at its end"
         return self.figure
 
     def _options(self, task: Task, made: Recommender) -> dict[str, Any]:
