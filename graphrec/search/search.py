@@ -90,7 +90,10 @@ def search(
     -------
     Recommender
         Fitted; perhaps a :class:`graphrec.Blend`. Its ``table`` has a row a candidate: model, settings, figure, seconds,
-        epochs, ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason.
+        epochs, ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason. The settings are all
+        that :meth:`graphrec.Recommender.fit` must be given to get the figure. A training that was cut short is ``stopped``, and
+        its figure is that of as many epochs as stand there (a schedule still being laid out over all). Figures are of
+        validation, of 6,000 people drawn once where it has more.
 
     Raises
     ------
