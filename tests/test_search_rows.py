@@ -75,7 +75,10 @@ def test_patience_and_looks_go_on_from_one_go_to_the_next(task, split, tmp_path,
             assert trial.figure == pytest.approx(figure, abs=1e-12)
             assert trial.epochs == length
             assert bool(trial.cut) is not trial.ended
+            assert {f"{name}={value}" for name, value in fit.items()} <= set(trial.settings.split())
         assert goes > 1 or seconds
+        trial.train(task, Deadline(1e9, math.inf), tmp_path / f"{seconds} {fit}")
+        assert (trial.figure, trial.epochs) == (pytest.approx(figure), length)  # it had come to its end
 
 
 def test_a_training_that_overruns_keeps_what_it_has_and_goes_on(task, split, tmp_path):
@@ -149,6 +152,10 @@ def test_tune_uses_its_budget_on_all_settings(split, tmp_path):
         assert not run.told
         assert all(run.given.values())
         assert sum(run.given.values()) > min(settings * need, 5.3) - 1e-6
+    run, given = Clockwork(6.0, {f"s{n}": 90.0 for n in range(6)}), []
+    trials = [(Entry(name, seconds=lambda *_: 0.05, bytes=lambda *_: 1.0), Trial(name, {}, {})) for name in run.needs]
+    compete(run, trials, lambda: given.append(dict(run.given)), after="")
+    assert min(given[0].values()) >= 0.5  # all of a few are compared before some of them go on
     run = object.__new__(_Tuning)
     run.budget, run.kept = Clockwork(50.0, {}).budget, [(0.5, Trial("mf", {}, {}))]
     run.kept[0][1].seconds = 10.0
