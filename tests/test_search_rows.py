@@ -153,6 +153,7 @@ def test_tune_uses_its_budget_on_all_settings(split, tmp_path):
         assert all(run.given.values())
         assert sum(run.given.values()) > min(settings * need, 5.3) - 1e-6
     run, given = Clockwork(6.0, {f"s{n}": 90.0 for n in range(6)}), []
+    run.reserve = 0.12
     trials = [(Entry(name, seconds=lambda *_: 0.05, bytes=lambda *_: 1.0), Trial(name, {}, {})) for name in run.needs]
     compete(run, trials, lambda: given.append(dict(run.given)), after="")
     assert min(given[0].values()) >= 0.5  # all of a few are compared before some of them go on
