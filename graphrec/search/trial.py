@@ -235,5 +235,5 @@ class quiet(warnings.catch_warnings):
 
 def reason_of(error: BaseException) -> str:
     """A sentence for the table."""
-    text = " ".join(str(error).split())[:300].rstrip(".")
+    text = " ".join(str(error).split())[:300]
     return text if isinstance(error, InputError | OutOfTime) else f"{type(error).__name__}: {text}"

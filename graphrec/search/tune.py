@@ -112,7 +112,7 @@ def tune(
                 for trial in each:
                     run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
-            why = next((f": {row['reason']}" for row in journal.rows if row["reason"]), "")
+            why = next((f": {row['reason'].rstrip('.')}" for row in journal.rows if row["reason"]), "")
             raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
         best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
         if refit:

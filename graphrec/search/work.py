@@ -85,6 +85,7 @@ def sparse(facts: Facts, _: Mapping[str, Any]) -> float:
 
 
 def ridge_bytes(facts: Facts, hyper: Mapping[str, Any]) -> float:
+    """EASE: a dense matrix, or the weights of neighbours."""
     return sparse(facts, hyper) if "neighbours" in hyper else float(EASE.dense_bytes(facts.items))
 
 
