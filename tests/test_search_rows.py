@@ -167,6 +167,19 @@ def test_tune_uses_its_budget_on_all_settings(split, tmp_path):
     assert run.reserve == 13.0
 
 
+def test_what_was_begun_goes_on_beside_what_there_is_no_room_for():
+    run = Clockwork(20.0, {"begun": 100.0, "heavy": 100.0})
+    run.kept = [(0.1, Trial("itempop", {}, {}))]
+    trials = [(Entry(name, seconds=lambda *_, n=name: 1e3 * (n == "heavy")), Trial(name, {}, {})) for name in run.needs]
+    compete(run, trials)
+    assert run.told == {"heavy": "skipped"}
+    assert run.given["begun"] > 0.8 * (20.0 - run.reserve)
+    run = Clockwork(20.0, {"heavy": 100.0})
+    run.kept, run.given["heavy"] = [(0.1, Trial("itempop", {}, {}))], 0.2  # an earlier run had time for it
+    compete(run, trials[1:])
+    assert not run.told
+
+
 def test_whole_trainings_that_were_cut_short_go_on_alone(monkeypatch):
     run = Clockwork(60.0, {"long": 30.0})
     run.costs.learn("long", 20.0, 30.0)

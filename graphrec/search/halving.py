@@ -38,14 +38,17 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
     lap = 0
     while asked:
         waiting, touched = _halve(run, asked, lap, after)
-        if asked is untried:
+        was_untried = asked is untried
+        if was_untried:
             untried = waiting
         between()
-        if not touched:
+        if not touched and not was_untried:
             break
-        asked, lap = untried or _unfinished(run, contenders), lap + 1
+        # What there is no room for now will not get any later; those that were begun may still go on.
+        asked, lap = (untried if touched and untried else _unfinished(run, contenders)), lap + 1
     if not contenders:
         between()
+    untried = [(entry, trial) for entry, trial in untried if run.best_of_key(trial.key) is None]  # an earlier run may have
     if untried:
         left = max(0.0, run.budget.left - run.reserve)
         why = f"there was no time to train it: {left:.{1 if left < 10 else 0}f} s are left{f' beside {after}' if after else ''}"
