@@ -25,7 +25,7 @@ _FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safet
     "--budget",
     default="10min",
     show_default=True,
-    help="Time for all of it, and for all runs in one folder together: 90s, 10min, 1h.",
+    help="Time for all that comes once the data are read, and for all runs in one folder together: 90s, 10min, 1h.",
 )
 @click.option(
     "--memory", default=None, help="Memory that a candidate may take, such as 8GB; half of what is free unless given."
@@ -54,13 +54,18 @@ def search(
     title: str | None,
     **columns: Any,
 ) -> None:
-    """Find the best recommender for a data set within a time budget; its test part is not looked at."""
+    """Find the best recommender for a data set within a time budget; its test part is not looked at.
+
+    A search in the folder is gone on with: with a larger budget, after a kill, or with models that it had not. What it has
+    saved gives way to nothing that is worse on validation.
+    """
     from graphrec.devices import resolve_device
     from graphrec.own_table import TableOptions
     from graphrec.run_folder import check_folder
     from graphrec.runs import split_of, with_table
     from graphrec.search import search as find
     from graphrec.search.budget import seconds_of
+    from graphrec.search.saved import record_of
     from graphrec.search.summary import summary
     from graphrec.titles import read_titles
 
@@ -73,6 +78,7 @@ def search(
     titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
     if split.valid is None:
         raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
+    before = record_of(out)
     best = find(
         split.train,
         split.valid,
@@ -86,9 +92,11 @@ def search(
         resume=not fresh,
         seen=seen,
     )
-    if origin or titles is not None:
+    updated = record_of(out) == before and best._fitted.stage > 0  # by graphrec update, and only read here
+    if not updated and (origin or titles is not None):
         with_table(best, origin, titles).save(out)
     tried = best.table
     assert tried is not None
     click.echo(summary(tried, str(tried.columns[2])))
-    click.echo(f"{best.name} saved in {click.format_filename(out)}; every candidate is in its table.csv")
+    what = "stays as it was saved" if record_of(out) == before else "saved"
+    click.echo(f"{best.name} {what} in {click.format_filename(out)}; every candidate is in its table.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from graphrec.deferred import pandas as pd
 from graphrec.devices import plainly, resolve_device
 from graphrec.errors import InputError, check_path
 from graphrec.models import Blend as BlendModel
@@ -33,6 +34,7 @@ def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu
     Returns
     -------
     Recommender
+        Of the folder of a search with its ``table``.
 
     Raises
     ------
@@ -49,6 +51,7 @@ def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu
     """
     where, folder = resolve_device(device), check_path("path", path)
     recommender = _restored(artefact.read(folder), folder, model)
+    recommender.table = _table_beside(folder)
     return recommender if where.type == "cpu" else recommender.to(where)
 
 
@@ -84,6 +87,17 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         **saved.fitted,
     )
     return recommender
+
+
+def _table_beside(folder: Path) -> pd.DataFrame | None:
+    """What the search tried that has the folder; None where none has. The run does not depend on it, whatever it holds."""
+    if not (folder / "journal.jsonl").is_file():
+        return None
+    try:
+        table = pd.read_csv(folder / "table.csv", float_precision="round_trip")
+        return table.fillna(dict.fromkeys(("settings", "reason"), ""))
+    except (OSError, ValueError):
+        return None
 
 
 def _together(parts: dict[str, Recommender]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphrec.errors import InputError
 
-__all__ = ["Budget", "Costs", "as_size", "bytes_of", "seconds_of"]
+__all__ = ["Budget", "Costs", "as_seconds", "as_size", "bytes_of", "seconds_of"]
 
 _SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = r"([0-9]*\.?[0-9]+)\s*(ms|s|sec|m|min|h|d)"
@@ -58,6 +58,12 @@ def as_size(n: float) -> str:
         if n >= scale:
             return f"{n / scale:.1f} {unit}"
     return f"{n:.0f} bytes"
+
+
+def as_seconds(n: float) -> str:
+    """A number of seconds with as many digits as show it."""
+    n = max(n, 0.0)
+    return f"{n:.0f} s" if n >= 9.95 else f"{n:.1f} s" if n >= 0.095 or not n else f"{n:.2g} s"
 
 
 class Budget:
@@ -107,7 +113,7 @@ class Costs:
     def expected(self, model: str, declared: float) -> float:
         """Seconds that a fit will probably take."""
         if model not in self._ratios:
-            return 1.5 * (declared + _START) * self.pace()
+            return 1.5 * (declared + self._start()) * self.pace()
         ratios, seen = self._ratios[model], self._seen[model]
         as_before = (declared + _START) * max(ratios[1:] or ratios)  # the first may have loaded compiled code
         least, most = min(seen), max(seen)
@@ -115,6 +121,11 @@ class Costs:
             return as_before
         growth = max(0.0, seen[most] - seen[least]) / (most - least)
         return min(as_before, seen[most] + growth * (declared - most))
+
+    def _start(self) -> float:
+        """What a fit of nothing may take: where all are over in no time, not half a second."""
+        took = [max(seen.values()) for seen in self._seen.values()]
+        return min(_START, 3.0 * float(np.median(took))) if took else _START
 
     def pace(self) -> float:
         """Seconds for each declared one on this machine, as the latest fits of all models say."""

@@ -2,61 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
+from graphrec.models import Scorer
 from graphrec.recommender import Blend, Recommender
 from graphrec.recommender.blend_weights import MemberScores, best_weights, forward_selection
 from graphrec.recommender.refitting import refitted
 from graphrec.recommender.tables import joined
-from graphrec.search.run import LOOKS, Run
-from graphrec.search.trial import Deadline, OutOfTime, Trial, reason_of
+from graphrec.search.budget import as_seconds
+from graphrec.search.reserve import MEMBERS
+from graphrec.search.run import Run
+from graphrec.search.saved import Saved
+from graphrec.search.trial import Deadline, OutOfTime, Task, Trial, reason_of
 
-__all__ = ["blended", "fitted_anew"]
+__all__ = ["Result", "blended", "finished", "fitted_anew"]
 
-_MEMBERS = 4
+Weights = npt.NDArray[np.float64]
 
 
-def blended(run: Run) -> tuple[Recommender, list[Trial]]:
-    """The best candidate, or a blend of a few where that is better on validation; with the candidates it is made of."""
+@dataclass(frozen=True)
+class Result:
+    """What a search ends with.
+
+    Attributes
+    ----------
+    recommender : Recommender
+    figure : float
+        On validation, before it was fitted anew.
+    cost : float
+        Seconds that fitting it anew will probably take.
+    refit : bool
+        Whether it was fitted anew.
+    is_new : bool
+        False for what an earlier run has saved, as it is in its folder.
+    """
+
+    recommender: Recommender
+    figure: float
+    cost: float
+    refit: bool
+    is_new: bool = True
+
+
+def finished(run: Run, earlier: Saved | None) -> Result:
+    """The best of all fitted anew, or what an earlier run has saved where nothing is better."""
+    best, parts, figure = blended(run)
+    cost = run.costs_of_end.refit(parts)
+    writing, is_new = run.costs_of_end.writing(parts), True
+    if earlier is not None and earlier.stays(figure):
+        before = earlier.load(run.task.device)
+        if earlier.refit:
+            run.say(f"  nothing is better than {before.name}, which is saved")
+            return Result(before, earlier.figure, earlier.cost, True, False)
+        best, figure, cost, is_new = before, earlier.figure, earlier.cost, False
+    again, refit = _anew(run, best, cost, writing)
+    if earlier is not None and earlier.stays_beside(figure, refit):
+        why = "on train and validation, as an earlier run saved it; what is new has not been, and is no better by a hundredth"
+        run.tell(Trial("refit", {}, {}), "ok", why)
+        return Result(earlier.load(run.task.device), earlier.figure, earlier.cost, True, False)
+    return Result(again, figure, cost, refit, is_new or refit)
+
+
+def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
+    """The best candidate, or a blend of a few where that is better on validation; with what it is made of, and its figure."""
     pool = [trial for _, trial in run.kept if trial.recommender is not None]
-    task, best = run.task, pool[0].recommender
+    task, end, (top, first) = run.task, run.costs_of_end, run.kept[0]
+    best = first.recommender
     assert best is not None
-    looks = LOOKS * sum(trial.eval_seconds for trial in pool)
-    while len(pool) > 1 and looks > max(0.0, run.budget.left):
-        looks -= LOOKS * pool.pop().eval_seconds
+    alone = best, [first], top
+
+    def left_for(few: Sequence[Trial]) -> float:
+        """Seconds until the blend of some must be there, to be fitted anew and saved."""
+        members = few[:MEMBERS]
+        return run.budget.left - end.refit(members) - end.writing(members)
+
+    while len(pool) > 1 and end.blend(pool) > left_for(pool):
+        pool.pop()
     if len(pool) == 1:
-        return best, pool
-    whole = Trial("blend", {}, {})
-    made: list[Blend] = []
-
-    def fit() -> float:
-        models = [trial.recommender.model for trial in pool if trial.recommender is not None]
-        scores = MemberScores(models, task.train, task.looked_at, task.metric, seed=task.seed)
-        weights = best_weights(scores, np.flatnonzero(forward_selection(scores, _MEMBERS)).tolist())
-        chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
-        members = [trial.recommender for trial, _ in chosen if trial.recommender is not None]
-        blend = Blend(members, weights=[w for _, w in chosen]).fit(task.train, valid=task.looked_at, device=task.device)
-        made.append(blend)
-        pool[:] = [trial for trial, _ in chosen]
-        whole.hyper = _shares(chosen)
-        return task.figure(blend)
-
+        return alone
     started = run.budget.spent
     try:
-        figure = fit()
+        scores = _Timed(lambda: left_for(pool) < end.look(pool[:MEMBERS]), [_model_of(trial) for trial in pool], task)
+        weights = scores.chosen()
+        chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
+        if len(chosen) == 1:  # nobody else has a say
+            return alone
+        members = [trial.recommender for trial, _ in chosen if trial.recommender is not None]
+        blend = Blend(members, weights=[w for _, w in chosen]).fit(task.train, valid=task.looked_at, device=task.device)
+        figure = task.figure(blend)
     except Exception as error:  # the best candidate is there all the same
-        run.tell(whole, "failed", reason_of(error))
-        return best, [run.kept[0][1]]
-    if len(pool) == 1:  # nobody else has a say
-        return best, [run.kept[0][1]]
+        run.tell(Trial("blend", {}, {}), "failed", reason_of(error))
+        return alone
+    whole = Trial("blend", _shares(chosen), {})
     whole.seconds = run.budget.spent - started
     run.tell(whole, "ok", figure=figure)
-    if figure > run.kept[0][0]:
-        return made[0], pool
-    return best, [run.kept[0][1]]
+    return (blend, [trial for trial, _ in chosen], figure) if figure > top else alone
+
+
+class _Timed(MemberScores):
+    """Scores that remember the best mixture, so that the choice of weights may be broken off.
+
+    Parameters
+    ----------
+    over : callable
+        Whether there is no more time.
+    models : sequence of Scorer
+    task : Task
+    """
+
+    def __init__(self, over: Callable[[], bool], models: Sequence[Scorer], task: Task) -> None:
+        super().__init__(models, task.train, task.looked_at, task.metric, seed=task.seed)
+        self._over, self._best = over, -1.0
+        self._best_weights: Weights = np.eye(len(models))[0]
+
+    def figure(self, weights: Weights) -> float:
+        """See :class:`MemberScores`; :class:`OutOfTime` for all but the first when time is over."""
+        if self._best >= 0 and self._over():
+            raise OutOfTime("the weights of the blend are as good as they were when time was over")
+        value = super().figure(weights)
+        if value > self._best:
+            self._best, self._best_weights = value, weights.copy()
+        return value
+
+    def chosen(self) -> Weights:
+        """The weights, shape (n_members,)."""
+        try:
+            weights: Weights = best_weights(self, np.flatnonzero(forward_selection(self, MEMBERS)).tolist())
+        except OutOfTime:
+            return self._best_weights
+        return weights
+
+
+def _model_of(trial: Trial) -> Scorer:
+    assert trial.recommender is not None
+    return trial.recommender.model
 
 
 def _shares(chosen: Sequence[tuple[Trial, float]]) -> dict[str, str]:
@@ -69,23 +152,29 @@ def _shares(chosen: Sequence[tuple[Trial, float]]) -> dict[str, str]:
     return {name: f"{weight:.2f}" for name, (_, weight) in zip(told, chosen, strict=True)}
 
 
-def fitted_anew(run: Run, best: Recommender, parts: list[Trial]) -> Recommender:
+def fitted_anew(run: Run, best: Recommender, parts: Sequence[Trial]) -> Recommender:
     """On train and validation together, if there is time; otherwise as it is, and the table says so."""
+    return _anew(run, best, run.costs_of_end.refit(parts), run.costs_of_end.writing(parts))[0]
+
+
+def _anew(run: Run, best: Recommender, expected: float, writing: float) -> tuple[Recommender, bool]:
+    """See :func:`fitted_anew`; and whether there was time, with so many seconds for writing it down."""
     task, trial = run.task, Trial("refit", {}, {})
-    expected = sum(part.refit_seconds() for part in parts)
-    left = run.budget.left + 0.05 * run.budget.seconds
-    if expected > left:
-        run.tell(trial, "skipped", f"would take about {expected:.0f} s; {max(left, 0):.0f} s are left: fitted on train alone")
-        best._state = replace(best._fitted, valid=task.valid)
-        return best
+    left = run.budget.left - writing
+    as_it_is = replace(best._fitted, valid=task.valid)
+    if expected > max(left, 0.02 * run.budget.seconds):  # what is next to nothing is done in any case
+        why = f"would take about {as_seconds(expected)}; {as_seconds(left)} are left: fitted on train alone"
+        run.tell(trial, "skipped", why)
+        best._state = as_it_is
+        return best, False
     started = run.budget.spent
     try:
         again = refitted(best, joined(task.train, task.valid), task.device, [Deadline(np.inf, max(1.0, left))])
     except (OutOfTime, Exception) as error:
         run.tell(trial, "failed", f"{reason_of(error)}: fitted on train alone")
-        best._state = replace(best._fitted, valid=task.valid)
-        return best
+        best._state = as_it_is
+        return best, False
     again._state = replace(again._fitted, valid=task.valid, selected=True)
     trial.seconds = run.budget.spent - started
     run.tell(trial, "ok", "on train and validation, with everything as chosen")
-    return again
+    return again, True

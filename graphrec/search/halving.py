@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from graphrec.search.budget import as_seconds
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
@@ -50,8 +51,8 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
         between()
     untried = [(entry, trial) for entry, trial in untried if run.best_of_key(trial.key) is None]  # an earlier run may have
     if untried:
-        left = max(0.0, run.budget.left - run.reserve)
-        why = f"there was no time to train it: {left:.{1 if left < 10 else 0}f} s are left{f' beside {after}' if after else ''}"
+        beside = f" beside {after}" if after else ""
+        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} are left{beside}"
         for _, trial in untried:
             run.tell(trial, "skipped", why, quietly=True)
         run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")
@@ -174,7 +175,9 @@ def _checkpoint(run: Run, trial: Trial) -> Path:
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> float | None:
+    started = run.budget.spent
     run.warm_up(trial)
+    seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started))
     hard = min(max(2 * seconds, 1.0), max(seconds, run.budget.left - run.reserve))
     deadline = Deadline(seconds, hard, lambda: run.budget.spent)
     checkpoint = _checkpoint(run, trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from graphrec.tensor_files import replace_file
 
 __all__ = ["Journal"]
 
-_END = "end"
+_END, _SAVED = "end", "saved"
 
 
 class Journal:
@@ -31,29 +31,39 @@ class Journal:
     Attributes
     ----------
     rows : list of dict
+        Of candidates.
+    marks : list of dict
+        What else there is to know: that a result was saved, and what it is worth; that a run came to its end.
     spent : float
         Seconds that earlier runs have used up.
     """
 
     def __init__(self, folder: Path | None, what: Mapping[str, Any], resume: bool) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.marks: list[dict[str, Any]] = []
         self._path = None if folder is None else folder / "journal.jsonl"
         if self._path is None:
             return
         if resume and self._path.exists() and self._path.stat().st_size:
-            self.rows = self._read(self._path, what)
+            for row in self._read(self._path, what):
+                (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(row)
         else:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, json.dumps({"search": dict(what)}).encode() + b"\n")
 
     @property
+    def is_kept(self) -> bool:
+        """Whether it is on the disk."""
+        return self._path is not None
+
+    @property
     def spent(self) -> float:
         """See the class."""
-        return max((float(row["at"]) for row in self.rows), default=0.0)
+        return max((float(row["at"]) for row in (*self.rows, *self.marks)), default=0.0)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row; it is on the disk when this returns."""
-        self.rows.append(dict(row))
+        (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(dict(row))
         if self._path is not None:
             try:
                 with self._path.open("a", encoding="utf-8") as file:
@@ -64,24 +74,42 @@ class Journal:
                 raise of_file(error, self._path) from None
 
     @property
-    def ended_with(self) -> float | None:
-        """The budget of the search that came to its end; None if it did not."""
-        row = self.latest(_END)
-        return None if row is None else float(row["budget"])
+    def ended(self) -> bool:
+        """Whether a run of the search came to its end."""
+        return any(mark["key"] == _END for mark in self.marks)
 
-    def end(self, at: float, budget: float) -> None:
+    def covers(self, seconds: float, models: Collection[str] | None) -> bool:
+        """Whether runs that came to their end had so many seconds, and tried all of these models; None stands for all."""
+        asked = [mark.get("models") for mark in self.marks if mark["key"] == _END and float(mark["budget"]) >= seconds]
+        tried = {name for names in asked for name in names or ()}
+        return None in asked or (bool(asked) and models is not None and set(models) <= tried)
+
+    def end(self, at: float, budget: float, models: Collection[str] | None) -> None:
         """Write that the search is at its end."""
-        self.add({"key": _END, "model": "", "figure": None, "status": _END, "at": at, "budget": budget})
+        named = None if models is None else sorted(models)
+        self._mark(_END, at, budget=budget, models=named)
 
-    def reopen(self) -> None:
-        """Forget the end: there is more time."""
-        self.rows = [row for row in self.rows if row["key"] != _END]
+    def saving(self, at: float, name: str, **worth: Any) -> None:
+        """Write what the result is worth that is about to be saved; see :class:`graphrec.search.saved.Saved`."""
+        self._mark(_SAVED, at, result=name, **worth)
+
+    @property
+    def saved(self) -> list[dict[str, Any]]:
+        """What was saved, or was about to be, the latest last."""
+        return [mark for mark in self.marks if mark["key"] == _SAVED]
 
     def table(self, metric: str) -> pd.DataFrame:
-        """A row a candidate, its latest, in the order in which they were begun; figures under the name of their metric."""
-        frame = pd.DataFrame(list({row["key"]: row for row in self.rows if row["key"] != _END}.values()))
+        """A row a candidate, in the order in which they were begun: of a figure its best, otherwise its latest."""
+        best: dict[str, dict[str, Any]] = {}
+        for row in self.rows:
+            before = best.get(row["key"], {}).get("figure")
+            if before is None or (row["figure"] is not None and row["figure"] >= before):
+                best[row["key"]] = row
         columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
-        return frame.reindex(columns=columns).rename(columns={"figure": metric})
+        return pd.DataFrame(list(best.values())).reindex(columns=columns).rename(columns={"figure": metric})
+
+    def _mark(self, key: str, at: float, **more: Any) -> None:
+        self.add({"key": key, "model": "", "figure": None, "status": key, "at": at, **more})
 
     def latest(self, key: str) -> dict[str, Any] | None:
         """The last row of a candidate."""

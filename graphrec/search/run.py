@@ -7,16 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graphrec.recommender import load
-from graphrec.search.budget import Budget, Costs, as_size
+from graphrec.errors import InputError
+from graphrec.models.parts.truncated_svd import lent_seconds
+from graphrec.search.budget import Budget, Costs, as_seconds, as_size
 from graphrec.search.journal import Journal
+from graphrec.search.reserve import Reserve
 from graphrec.search.space import Entry, Facts
 from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 
-__all__ = ["Run"]
+__all__ = ["KEPT", "OF_ONE_MODEL", "Run"]
 
-_KEPT, _OF_ONE_MODEL = 8, 2
-LOOKS = 3.3  # a blend scores its candidates twice (whom they put first, and all of these) and is looked at once
+KEPT, OF_ONE_MODEL = 8, 2
 
 
 class Run:
@@ -34,24 +35,43 @@ class Run:
         For the candidates that may be blended.
     show : bool
         Print a line for each row.
+    blends : bool
+        Whether the best few will be blended.
+
+    Attributes
+    ----------
+    kept : list of (float, Trial)
+        The best few with their figures, the best first.
+    looks : dict of str to float
+        Seconds of each model's latest look at validation.
+    lost : set of str
+        Keys of candidates that were fitted and are not there any more.
     """
 
     def __init__(
-        self, task: Task, facts: Facts, budget: Budget, memory: float, journal: Journal, folder: Path, show: bool
+        self,
+        task: Task,
+        facts: Facts,
+        budget: Budget,
+        memory: float,
+        journal: Journal,
+        folder: Path,
+        show: bool,
+        blends: bool = True,
     ) -> None:
         self.task, self.facts, self.budget, self.memory = task, facts, budget, memory
         self.journal, self.folder, self.costs = journal, folder, Costs()
         self.kept: list[tuple[float, Trial]] = []
-        self._show, self._looks, self._warm = show, dict[str, float](), set[str]()
+        self.costs_of_end = Reserve(task, budget, journal.is_kept, blends)
+        self._show, self._warm = show, set[str]()
+        self.looks, self.lost = dict[str, float](), set[str]()
 
     # ---- what there is time for -----------------------------------------------------------------
 
     @property
     def reserve(self) -> float:
-        """Seconds that blending and fitting the best few anew will take."""
-        best = [trial for _, trial in self.kept]
-        looks = LOOKS * sum(trial.eval_seconds for trial in best)
-        return 0.5 + looks + sum(trial.refit_seconds() for trial in best[:4]) + 0.02 * self.budget.seconds
+        """Seconds that blending, fitting the best few anew and saving will take; see :class:`Reserve`."""
+        return self.costs_of_end.total([trial for _, trial in self.kept])
 
     def refusal(self, entry: Entry, trial: Trial) -> str | None:
         """Why a candidate is not begun; None if it may."""
@@ -68,10 +88,10 @@ class Run:
         left = self.budget.left - self.reserve
         if not self.kept and expected < self.budget.left:  # something must come of it
             return None
-        look = self.look_of(entry.model)
-        if 2.2 * expected + (1 + LOOKS) * look > left:  # fitted and looked at, perhaps blended, and fitted anew
-            took = f"{expected + look:.0f} s to fit and look at, and as much at the end"
-            return f"would take about {took}; {max(left, 0):.0f} s are left beside blend and refit"
+        look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
+        if (needs := start + 2.2 * expected + look) > left:
+            took = f"{as_seconds(needs)} to fit, look at and fit anew"
+            return f"would take about {took}; {as_seconds(left)} are left beside blend and refit"
         return None
 
     def too_large(self, entry: Entry, trial: Trial) -> str | None:
@@ -81,8 +101,8 @@ class Run:
 
     def look_of(self, model: str) -> float:
         """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""
-        known = sorted(self._looks.values())
-        return self._looks.get(model, known[3 * len(known) // 4] if known else 0.1)
+        known = sorted(self.looks.values())
+        return self.looks.get(model, known[3 * len(known) // 4] if known else 0.1)
 
     # ---- candidates -----------------------------------------------------------------------------
 
@@ -94,7 +114,8 @@ class Run:
             self.tell(trial, "skipped", why)
             return
         self.warm_up(trial)
-        self.measured(trial, lambda: trial.solve(self.task))
+        lent = lent_seconds()
+        self.measured(trial, lambda: self._solved(trial, lent))
         if trial.recommender is not None:
             self.costs.learn(entry.model, entry.seconds(self.facts, trial.hyper), trial.seconds)
 
@@ -102,7 +123,14 @@ class Run:
         """Before the first candidate of a model; see :meth:`Trial.warm_up`."""
         if trial.model not in self._warm:
             self._warm.add(trial.model)
+            started = self.budget.spent
             trial.warm_up(self.task.few)
+            self.costs_of_end.started(trial.model, self.budget.spent - started)
+
+    def _solved(self, trial: Trial, lent: float) -> float:
+        figure = trial.solve(self.task)
+        trial.lent = lent_seconds() - lent
+        return figure
 
     def measured(self, trial: Trial, fit: Callable[[], float], **more: Any) -> float | None:
         """Fit, and keep what came of it: a row in any case; the figure if there is one."""
@@ -113,6 +141,10 @@ class Run:
         except OutOfTime as error:
             self.tell(trial, "stopped", reason_of(error), trial.figure, **more)
             return trial.figure
+        except InputError as error:  # these settings are not for this table
+            trial.recommender = None
+            self.tell(trial, "skipped", reason_of(error), **more)
+            return None
         except Exception as error:  # whatever it is, the others are still worth a try
             trial.recommender = None
             self.kept = [(value, one) for value, one in self.kept if one is not trial]
@@ -132,19 +164,29 @@ class Run:
         return figure
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
-        """Remember the best few, not all of one model, and forget the others' weights."""
-        self._looks[trial.model] = trial.eval_seconds
-        others = [(f, t) for f, t in self.kept if t.key != trial.key]
-        ranked = sorted([*others, (figure, trial)], key=lambda pair: -pair[0])
+        """Remember the best few, not all of one model, and forget the others' weights.
+
+        Of a candidate that was fitted twice, in an earlier run and now, the better one stays.
+        """
+        self.looks[trial.model] = trial.eval_seconds
+        others = [(f, t) for f, t in self.kept if t.key != trial.key or (t is not trial and f > figure)]
+        better = any(t.key == trial.key for _, t in others)
+        ranked = sorted([*others, *([] if better else [(figure, trial)])], key=lambda pair: -pair[0])
         kept: list[tuple[float, Trial]] = []
         for value, one in ranked:
-            if len(kept) < _KEPT and sum(t.model == one.model for _, t in kept) < _OF_ONE_MODEL:
+            if len(kept) < KEPT and sum(t.model == one.model for _, t in kept) < OF_ONE_MODEL:
                 kept.append((value, one))
             else:
                 one.recommender = None
         self.kept = kept
-        if store and any(t is trial for _, t in kept) and trial.recommender is not None:
-            trial.recommender.save(self.place(trial))
+        if better:
+            trial.recommender = None
+        if any(t is trial for _, t in kept) and trial.recommender is not None:
+            self.costs_of_end.measure(trial)
+            if store:
+                started = self.budget.spent
+                trial.recommender.save(self.place(trial))
+                trial.save_seconds = self.budget.spent - started
 
     def best_of(self, model: str) -> float:
         """The best figure of a model so far; 0 if it has none."""
@@ -172,15 +214,14 @@ class Run:
         return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
 
     def taken_back(self, trial: Trial, **same: Any) -> bool:
-        """Whether an earlier run has tried this candidate, in the same round; if it was good it is kept again."""
+        """Whether an earlier run has tried this candidate, in the same round; if it was good it was taken up."""
         row = self.journal.latest(trial.key)
         if row is None or (row["status"] in ("skipped", "stopped") and row["figure"] is None):  # there may be time now
             return False
+        if trial.key in self.lost:
+            return False
         if trial.figure is None:
             trial.restore(row)
-            if row["figure"] is not None and (self.place(trial) / "run.json").is_file():
-                trial.recommender = load(self.place(trial), device=self.task.device)
-                self.keep(float(row["figure"]), trial, store=False)
         return any(r["key"] == trial.key and same.items() <= r.items() for r in self.journal.rows)
 
     # ---- rows -----------------------------------------------------------------------------------
@@ -202,6 +243,8 @@ class Run:
             "figure": figure,
             "seconds": round(trial.seconds, 3),
             "eval_seconds": round(trial.eval_seconds, 3),
+            "save_seconds": round(trial.save_seconds, 3),
+            "lent": round(trial.lent, 3),
             "epochs": trial.epochs,
             "at": round(self.budget.spent, 3),
             "status": status,

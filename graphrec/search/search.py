@@ -13,7 +13,7 @@ from pathlib import Path
 from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
-from graphrec.errors import InputError
+from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender, load
@@ -21,15 +21,18 @@ from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.entries import chosen, kinds_of
-from graphrec.search.finish import blended, fitted_anew
+from graphrec.search.finish import Result, finished
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
+from graphrec.search.saved import Saved, record_of, taken_in_since
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
+from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, quiet
 from graphrec.search.unread import say_unread_ratings
+from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
 
 __all__ = ["search"]
@@ -62,22 +65,25 @@ def search(
     train, valid : Interactions
         Of one id space.
     budget : str or float
-        ``"90s"``, ``"10min"``, ``"1h"`` or seconds: of all runs of this search together. What cannot be expected to fit in is
-        not begun, and time for blend and refit is set aside.
+        ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return: of all runs of this search together. What
+        cannot be expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been
+        measured. Something comes of the smallest budget: the first candidate is not cut short.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
     out : path, optional
         Folder for the result (a run that :func:`graphrec.load` reads), ``journal.jsonl``, ``table.csv`` and ``search.png``.
+        What an earlier run has saved there gives way to nothing that is worse on validation.
     seed : int
     metric : str, optional
         What is chosen by, with the length of a list: ``"ndcg@20"`` unless given.
     models : sequence of str, optional
         Names of models and presets to try: a preset with its own settings and epochs, a model that the search does not know
         with its defaults. All that the search knows unless given, and presets but for ``lightgcn-fast`` are not among them.
+        What earlier runs in `out` found stays in the running.
     resume : bool
-        Go on with a search of the same data in `out` that was killed or had a smaller budget. One that is at its end is read.
-        False begins anew.
+        Go on with a search of the same data in `out` that was killed, had a smaller budget, or had not all of these models.
+        One that is at its end is read. False begins anew.
     seen : Interactions, optional
         As of :meth:`graphrec.Recommender.fit`: what the result does not recommend. It has no part in the search.
     device : str
@@ -98,7 +104,8 @@ def search(
     Raises
     ------
     InputError
-        An option is of no use, the folder is another search's, or no candidate could be fitted.
+        An option is of no use, no candidate could be fitted, or the folder is another search's, had its time without any of
+        these models, or holds a run that was updated since.
     """
     check_tables(train, valid)
     if valid is None:
@@ -115,43 +122,75 @@ def search(
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")
     what = {"graphrec": __version__, "train": of_table(train), "valid": of_table(valid), "metric": metric, "seed": seed}
-    journal = Journal(folder, what, resume)
-    if folder is not None and (journal.ended_with or 0.0) >= seconds and (folder / "run.json").is_file():
-        best = load(folder, device="cpu" if device == "auto" else device)
-        if not _alike(best._fitted.seen, met):
-            best._state = replace(best._fitted, seen=met)
-            best.save(folder)
-        best.table = journal.table(metric)
-        if progress:
-            over = f"the search in {folder} has had its {seconds:g} s, which are for all its runs together"
-            print(f"{over}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
-        return best
+    journal = Journal(folder, what, check_flag("resume", resume))
+    task = Task(train, valid, metric, seed, device)
+    if folder is not None and (folder / "run.json").is_file() and _is_at_its_end(journal, folder, seconds, models):
+        return _read(folder, journal, task, met, progress)
+    earlier = Saved.of(journal, folder, train, valid)
+    if earlier is not None and earlier.updated:
+        raise InputError(
+            f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
+            "in another folder, or begin anew there with resume=False (--fresh)."
+        )
     if folder is not None and not journal.rows:
         for name in ("candidates", "checkpoints"):
             shutil.rmtree(folder / name, ignore_errors=True)
-    journal.reopen()
+    before = sum(row["figure"] is not None for row in journal.rows)
     with tempfile.TemporaryDirectory() as scratch:
-        run = Run(
-            Task(train, valid, metric, seed, device),
-            facts_of(train),
-            Budget(seconds, journal.spent, clock),
-            allowed,
-            journal,
-            Path(scratch) if folder is None else folder,
-            progress,
-        )
+        place = Path(scratch) if folder is None else folder
+        run = Run(task, facts_of(train), Budget(seconds, journal.spent, clock), allowed, journal, place, progress)
         with quiet(), shared_decompositions():
-            best = _searched(run, solved, trained)
+            result = _searched(run, solved, trained, earlier)
+        best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before
+        alike = _alike(best._fitted.seen, met)
         best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
         if folder is not None:
-            best.save(folder)
-            write_results(best.table, metric, folder)
-            journal.end(run.budget.spent, seconds)
+            if result.is_new:
+                worth = {"worth": result.figure, "refit": result.refit, "cost": result.cost, "before": record_of(folder)}
+                journal.saving(run.budget.spent, best.name, **worth)
+            if result.is_new or not alike:
+                best.save(folder)
+            if figures or not (folder / "search.png").is_file():
+                write_results(best.table, metric, folder)
+            else:  # nothing new to draw
+                replace_file(folder / "table.csv", best.table.to_csv(index=False).encode("utf-8"))
+            journal.end(run.budget.spent, seconds, models)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return best
 
 
-def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry]) -> Recommender:
+def _is_at_its_end(journal: Journal, folder: Path, seconds: float, models: Sequence[str] | None) -> bool:
+    """Whether there is nothing to go on with; models that never had a chance and get none now are refused."""
+    if journal.covers(seconds, models):
+        return True
+    if not journal.ended or journal.spent < seconds:
+        return False
+    tried = {row["model"] for row in journal.rows}
+    if without := [name for name in models or () if name not in tried]:
+        raise InputError(
+            f"the search in {folder} has had its {seconds:g} s without {', '.join(without)}: a larger budget tries them, and "
+            "resume=False (--fresh) begins anew."
+        )
+    return True
+
+
+def _read(folder: Path, journal: Journal, task: Task, met: Interactions | None, progress: bool) -> Recommender:
+    """What a search that is at its end has saved."""
+    best = load(folder, device="cpu" if task.device == "auto" else task.device)
+    best.table = journal.table(task.metric)
+    said = f"the search in {folder} is at its end: {journal.spent:.1f} s, all its runs together"
+    if taken_in_since(best, task.train, task.valid):
+        said += "; its run has taken in more since, and stays as it is"
+    elif not _alike(best._fitted.seen, met):
+        best._state = replace(best._fitted, seen=met)
+        best.save(folder)
+    if progress:
+        print(f"{said}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
+    return best
+
+
+def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earlier: Saved | None) -> Result:
+    take_up(run, [*solved, *(entry for entry in trained if entry.whole)])
     later: list[tuple[Entry, Trial]] = []
     for entry in solved:
         first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]
@@ -165,7 +204,7 @@ def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry]) -> Re
     if not run.kept:
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")
-    return fitted_anew(run, *blended(run))
+    return finished(run, earlier)
 
 
 def _alike(one: Interactions | None, other: Interactions | None) -> bool:

@@ -116,6 +116,8 @@ class Trial:
         That a training has behind it at its latest look at validation: so many give this figure.
     seconds, eval_seconds : float
         What fitting took, all goes together, and a look at validation.
+    save_seconds, lent : float
+        What writing it took, and what others had worked out for it that a fit on other data must do itself.
     ended : bool
         Whether a training ended by itself, and not for lack of time.
     cut : str
@@ -129,12 +131,13 @@ class Trial:
         self.figure: float | None = None
         self.epochs: int | None = None
         self.ended, self.cut = False, ""
-        self.seconds = self.eval_seconds = 0.0
+        self.seconds = self.eval_seconds = self.save_seconds = self.lent = 0.0
         self._added: dict[str, Any] = {}
 
     def restore(self, row: Mapping[str, Any]) -> None:
         """Take back what an earlier run wrote of this candidate."""
-        self.seconds, self.eval_seconds = float(row.get("seconds") or 0), float(row.get("eval_seconds") or 0)
+        for name in ("seconds", "eval_seconds", "save_seconds", "lent"):
+            setattr(self, name, float(row.get(name) or 0.0))
         self.figure, self.epochs, self.ended = row["figure"], row.get("epochs"), row["status"] != "stopped"
         self.cut = "" if self.ended else str(row.get("reason") or "")
 

@@ -103,7 +103,7 @@ def tune(
     entry, journal = replace(entry_of(model), bytes=lambda *_: 0.0), Journal(None, {}, False)
     with tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
-        run = _Tuning(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress)
+        run = _Tuning(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress, blends=False)
         run.refits = refit
         with shared_decompositions():
             if kind.needs_training:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -15,10 +16,18 @@ from torch import Tensor
 
 from graphrec.deferred import sparse
 
-__all__ = ["row_space", "shared_decompositions", "truncated_svd"]
+__all__ = ["lent_seconds", "row_space", "shared_decompositions", "truncated_svd"]
 
 Decomposition = tuple[Tensor, Tensor, Tensor]
-_SHARED: ContextVar[OrderedDict[tuple[object, ...], Decomposition] | None] = ContextVar("shared", default=None)
+
+
+class _Shared(OrderedDict[tuple[object, ...], tuple[Decomposition, float]]):
+    """Decompositions, each with the seconds that it took, and the seconds that they have spared together."""
+
+    lent = 0.0
+
+
+_SHARED: ContextVar[_Shared | None] = ContextVar("shared", default=None)
 _MOST_SHARED = 4
 _ORTHOGONAL = 1e-5
 _PASSES = 5
@@ -62,12 +71,16 @@ def truncated_svd(
         return _decomposed(matrix, rank, block, effort, seed)
     parts = (matrix.indptr, matrix.indices, matrix.data)
     key = (*(blake2b(part.tobytes()).digest() for part in parts), matrix.shape, rank, block, effort, seed)
-    if key not in shared:
-        shared[key] = _decomposed(matrix, rank, block, effort, seed)
+    if key in shared:
+        shared.lent += shared[key][1]
+    else:
+        started = time.perf_counter()
+        made = _decomposed(matrix, rank, block, effort, seed)
+        shared[key] = made, time.perf_counter() - started
         if len(shared) > _MOST_SHARED:
             shared.popitem(last=False)
     shared.move_to_end(key)
-    u, s, v = shared[key]
+    u, s, v = shared[key][0]
     return u.clone(), s.clone(), v.clone()
 
 
@@ -111,11 +124,17 @@ def _rounding(shape: tuple[int, int], rank: int, effort: int) -> float:
 @contextmanager
 def shared_decompositions() -> Iterator[None]:
     """Inside, a matrix that was just decomposed in the same way is not decomposed again; the last four are remembered."""
-    before = _SHARED.set(OrderedDict())
+    before = _SHARED.set(_Shared())
     try:
         yield
     finally:
         _SHARED.reset(before)
+
+
+def lent_seconds() -> float:
+    """What has been spared so far in the present :func:`shared_decompositions`: fits by themselves take so much longer."""
+    shared = _SHARED.get()
+    return 0.0 if shared is None else shared.lent
 
 
 def _in_full(shape: tuple[int, int], rank: int, block: int, effort: int) -> bool:
