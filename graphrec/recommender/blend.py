@@ -75,6 +75,11 @@ class Blend(Recommender):
         assert isinstance(model, BlendModel)
         return [float(weight) for weight in model.weights.tolist()]
 
+    def _told(self) -> dict[str, Any]:
+        """With the weights that it has, chosen or given."""
+        told = super()._told()
+        return told if self._state is None else {**told, "weights": [round(weight, 4) for weight in self.weights]}
+
     @with_options("metric", "seed", "device", "progress")
     def fit(
         self,

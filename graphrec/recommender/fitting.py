@@ -31,7 +31,7 @@ from graphrec.training.row_trainer import RowTrainer
 from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 
-__all__ = ["Plan", "build", "check_tables", "run", "solve", "train"]
+__all__ = ["Plan", "build", "check_tables", "run", "solve", "train", "unread_ratings"]
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,23 @@ def check_tables(train: object, valid: object) -> None:
         )
 
 
-def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
-    """Warn once a fit of ratings that differ among themselves where the model does not read them."""
+def unread_ratings(name: str, table: Interactions) -> str:
+    """What to say of a table's ratings where `name` does not read them; empty if they do not differ, or are not there."""
     ratings = table.ratings
-    if plan.kind.reads_ratings or ratings is None or ratings.min() == ratings.max():
-        return
+    if ratings is None or ratings.min() == ratings.max():
+        return ""
     low, high = float(ratings.min()), float(ratings.max())
     least = float(ratings[ratings >= low + 0.75 * (high - low)].min())
-    warnings.warn(
-        f"the table has ratings from {low:g} to {high:g} and {plan.name} does not read them: every pair counts as liked, low "
-        f"ratings too. interactions.binarize(min_rating={least:g}) keeps the high ones, and binarize() says that all count.",
-        stacklevel=5,
+    return (
+        f"the table has ratings from {low:g} to {high:g} and {name} does not read them: every pair counts as liked, low "
+        f"ratings too. interactions.binarize(min_rating={least:g}) keeps the high ones, and binarize() says that all count."
     )
+
+
+def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
+    """Warn once a fit of ratings that differ among themselves where the model does not read them."""
+    if not plan.kind.reads_ratings and (said := unread_ratings(plan.name, table)):
+        warnings.warn(said, stacklevel=5)
 
 
 def _say_unread_weights(plan: Plan, table: Interactions) -> None:

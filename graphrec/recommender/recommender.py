@@ -94,17 +94,20 @@ class Recommender(Vectors, Parameters, Stored):
 
     def __repr__(self) -> str:
         state = self._state
-        options = self.hyper if state is None else state.made_with
-        hyper = "".join(f", {name}={value!r}" for name, value in options.items())
+        hyper = "".join(f", {name}={value!r}" for name, value in self._told().items())
         fitted = "not fitted" if state is None else f"fitted on {state.built_from!r}"
         return f"Recommender({self.name!r}{hyper}): {fitted}"
+
+    def _told(self) -> dict[str, Any]:
+        """The model's options, for the eye."""
+        return dict(self.hyper if self._state is None else self._state.made_with)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the model, its options, what it was fitted on, and the end of its history."""
         state = self._state
         if state is None:
             return html_table(f"{self.name}, not fitted", dict(self.hyper))
-        told = {**state.made_with, "fitted on": repr(state.built_from)}
+        told = {**self._told(), "fitted on": repr(state.built_from)}
         told |= {"fit device": state.device, "validation pairs": 0 if state.valid is None else len(state.valid)}
         told |= {} if state.best_epoch is None else {"best epoch": state.best_epoch}
         return html_table(

@@ -14,17 +14,19 @@ from graphrec.errors import InputError
 
 __all__ = ["Budget", "Costs", "as_seconds", "as_size", "bytes_of", "seconds_of"]
 
-_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
+_SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TIME = r"([0-9]*\.?[0-9]+)\s*(ms|s|sec|m|min|h|d)"
 _START = 0.5  # seconds that anything may take
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def seconds_of(budget: str | float) -> float:
-    """``"90s"``, ``"10min"``, ``"1.5h"`` or a number of seconds; :class:`InputError` for anything else."""
+    """``"90s"``, ``"10min"``, ``"1h30min"`` or a number of seconds; :class:`InputError` for anything else."""
     value = math.nan
     if isinstance(budget, str):
-        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|sec|m|min|h)?\s*", budget)
-        value = math.nan if found is None else float(found[1]) * _SECONDS[found[2] or "s"]
+        whole = re.fullmatch(rf"\s*(?:[0-9]*\.?[0-9]+|(?:{_TIME}\s*)+)\s*", budget)
+        parts = re.findall(rf"{_TIME}|([0-9.]+)", budget) if whole else []
+        value = sum(float(number or alone) * _SECONDS[unit] for number, unit, alone in parts) if parts else math.nan
     elif isinstance(budget, int | float | np.number) and not isinstance(budget, bool):
         value = float(budget)
     if not (math.isfinite(value) and value > 0):

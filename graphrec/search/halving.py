@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from graphrec.search.budget import as_seconds
 from graphrec.search.run import Run
@@ -16,11 +17,12 @@ _RUNGS, _FACTOR = 3, 3
 _WHOLE = 0.35  # of the time that is left, for trainings that are laid out over their whole length
 _SHARE = 0.55  # of what is left then; the rest is for other settings of the best, and for fitting the survivors anew
 _LEAST = 0.5  # seconds: in less there is nothing to see
+_AFTER = "blend and refit"
 
 Contenders = list[tuple[Entry, Trial]]
 
 
-def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lambda: None) -> None:
+def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lambda: None, after: str = _AFTER) -> None:
     """Halve, and halve again for as long as there is time: among those for whom there was no room, then among the best.
 
     Parameters
@@ -30,21 +32,27 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
         In the order in which they are worth a try.
     between : callable
         Called after each time, with what is left of the budget.
+    after : str
+        What the end of the search needs time for, fitting the best anew among it; empty where it ends with the best as it is.
     """
     untried = asked = _within_memory(run, contenders)
     lap = 0
     while asked:
-        waiting, touched = _halve(run, asked, lap)
-        if asked is untried:
+        waiting, touched = _halve(run, asked, lap, after)
+        was_untried = asked is untried
+        if was_untried:
             untried = waiting
         between()
-        if not touched:
+        if not touched and not was_untried:
             break
-        asked, lap = untried or _unfinished(run, contenders), lap + 1
+        # What there is no room for now will not get any later; those that were begun may still go on.
+        asked, lap = (untried if touched and untried else _unfinished(run, contenders)), lap + 1
     if not contenders:
         between()
+    untried = [(entry, trial) for entry, trial in untried if run.best_of_key(trial.key) is None]  # an earlier run may have
     if untried:
-        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} are left beside blend and refit"
+        beside = f" beside {after}" if after else ""
+        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} are left{beside}"
         for _, trial in untried:
             run.tell(trial, "skipped", why, quietly=True)
         run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")
@@ -61,12 +69,12 @@ def _within_memory(run: Run, contenders: Contenders) -> Contenders:
 
 
 def _unfinished(run: Run, contenders: Contenders) -> Contenders:
-    """Those whose training was cut short, the best first; of those without a figure not one epoch was over in time."""
+    """Those whose training was cut short, the best first; of those without a figure not one look was over in time."""
     found = [(run.best_of_key(trial.key) or 0.0, entry, trial) for entry, trial in contenders if run.may_go_on(trial)]
-    return [(entry, trial) for _, entry, trial in sorted(found, key=lambda one: -one[0]) if not entry.whole]
+    return [(entry, trial) for _, entry, trial in sorted(found, key=lambda one: -one[0])]
 
 
-def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool]:
+def _halve(run: Run, contenders: Contenders, lap: int, after: str) -> tuple[Contenders, bool]:
     """Train contenders in rounds of equal total time (Jamieson and Talwalkar, AISTATS 2016).
 
     A contender's time is counted in seconds, not epochs: what counts is where a model gets to within the budget. Each gets time
@@ -80,26 +88,30 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
     touched : bool
         Whether anybody was trained, or is known to have been in this lap.
     """
-    waiting, touched = _train_whole(run, [one for one in contenders if one[0].whole])
+    in_rounds = [one for one in contenders if not one[0].whole]
+    waiting, touched = _train_whole(run, [one for one in contenders if one[0].whole], lap, bool(in_rounds), after)
     looks = sorted(trial.eval_seconds for _, trial in run.kept)
     look = looks[len(looks) // 4] if looks else 0.1  # a trained model ranks by products, as the faster of the others do
-    eval_every = 1 if look < 0.5 else 3
-    round_seconds = _SHARE * max(0.0, run.budget.left - run.reserve) / _RUNGS
+    # Two epochs and a look, or five looks where these take longer.
+    leasts = [
+        max(_LEAST, 5 * look, 2.5 * run.costs.pace() * entry.seconds(run.facts, trial.hyper), _again(run, trial))
+        for entry, trial in in_rounds
+    ]
+    again = 2 if after else 1  # as much as training takes is needed for fitting anew
+    rounds, round_seconds = _rounds(leasts, max(0.0, run.budget.left - run.reserve), again)
     alive, taken = list[tuple[float, Entry, Trial]](), 0.0
-    for entry, trial in [one for one in contenders if not one[0].whole]:
-        # Two epochs and a look, or five looks where these take longer.
-        least = max(_LEAST, 5 * look, 2.5 * run.costs.pace() * entry.seconds(run.facts, trial.hyper))
+    for least, (entry, trial) in zip(leasts, in_rounds, strict=True):
         if taken + least <= round_seconds or (round_seconds >= _LEAST and not (run.kept or alive)):
             alive.append((least, entry, trial))
             taken += least
         else:
             waiting.append((entry, trial))
-    for rung in range(lap * _RUNGS, (lap + 1) * _RUNGS):
+    for rung in range(lap * _RUNGS, lap * _RUNGS + rounds):
         ends = run.budget.spent + round_seconds
         survivors: list[tuple[float, float, Entry, Trial]] = []
         for place, (least, entry, trial) in enumerate(alive):
             of_all, of_rest = (least / sum(one[0] for one in some) for some in (alive, alive[place:]))
-            rest = max(0.0, run.budget.left - run.reserve) / 2  # as much is needed for fitting anew
+            rest = max(0.0, run.budget.left - run.reserve) / again
             # Who overran takes nothing from the others; what somebody has left over goes to those after it.
             seconds = min(max(of_all * round_seconds, of_rest * (ends - run.budget.spent)), rest)
             if run.taken_back(trial, rung=rung):
@@ -109,7 +121,7 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
                 if figure is None and not trial.ended:
                     waiting.append((entry, trial))
             else:
-                touched, figure = True, _go(run, entry, trial, seconds, rung, eval_every)
+                touched, figure = True, _go(run, entry, trial, seconds, rung)
             if figure is not None:
                 survivors.append((figure, least, entry, trial))
         survivors.sort(key=lambda one: -one[0])
@@ -117,28 +129,56 @@ def _halve(run: Run, contenders: Contenders, lap: int) -> tuple[Contenders, bool
     return waiting, touched
 
 
-def _train_whole(run: Run, contenders: Contenders) -> tuple[Contenders, bool]:
+def _rounds(leasts: Sequence[float], left: float, again: int) -> tuple[int, float]:
+    """How many rounds there are, and the seconds of each.
+
+    Three; of few contenders as many as a third of a third leaves somebody for, and fewer still where only then all of them
+    have room. When so little time is left that nobody has, what can be had of it goes to one round.
+    """
+    most = next((n for n in range(1, _RUNGS) if len(leasts) <= _FACTOR ** (n - 1)), _RUNGS)
+    few, share = len(leasts) <= _FACTOR ** (_RUNGS - 1), _SHARE * left
+    for rounds in range(most, 0, -1) if few else ():
+        if sum(leasts) <= share / rounds:
+            return rounds, share / rounds
+    return (1, left / again) if leasts and share / most < min(leasts) else (most, share / most)
+
+
+def _train_whole(run: Run, contenders: Contenders, lap: int, others: bool, after: str) -> tuple[Contenders, bool]:
     """Those that are judged at their end alone, one after the other while there is time; for whom there was none."""
-    ends = run.budget.spent + _WHOLE * max(0.0, run.budget.left - run.reserve)
+    share = _WHOLE if others else 0.5 if after else 1.0
+    ends = run.budget.spent + share * max(0.0, run.budget.left - run.reserve)
     waiting, touched = Contenders(), False
     for entry, trial in contenders:
         declared = entry.seconds(run.facts, trial.hyper)
-        left, first = ends - run.budget.spent, not run.best_of(entry.model)
-        if run.taken_back(trial, rung=0):
+        left, need = ends - run.budget.spent, max(_LEAST, _again(run, trial))
+        if run.best_of(entry.model):
+            behind = 0.0 if _again(run, trial) else trial.seconds
+            need = max(need, 1.2 * run.costs.expected(entry.model, declared) - behind)
+        if run.taken_back(trial, rung=lap * _RUNGS):
             touched = True
-        elif left < (_LEAST if first else 1.2 * run.costs.expected(entry.model, declared)):
+        elif left < need:
             waiting.append((entry, trial))
         else:
             touched = True
-            if _go(run, entry, trial, left, 0, 3) is not None:
+            if _go(run, entry, trial, left, lap * _RUNGS) is not None and trial.ended:
                 run.costs.learn(entry.model, declared, trial.seconds)
     return waiting, touched
 
 
-def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int, eval_every: int) -> float | None:
+def _again(run: Run, trial: Trial) -> float:
+    """Seconds below which a training would not get beyond where it was in an earlier run, of which no checkpoint is left."""
+    return 0.0 if _checkpoint(run, trial).exists() else 1.5 * trial.seconds
+
+
+def _checkpoint(run: Run, trial: Trial) -> Path:
+    return run.folder / "checkpoints" / run.place(trial).name
+
+
+def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> float | None:
     started = run.budget.spent
     run.warm_up(trial)
     seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started))
-    deadline = Deadline(seconds, max(2 * seconds, 1.0))
-    checkpoint = run.folder / "checkpoints" / run.place(trial).name
-    return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint, eval_every), rung=rung)
+    hard = min(max(2 * seconds, 1.0), max(seconds, run.budget.left - run.reserve))
+    deadline = Deadline(seconds, hard, lambda: run.budget.spent)
+    checkpoint = _checkpoint(run, trial)
+    return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint), rung=rung)

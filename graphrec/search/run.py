@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from graphrec.search.reserve import Reserve
 from graphrec.search.space import Entry, Facts
 from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 
-__all__ = ["KEPT", "OF_ONE_MODEL", "Run", "costs_from"]
+__all__ = ["KEPT", "OF_ONE_MODEL", "Run"]
 
 KEPT, OF_ONE_MODEL = 8, 2
 
@@ -139,18 +139,20 @@ class Run:
             if not figure >= 0:
                 raise FloatingPointError(f"the figure on validation is {figure}")
         except OutOfTime as error:
-            self.tell(trial, "stopped", reason_of(error), **more)
-            return None
+            self.tell(trial, "stopped", reason_of(error), trial.figure, **more)
+            return trial.figure
         except InputError as error:  # these settings are not for this table
             trial.recommender = None
             self.tell(trial, "skipped", reason_of(error), **more)
             return None
         except Exception as error:  # whatever it is, the others are still worth a try
             trial.recommender = None
+            self.kept = [(value, one) for value, one in self.kept if one is not trial]
             self.tell(trial, "failed", reason_of(error), **more)
             return None
         try:
-            self.keep(figure, trial)
+            if trial.recommender is not None:
+                self.keep(figure, trial)
         except OSError:  # of the disk, which is everybody's
             raise
         except Exception as error:
@@ -158,7 +160,7 @@ class Run:
             self.kept = [(value, one) for value, one in self.kept if one is not trial]
             self.tell(trial, "failed", reason_of(error), **more)
             return None
-        self.tell(trial, "ok", figure=figure, **more)
+        self.tell(trial, "stopped" if trial.cut else "ok", trial.cut, figure, **more)
         return figure
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
@@ -212,12 +214,15 @@ class Run:
         return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
 
     def taken_back(self, trial: Trial, **same: Any) -> bool:
-        """Whether an earlier run has tried this candidate; if it was good it was taken up."""
-        row = next((r for r in reversed(self.journal.rows) if r["key"] == trial.key and same.items() <= r.items()), None)
-        if row is None or row["status"] in ("skipped", "stopped") or trial.key in self.lost:  # there may be time now
+        """Whether an earlier run has tried this candidate, in the same round; if it was good it was taken up."""
+        row = self.journal.latest(trial.key)
+        if row is None or (row["status"] in ("skipped", "stopped") and row["figure"] is None):  # there may be time now
             return False
-        costs_from(row, trial)
-        return True
+        if trial.key in self.lost:
+            return False
+        if trial.figure is None:
+            trial.restore(row)
+        return any(r["key"] == trial.key and same.items() <= r.items() for r in self.journal.rows)
 
     # ---- rows -----------------------------------------------------------------------------------
 
@@ -230,7 +235,6 @@ class Run:
         self, trial: Trial, status: str, reason: str = "", figure: float | None = None, quietly: bool = False, **more: Any
     ) -> None:
         """A row, in the journal and, unless quietly, for the eye."""
-        made = trial.recommender
         row = {
             "key": trial.key,
             "model": trial.model,
@@ -241,8 +245,7 @@ class Run:
             "eval_seconds": round(trial.eval_seconds, 3),
             "save_seconds": round(trial.save_seconds, 3),
             "lent": round(trial.lent, 3),
-            "ended": trial.ended,
-            "epochs": None if made is None or not len(made.history) else len(made.history),
+            "epochs": trial.epochs,
             "at": round(self.budget.spent, 3),
             "status": status,
             "reason": reason,
@@ -254,10 +257,3 @@ class Run:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
             self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip())
-
-
-def costs_from(row: Mapping[str, Any], trial: Trial) -> None:
-    """What a candidate took when its row was written, and whether it was at its end."""
-    for name in ("seconds", "eval_seconds", "save_seconds", "lent"):
-        setattr(trial, name, float(row.get(name) or 0.0))
-    trial.ended = bool(row.get("ended"))

@@ -13,13 +13,14 @@ from pathlib import Path
 from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
-from graphrec.errors import InputError, check_flag, unknown_name
+from graphrec.errors import InputError, check_flag
 from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
+from graphrec.search.entries import chosen, kinds_of
 from graphrec.search.finish import Result, finished
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
@@ -29,7 +30,8 @@ from graphrec.search.run import Run
 from graphrec.search.saved import Saved, record_of, taken_in_since
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
-from graphrec.search.trial import Task, Trial, is_known, quiet
+from graphrec.search.trial import Task, Trial, quiet
+from graphrec.search.unread import say_unread_ratings
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
 
@@ -76,8 +78,9 @@ def search(
     metric : str, optional
         What is chosen by, with the length of a list: ``"ndcg@20"`` unless given.
     models : sequence of str, optional
-        Names of models and presets to try; all that the search knows unless given. What earlier runs in `out` found stays in
-        the running.
+        Names of models and presets to try: a preset with its own settings and epochs, a model that the search does not know
+        with its defaults. All that the search knows unless given, and presets but for ``lightgcn-fast`` are not among them.
+        What earlier runs in `out` found stays in the running.
     resume : bool
         Go on with a search of the same data in `out` that was killed, had a smaller budget, or had not all of these models.
         One that is at its end is read. False begins anew.
@@ -93,7 +96,10 @@ def search(
     -------
     Recommender
         Fitted; perhaps a :class:`graphrec.Blend`. Its ``table`` has a row a candidate: model, settings, figure, seconds,
-        epochs, ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason.
+        epochs, ``at`` (seconds since the beginning), status (ok, skipped, stopped, failed) and the reason. The settings are all
+        that :meth:`graphrec.Recommender.fit` must be given to get the figure. A training that was cut short is ``stopped``, and
+        its figure is that of as many epochs as stand there (a schedule still being laid out over all). Figures are of
+        validation, of 6,000 people drawn once where it has more.
 
     Raises
     ------
@@ -110,7 +116,8 @@ def search(
     metric = metric or f"ndcg@{min(20, train.n_items)}"
     if parse(metric).k is None:
         raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
-    solved, trained = _entries(models)
+    solved, trained = chosen(models, SOLVED, TRAINED)
+    say_unread_ratings("search", kinds_of([*solved, *trained]), train)
     folder = None if out is None else Path(out)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")
@@ -198,19 +205,6 @@ def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earli
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")
     return finished(run, earlier)
-
-
-def _entries(models: Sequence[str] | None) -> tuple[list[Entry], list[Entry]]:
-    """What is tried: solved models, and trained ones."""
-    known = {entry.model for entry in (*SOLVED, *TRAINED) if is_known(entry.model)}
-    if models is not None:
-        if isinstance(models, str) or not models:
-            raise InputError(f"models must be a list of names, such as ['itemknn', 'mf']; got {models!r}.")
-        for name in models:
-            if name not in known:
-                raise unknown_name("model of a search", name, known)
-        known &= set(models)
-    return [e for e in SOLVED if e.model in known], [e for e in TRAINED if e.model in known]
 
 
 def _alike(one: Interactions | None, other: Interactions | None) -> bool:

@@ -2,7 +2,7 @@
 
 Settings come from papers and from the sizes of a table, never from looking at how well they do on one of the data sets that
 this library is measured on. Where papers publish several, by data set, each is tried: which of them suits is what validation
-is for. `seconds` and `bytes` are rough counts of work (on one core) and memory; see :class:`graphrec.search.budget.Costs`.
+is for. `seconds` and `bytes` are of :mod:`graphrec.search.work`.
 """
 
 from __future__ import annotations
@@ -11,98 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from graphrec.data.interactions import Interactions
-from graphrec.models import EASE
+from graphrec.search.work import (
+    Facts,
+    Work,
+    by_factors,
+    by_items,
+    by_pairs,
+    coded,
+    facts_of,
+    of_epochs,
+    of_shared_softmax,
+    of_tables,
+    ridge,
+    ridge_bytes,
+    sparse,
+)
 
 __all__ = ["LIMITS", "SOLVED", "TRAINED", "VARY", "Entry", "Facts", "facts_of"]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Sizes of a training table: numbers of users, items and pairs, and Σ d_u² over the users' numbers of items."""
-
-    users: int
-    items: int
-    pairs: int
-    squares: float
-
-    @property
-    def widest(self) -> int:
-        """The largest rank that still compresses: a quarter of the smaller side."""
-        return max(1, min(self.users, self.items) // 4)
-
-    def rank(self, wanted: int) -> int:
-        """A number of factors, where the table has so many."""
-        return min(wanted, self.widest)
-
-
-def facts_of(train: Interactions) -> Facts:
-    """Count."""
-    degrees = np.diff(train.structure[0]).astype(np.float64)
-    return Facts(train.n_users, train.n_items, len(train), float((degrees**2).sum()))
-
-
-Work = Callable[[Facts, Mapping[str, Any]], float]
-
-
-def _by_pairs(facts: Facts, _: Mapping[str, Any]) -> float:
-    """Counting who met what with what."""
-    return 2e-8 * facts.squares + 2e-7 * facts.pairs
-
-
-def _by_factors(facts: Facts, hyper: Mapping[str, Any]) -> float:
-    """A truncated decomposition (span of four times the rank), and the co-occurrences."""
-    span = 4.0 * float(hyper.get("rank", 256))
-    return _by_pairs(facts, hyper) + 4e-9 * facts.pairs * span + 2e-10 * (facts.users + facts.items) * span**2
-
-
-def _ridge(facts: Facts, hyper: Mapping[str, Any]) -> float:
-    """EASE: one inversion, or a small regression for each item."""
-    if "neighbours" in hyper:
-        return 1e-3 * facts.items + 4e-8 * facts.squares
-    return 1e-11 * facts.items**3 + 4e-8 * facts.squares
-
-
-def _by_items(facts: Facts, _: Mapping[str, Any]) -> float:
-    """A small regression for each item."""
-    return 5e-4 * facts.items + 2e-7 * facts.squares
-
-
-def _sparse(facts: Facts, _: Mapping[str, Any]) -> float:
-    """Item-to-item weights where there are co-occurrences, twice while they are built."""
-    return 24.0 * min(facts.squares, float(facts.items) ** 2)
-
-
-def _ridge_bytes(facts: Facts, hyper: Mapping[str, Any]) -> float:
-    return _sparse(facts, hyper) if "neighbours" in hyper else float(EASE.dense_bytes(facts.items))
-
-
-def _tables(facts: Facts, hyper: Mapping[str, Any]) -> float:
-    """Embeddings with their gradients, two moments, a copy of the best and a checkpoint."""
-    return 28.0 * (facts.users + facts.items) * float(hyper.get("dim", 64)) + 64.0 * facts.pairs
-
-
-def _epoch_of(hops: float, per_pair: float = 1e-6) -> Work:
-    """An epoch of a trained model: steps of 2,048 pairs, each with some passes over the edges, 64 columns wide."""
-
-    def seconds(facts: Facts, hyper: Mapping[str, Any]) -> float:
-        wide = float(hyper.get("dim", 64)) / 64
-        return wide * facts.pairs * (per_pair + hops * 2e-8 * facts.pairs / 2048)
-
-    return seconds
-
-
-def _coded(facts: Facts, _: Mapping[str, Any]) -> float:
-    """An epoch of an autoencoder: everybody's row over all items."""
-    return 5e-8 * facts.users * facts.items
-
-
-def _fast(facts: Facts, hyper: Mapping[str, Any]) -> float:
-    """All 30 epochs of `lightgcn-fast`: a few large products, and everybody against 4,096 negatives."""
-    wide = float(hyper.get("dim", 64)) / 64
-    return wide * (2e-5 * facts.pairs + 3e-4 * facts.users) + 1.0
 
 
 Settings = Sequence[Mapping[str, Any]] | Callable[[Facts], Sequence[Mapping[str, Any]]]
@@ -134,8 +59,8 @@ class Entry:
     why: str = "the library's defaults, which are the paper's"
     fit: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False
-    seconds: Work = _by_pairs
-    bytes: Work = _sparse
+    seconds: Work = by_pairs
+    bytes: Work = sparse
 
     def settings_for(self, facts: Facts) -> list[dict[str, Any]]:
         """Those that make sense for a table, each once."""
@@ -188,8 +113,8 @@ SOLVED = [
     Entry(
         "itemknn", [{}, {"neighbours": 50, "shrink": 10.0}, {"neighbours": 500, "shrink": 100.0}], "Dacrema 2021: its ranges"
     ),
-    Entry("ease", _ridges(500.0, 100.0, 2000.0), "Steck 2019: 200 to 1,000, and beyond", seconds=_ridge, bytes=_ridge_bytes),
-    Entry("gfcf", _ranks(256, 64), "Shen 2021: 256 factors; fewer for small tables", seconds=_by_factors),
+    Entry("ease", _ridges(500.0, 100.0, 2000.0), "Steck 2019: 200 to 1,000, and beyond", seconds=ridge, bytes=ridge_bytes),
+    Entry("gfcf", _ranks(256, 64), "Shen 2021: 256 factors; fewer for small tables", seconds=by_factors),
     Entry("turbocf", [{}, {"alpha": 0.5, "power": 1.0}, {"alpha": 0.5, "power": 1.4}], "Park 2024: by data set"),
     Entry("userknn", [{}, {"neighbours": 50}, {"neighbours": 500}], "Dacrema 2021: its ranges"),
     Entry("p3alpha", [{}], "Cooper 2014"),
@@ -197,7 +122,7 @@ SOLVED = [
         "chebycf",
         lambda f: [{"rank": f.rank(512), "phi": phi, "beta": beta} for phi, beta in ((1.5, 0.4), (10.0, 0.0))],
         "Kim 2025: by data set",
-        seconds=_by_factors,
+        seconds=by_factors,
     ),
     Entry(
         "bspm",
@@ -206,23 +131,24 @@ SOLVED = [
             {"rank": f.rank(384), "ideal": 0.3, "solver": "euler", "time": 1.2},
         ],
         "Choi 2023: by data set",
-        seconds=_by_factors,
+        seconds=by_factors,
     ),
-    Entry("puresvd", _ranks(64, 256, 16), "Cremonesi 2010: 50 to 300, fewer for small tables", seconds=_by_factors),
-    Entry("slim", [{}, {"l1": 1.0, "l2": 10.0}], "Ning 2011: penalties over two orders of magnitude", seconds=_by_items),
+    Entry("puresvd", _ranks(64, 256, 16), "Cremonesi 2010: 50 to 300, fewer for small tables", seconds=by_factors),
+    Entry("slim", [{}, {"l1": 1.0, "l2": 10.0}], "Ning 2011: penalties over two orders of magnitude", seconds=by_items),
     Entry("rp3beta", [{"alpha": 0.7, "beta": 0.5}, {"alpha": 1.0, "beta": 0.3}], "between the first ones"),
-    Entry("ease", _ridges(200.0, 1000.0), "Steck 2019, between the first ones", seconds=_ridge, bytes=_ridge_bytes),
+    Entry("ease", _ridges(200.0, 1000.0), "Steck 2019, between the first ones", seconds=ridge, bytes=ridge_bytes),
 ]
 
-_BPR = {"loss": "bpr", "lr": 5e-3, "batch_size": 2048}
+_BPR = {"loss": "bpr", "optimizer": "adam", "lr": 5e-3, "batch_size": 2048}
 TRAINED = [
     Entry(
         "lightgcn-fast",
         [{}, {"dim": 128}, {"dim": 256}],
         "sampled softmax from a decomposition; laid out over 30 epochs",
+        fit={"eval_every": 3},
         whole=True,
-        seconds=_fast,
-        bytes=_tables,
+        seconds=of_shared_softmax,
+        bytes=of_tables,
     ),
     Entry(
         "mf",
@@ -230,22 +156,22 @@ TRAINED = [
         "Rendle 2009; a rate that reaches the end in minutes",
         _BPR,
         False,
-        _epoch_of(0),
-        _tables,
+        of_epochs(0),
+        of_tables,
     ),
-    Entry("lightgcn", [{"layers": 2}, {"layers": 3}], "He 2020: 2 to 4 hops", _BPR, False, _epoch_of(3), _tables),
-    Entry("multvae", why="Liang 2018", seconds=_coded, bytes=lambda f, _: 28.0 * f.items * 1200),
-    Entry("multdae", why="Liang 2018", seconds=_coded, bytes=lambda f, _: 28.0 * f.items * 400),
-    Entry("ials", seconds=_epoch_of(0, 5e-6), bytes=_tables),
-    *(Entry(name, seconds=_epoch_of(0, 2e-5), bytes=_tables) for name in ("simplex", "ultragcn")),
+    Entry("lightgcn", [{"layers": 2}, {"layers": 3}], "He 2020: 2 to 4 hops", _BPR, False, of_epochs(3), of_tables),
+    Entry("multvae", why="Liang 2018", seconds=coded, bytes=lambda f, _: 28.0 * f.items * 1200),
+    Entry("multdae", why="Liang 2018", seconds=coded, bytes=lambda f, _: 28.0 * f.items * 400),
+    Entry("ials", seconds=of_epochs(0, 5e-6), bytes=of_tables),
+    *(Entry(name, seconds=of_epochs(0, 2e-5), bytes=of_tables) for name in ("simplex", "ultragcn")),
     *(
-        Entry(name, seconds=_epoch_of(hops, 2e-6), bytes=_tables)
+        Entry(name, seconds=of_epochs(hops, 2e-6), bytes=of_tables)
         for name, hops in (("xsimgcl", 4), ("simgcl", 9), ("lightgcnpp", 3), ("sgl", 9), ("ncl", 6), ("nescl", 9))
     ),
-    Entry("ngcf", [{"layers": [64, 64]}], "Wang 2019, with two layers", _BPR, False, _epoch_of(8), _tables),
+    Entry("ngcf", [{"layers": [64, 64]}], "Wang 2019, with two layers", _BPR, False, of_epochs(8), of_tables),
     *(
-        Entry(name, seconds=_epoch_of(hops), bytes=_tables)
+        Entry(name, seconds=of_epochs(hops), bytes=of_tables)
         for name, hops in (("lrgccf", 6), ("dgcf", 40), ("lightgcnlw", 3), ("mgdcf", 6), ("pinsage", 10), ("gcmc", 6))
     ),
-    *(Entry(name, seconds=_epoch_of(0, 2e-5), bytes=_tables) for name in ("hoprec", "cmn")),
+    *(Entry(name, seconds=of_epochs(0, 2e-5), bytes=of_tables) for name in ("hoprec", "cmn")),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from graphrec.deferred import pandas as pd
 from graphrec.report.text_columns import aligned
 
@@ -9,10 +11,11 @@ __all__ = ["summary"]
 
 _WIDE = 60  # characters of settings
 _NAMED = 6  # models
+_NUMBER = re.compile(r"\d[\d.,e+-]*( (bytes|KiB|MiB|GiB|s)\b)?")  # in which reasons of one kind differ
 
 
 def summary(table: pd.DataFrame, metric: str) -> str:
-    """A line for each model, the best first, and a sentence on the others.
+    """A line for each model, the best first, and a sentence for each reason why others have no figure, or not their best.
 
     Parameters
     ----------
@@ -29,19 +32,31 @@ def summary(table: pd.DataFrame, metric: str) -> str:
     best = measured.drop_duplicates("model")
     tries = measured["model"].value_counts()
     rows = [
-        (row["model"], f"{row[metric]:.4f}", f"{row['seconds']:.1f}", str(tries[row["model"]]), _short(str(row["settings"])))
+        (
+            row["model"],
+            f"{row[metric]:.4f}",
+            f"{row['seconds']:.1f}",
+            str(tries[row["model"]]),
+            ("(stopped) " if row["status"] == "stopped" else "") + _short(str(row["settings"])),
+        )
         for _, row in best.iterrows()
     ]
     lines = [aligned(("model", metric, "seconds", "tried", "best settings"), rows, right={1, 2, 3})]
+    if cut := [f"{row['model']} after epoch {row['epochs']:.0f}" for _, row in best[best["status"] == "stopped"].iterrows()]:
+        lines.append(f"stopped before the end of training: {_named(cut)}; more time may do more for them")
     lines += [f"{row['model']}: {row['status']}, {row['reason']}" for _, row in table[table["model"] == "refit"].iterrows()]
-    others = table[table[metric].isna() & (table["model"] != "refit")]
-    for status, rest in others.groupby("status", sort=False):
-        names = [name for name in dict.fromkeys(rest["model"]) if name not in tries]
-        if names:
-            more = f" and {len(names) - _NAMED} more models" if len(names) > _NAMED else ""
-            why = rest.loc[rest["model"] == names[0], "reason"].iloc[-1]
-            lines.append(f"{status}: {', '.join(names[:_NAMED])}{more} ({why})")
+    others = table[table[metric].isna() & (table["model"] != "refit") & ~table["model"].isin(tries.index)]
+    alike = others["reason"].map(lambda reason: _NUMBER.sub("#", str(reason)))
+    for (status, _), rest in others.groupby([others["status"], alike], sort=False):
+        names, reasons = list(dict.fromkeys(rest["model"])), list(dict.fromkeys(rest["reason"]))
+        whose = f"{names[0]}: " if len(names) > 1 and len(reasons) > 1 else ""
+        lines.append(f"{status}: {_named(names)} ({whose}{reasons[0]})")
     return "\n".join(lines)
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more models" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _short(settings: str) -> str:

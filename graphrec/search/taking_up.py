@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.errors import InputError
 from graphrec.recommender import load
-from graphrec.search.run import KEPT, OF_ONE_MODEL, Run, costs_from
+from graphrec.search.run import KEPT, OF_ONE_MODEL, Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Trial
 
@@ -28,10 +28,10 @@ def take_up(run: Run, entries: Sequence[Entry]) -> None:
     """
     by_name, best = {entry.model: entry for entry in entries}, dict[str, tuple[float, dict[str, Any]]]()
     for row in run.journal.rows:
-        if row["status"] != "ok" or row["figure"] is None or row["model"] in _NO_MODELS:
+        if row["figure"] is None or row["model"] in _NO_MODELS:
             continue
         run.looks[row["model"]] = float(row["eval_seconds"])
-        if (entry := by_name.get(row["model"])) is not None:
+        if row["status"] == "ok" and (entry := by_name.get(row["model"])) is not None:
             run.costs.learn(entry.model, entry.seconds(run.facts, row["hyper"]), float(row["seconds"]))
         if row["figure"] >= best.get(row["key"], (-1.0,))[0]:
             best[row["key"]] = float(row["figure"]), row
@@ -43,7 +43,7 @@ def take_up(run: Run, entries: Sequence[Entry]) -> None:
         fit = {n: v for n, v in json.loads(row["key"].partition(" ")[2]).items() if n not in row["hyper"]}
         trial = Trial(row["model"], row["hyper"], fit)
         trial.key = row["key"]
-        costs_from(row, trial)
+        trial.restore(row)
         try:
             trial.recommender = load(run.place(trial), device=run.task.device)
         except InputError:  # somebody has tidied up

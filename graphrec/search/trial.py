@@ -20,20 +20,19 @@ from graphrec.data.interactions import Interactions
 from graphrec.data.split import random as random_split
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
+from graphrec.losses import RATING_ERRORS
 from graphrec.models import MODELS
 from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
 from graphrec.recommender.blend_weights import people_of
-from graphrec.training.state import TrainingState
+from graphrec.search.deadline import Deadline, OutOfTime
 
 __all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
 
 
 _PEOPLE, _FEW = 6_000, 50
-
-
-class OutOfTime(Exception):
-    """The time that a candidate had is over before it had anything to show."""
+_MANY = 2e8  # scores that a look ranks: half a second's work of a core; where there are more, every third epoch is looked at
+_EPOCHS, _PATIENCE = 1000, 15  # where neither the settings nor a preset says how long to train
 
 
 def is_known(name: str) -> bool:
@@ -87,54 +86,14 @@ class Task:
         assert split.test is not None
         return replace(self, train=split.train, valid=split.test)
 
+    @cached_property
+    def eval_every(self) -> int:
+        """Epochs between two looks at validation; by the sizes of the table alone, so that figures can be had again."""
+        return 1 if float(len(np.unique(self.looked_at.users))) * self.train.n_items <= _MANY else 3
+
     def figure(self, recommender: Recommender) -> float:
         """The metric on validation."""
         return Evaluator([self.metric], self.train)(recommender.model, self.looked_at)[self.metric]
-
-
-class Deadline:
-    """Ends a training when its seconds are over: after an epoch that was looked at, or by force at twice the time.
-
-    Parameters
-    ----------
-    seconds : float
-    hard : float
-        Seconds after which a training is given up in the middle of an epoch.
-
-    Attributes
-    ----------
-    came : bool
-        Whether it has ended the latest training; one that ended by itself needs no more time.
-    """
-
-    def __init__(self, seconds: float, hard: float) -> None:
-        self._seconds, self._hard, self._started, self._epoch, self._epochs = seconds, hard, time.perf_counter(), 0.0, 0
-        self.came = False
-
-    def on_train_begin(self, state: TrainingState) -> None:
-        """A training that stopped at an earlier deadline goes on."""
-        state.stop = self.came = False
-        self._started = self._epoch = time.perf_counter()
-        self._epochs = 0
-
-    def on_step_end(self, state: TrainingState) -> None:
-        """Give up what would overrun everything."""
-        if time.perf_counter() - self._started > self._hard:
-            raise OutOfTime(f"stopped in epoch {state.epoch + 1}: {self._hard:.0f} s were over")
-
-    def on_epoch_end(self, state: TrainingState) -> None:
-        """Stop where another epoch would not fit, if there is something to show."""
-        now = time.perf_counter()
-        latest, self._epoch, self._epochs = now - self._epoch, now, self._epochs + 1
-        if self._epochs == 1:  # it may have loaded compiled code
-            latest = 0.0
-        if state.best_epoch is not None and now - self._started + latest > self._seconds:
-            state.stop = self.came = True
-
-    def on_train_end(self, state: TrainingState) -> None:
-        """Ctrl-C ends the search, not this training alone."""
-        if state.interrupted:
-            raise KeyboardInterrupt("the search can be gone on with")
 
 
 class Trial:
@@ -151,34 +110,50 @@ class Trial:
     ----------
     recommender : Recommender or None
         Fitted.
+    figure : float or None
+        Of the recommender, on validation.
+    epochs : int or None
+        That a training has behind it at its latest look at validation: so many give this figure.
     seconds, eval_seconds : float
         What fitting took, all goes together, and a look at validation.
     save_seconds, lent : float
         What writing it took, and what others had worked out for it that a fit on other data must do itself.
     ended : bool
         Whether a training ended by itself, and not for lack of time.
+    cut : str
+        What there is to say of one that did not.
     """
 
     def __init__(self, model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
         self.model, self.hyper, self.fit = model, dict(hyper), dict(fit)
         self.key = key_of(model, hyper, fit)
         self.recommender: Recommender | None = None
-        self.ended = False
+        self.figure: float | None = None
+        self.epochs: int | None = None
+        self.ended, self.cut = False, ""
         self.seconds = self.eval_seconds = self.save_seconds = self.lent = 0.0
+        self._added: dict[str, Any] = {}
+
+    def restore(self, row: Mapping[str, Any]) -> None:
+        """Take back what an earlier run wrote of this candidate."""
+        for name in ("seconds", "eval_seconds", "save_seconds", "lent"):
+            setattr(self, name, float(row.get(name) or 0.0))
+        self.figure, self.epochs, self.ended = row["figure"], row.get("epochs"), row["status"] != "stopped"
+        self.cut = "" if self.ended else str(row.get("reason") or "")
 
     def warm_up(self, few: Task) -> None:
         """Fit to a few people for nothing: what is compiled at first use says nothing of how long a candidate will take."""
         again = Trial(self.model, self.hyper, self.fit)
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as scratch:  # what it says it will say again
             if again.made().kind.needs_training:
-                again.train(few, Deadline(0.0, math.inf), Path(scratch) / "checkpoint", 1)
+                again.train(few, Deadline(0.0, math.inf), Path(scratch) / "checkpoint")
             else:
                 again.solve(few)
 
     @property
     def settings(self) -> str:
-        """For a table."""
-        return " ".join(f"{name}={value}" for name, value in {**self.hyper, **self.fit}.items())
+        """For a table: what the model and ``fit`` must be given to get the same figure, beside train and valid."""
+        return " ".join(f"{name}={value}" for name, value in {**self.hyper, **self.fit, **self._added}.items())
 
     @property
     def bytes(self) -> int:
@@ -198,31 +173,52 @@ class Trial:
             fitted = time.perf_counter()
             figure = task.figure(made)
         self.recommender, self.seconds, self.eval_seconds = made, fitted - started, time.perf_counter() - fitted
+        self.figure, self.ended = figure, True
         return figure
 
-    def train(self, task: Task, deadline: Deadline, checkpoint: Path, eval_every: int) -> float:
+    def train(self, task: Task, deadline: Deadline, checkpoint: Path) -> float:
         """Train, or go on with it, until the deadline; the figure of the best epoch."""
-        made, fit = self.made(), dict(self.fit)
-        if not {"epochs", "schedule"} & {*fit, *made.fit_defaults}:
-            fit |= {"epochs": 1000, "patience": max(3, 15 // eval_every)}
-        with quiet():
-            started = time.perf_counter()
-            common = {"metric": task.metric, "eval_every": eval_every, "seed": task.seed, "progress": False}
-            made.fit(
-                task.train,
-                valid=task.looked_at,
-                callbacks=[deadline],
-                checkpoint=checkpoint,
-                resume=True,
-                device=task.device,
-                **{**common, **fit},
-            )
-            self.seconds += time.perf_counter() - started
+        made = self.made()
+        options, started = self._options(task, made), deadline.clock()
+        try:
+            with quiet():
+                made.fit(task.train, valid=task.looked_at, callbacks=[deadline], checkpoint=checkpoint, resume=True, **options)
+        finally:
+            self.seconds += deadline.clock() - started
         if made.best_epoch is None:
-            raise OutOfTime("stopped before its first look at validation")
-        history, self.ended = made.history, not deadline.came
-        self.recommender, self.eval_seconds = made, float(history["eval_seconds"].dropna().mean())
-        return float(history[task.metric].max())
+            raise FloatingPointError("no figure on validation is a number")
+        looks = made.history.dropna(subset=["eval_seconds"])
+        figure = float(looks.loc[looks["epoch"] == made.best_epoch, task.metric].iloc[0])
+        # One whose checkpoint is gone begins anew, and may have come less far than before.
+        epochs = int(looks["epoch"].iloc[-1])
+        if self.figure is None or (figure, epochs) >= (self.figure, self.epochs or 0):
+            self.recommender, self.figure, self.epochs = made, figure, epochs
+            self.eval_seconds, self.ended = float(looks["eval_seconds"].mean()), not deadline.came
+            self.cut = "" if self.ended else f"its time was over after epoch {self.epochs}, before its training was at its end"
+        return self.figure
+
+    def _options(self, task: Task, made: Recommender) -> dict[str, Any]:
+        """What fit is given; what is there beside the candidate's own options is added to its settings."""
+        own = {**made.kind.defaults_for(task.train), **made.fit_defaults}
+        said, added = {**made.fit_defaults, **self.fit}, dict[str, Any]()
+        alone = {"lr", "weight_decay"} & self.fit.keys() and "optimizer" not in self.fit and not self.fit.get("hogwild")
+        if alone and own.get("optimizer", "adam") != "adam":  # a rate that is given alone is Adam's
+            added["optimizer"] = "adam"
+        every = self.fit.get("eval_every", own.get("eval_every", 1))
+        free = "eval_every" not in self.fit and "patience" not in made.fit_defaults  # which counts looks
+        if free and every != task.eval_every:
+            added["eval_every"] = every = task.eval_every
+        if not {"epochs", "schedule"} & said.keys():
+            added["epochs"] = _EPOCHS
+            if "patience" not in said:
+                added["patience"] = max(3, _PATIENCE // every)
+        loss = said.get("loss", own.get("loss"))
+        if task.metric != f"ndcg@{min(20, task.train.n_items)}" or (isinstance(loss, str) and loss in RATING_ERRORS):
+            added["metric"] = task.metric
+        if task.seed and "seed" not in said:
+            added["seed"] = task.seed
+        self._added = added
+        return {"metric": task.metric, "device": task.device, "progress": False, **self.fit, **added}
 
     def refit_seconds(self) -> float:
         """What fitting anew on train and validation will probably take."""

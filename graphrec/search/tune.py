@@ -21,15 +21,19 @@ from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
+from graphrec.search.entries import entry_of
 from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
-from graphrec.search.space import TRAINED, Entry, facts_of
+from graphrec.search.space import Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
+from graphrec.search.unread import say_unread_ratings
 from graphrec.training.options import FitOptions
 
 __all__ = ["tune"]
+
+_OF_TUNE = ("metric", "device", "progress")
 
 
 def tune(
@@ -50,7 +54,10 @@ def tune(
     """Try settings of one model, and keep the one that is best on validation.
 
     Where the space has no more points than `trials`, each is tried; otherwise they are drawn at random (Bergstra and Bengio,
-    JMLR 2012). Models that are trained step by step compete by successive halving.
+    JMLR 2012). Models that are trained step by step compete by successive halving: all get a little time, the better ones more.
+    A row of the table is what ``fit`` gives with its settings, which are all named there (1,000 epochs and a patience of 15
+    where the space has no epochs); that of a training that was cut short has the status ``stopped``, and its figure is that of
+    as many epochs as it says.
 
     Parameters
     ----------
@@ -92,19 +99,20 @@ def tune(
         Trial(model, {n: v for n, v in point.items() if n in own}, {n: v for n, v in point.items() if n not in own})
         for point in _points(space, trials, seed)
     ]
-    known = next((entry for entry in TRAINED if entry.model == model), Entry(model))
-    entry, journal = replace(known, bytes=lambda *_: 0.0), Journal(None, {}, False)
+    say_unread_ratings(model, [kind], train, space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss"))
+    entry, journal = replace(entry_of(model), bytes=lambda *_: 0.0), Journal(None, {}, False)
     with tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
-        run = Run(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress, blends=False)
+        run = _Tuning(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress, blends=False)
+        run.refits = refit
         with shared_decompositions():
             if kind.needs_training:
-                compete(run, [(entry, trial) for trial in each])
+                compete(run, [(entry, trial) for trial in each], after="the refit" if refit else "")
             else:
                 for trial in each:
                     run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
-            why = next((f": {row['reason']}" for row in journal.rows if row["reason"]), "")
+            why = next((f": {row['reason'].rstrip('.')}" for row in journal.rows if row["reason"]), "")
             raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
         best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
         if refit:
@@ -114,9 +122,33 @@ def tune(
         return best
 
 
+class _Tuning(Run):
+    """A run that ends with its best candidate, which is fitted anew or not: nothing is blended."""
+
+    refits = False
+
+    @property
+    def reserve(self) -> float:
+        """Seconds that fitting the best one anew will take."""
+        again = self.kept[0][1].refit_seconds() if self.refits and self.kept else 0.0
+        return again + 0.02 * self.budget.seconds
+
+    def refusal(self, entry: Entry, trial: Trial) -> str | None:
+        """Why a solved candidate is not begun; None if it may."""
+        expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
+        need = expected * (2.2 if self.refits else 1.0) + self.look_of(entry.model)
+        left = self.budget.left if not self.kept else self.budget.left - self.reserve  # something must come of it
+        if need <= left or (not self.kept and expected < left):
+            return None
+        beside = " beside the refit" if self.refits else ""
+        return f"would take about {need:.2g} s; {max(left, 0.0):.2g} s are left{beside}"
+
+
 def _check_space(space: Mapping[str, Any], own: set[str], is_trained: bool) -> None:
     """Refuse names that are no option of the model (`own`) or of its fit, and values that are no choice."""
     of_fit = FitOptions.names() if is_trained else []
+    if named := [name for name in _OF_TUNE if name in space]:
+        raise InputError(f"{named[0]} is no setting that is chosen on validation: give it to tune itself.")
     for name, values in space.items():
         if name not in own and name not in of_fit:
             raise unknown_name("option", name, own | set(of_fit))
