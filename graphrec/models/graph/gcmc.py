@@ -11,15 +11,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.graph.dropout import GraphDropout
+from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.routes import level_adjacencies
+from graphrec.models.parts.routes import by_level, level_adjacencies
 from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import People
 
 __all__ = ["GCMC"]
 
@@ -76,6 +80,7 @@ class GCMC(Model):
             raise InputError(f"gcmc has an edge type for each rating, and there are {len(levels)} of them; round the column.")
         if decoder == "bilinear" and train.ratings is None:
             raise InputError("decoder='bilinear' predicts ratings, and the table has no column rating.")
+        self._train = train
         self.accumulate, self.activate_output = accumulate, activate_output
         self.dot_product = decoder == "dot"
         n = self.n_users + self.n_items
@@ -94,10 +99,24 @@ class GCMC(Model):
         """The convolution of all nodes; penalties look at its result."""
         placed = [a.to(self.levels.device) for a in self._adjacencies]
         parts = [propagate(self.graph_dropout(a), t) for a, t in zip(placed, self.tables, strict=True)]
-        h = (torch.stack(parts).sum(0) if self.accumulate == "sum" else torch.cat(parts, dim=1)).relu()
-        z = self.out(h)
-        z = z.relu() if self.activate_output else z
+        z = self._finished(parts)
         return node_tables(z, z, self.n_users)
+
+    def _finished(self, parts: list[Tensor]) -> Tensor:
+        h = (torch.stack(parts).sum(0) if self.accumulate == "sum" else torch.cat(parts, dim=1)).relu()
+        z: Tensor = self.out(h)
+        return z.relu() if self.activate_output else z
+
+    def folding(self) -> People:
+        """Exactly the convolution, over the edges of a new person; a rating between the levels is the nearest of them."""
+        graph = BipartiteGraph(self._train).adjacency("sym").to(self.levels.device)
+        listeners, levels = Listeners("sym", graph, self.n_users), self.levels.cpu().numpy()
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            edges = by_level(listeners.edges(histories)[0], histories.data, levels)
+            return self._finished([e @ table[self.n_users :] for e, table in zip(edges, self.tables, strict=True)])
+
+        return people
 
     def _logits(self, u: Tensor, v: Tensor, pairs: str) -> Tensor:
         return torch.einsum(pairs, u, self.forms, v)

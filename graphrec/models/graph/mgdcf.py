@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -11,12 +12,15 @@ from torch.nn import functional as F
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import BipartiteGraph
+from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import node_tables
+from graphrec.models.parts.listening import Hop, listening
 from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import People
 
 __all__ = ["MGDCF"]
 
@@ -77,6 +81,7 @@ class MGDCF(Model):
         check_at_least("layers", layers, 1)
         for name, value in (("alpha", alpha), ("beta", beta), ("output_l2", output_l2)):
             check_at_least(name, value, 0)
+        self._train = train
         self.layers, self.alpha, self.beta, self.output_l2 = layers, alpha, beta, output_l2
         self.gamma = beta**layers + alpha * sum(beta**k for k in range(layers))
         if not self.gamma:
@@ -92,10 +97,20 @@ class MGDCF(Model):
         adjacency = self._adjacency = self._adjacency.to(self.embedding.device)
         if self.training and self.edge_dropout:
             adjacency = adjacency.with_values(F.dropout(adjacency.values, self.edge_dropout))
-        start = h = F.dropout(self.embedding, self.input_dropout, self.training)
-        for _ in range(self.layers):
-            h = self.beta * propagate(adjacency, h) + self.alpha * start
-        return node_tables(F.dropout(h / self.gamma, self.output_dropout, self.training), self.embedding, self.n_users)
+        start = F.dropout(self.embedding, self.input_dropout, self.training)
+        z = self._passed(start, [partial(propagate, adjacency)] * self.layers)
+        return node_tables(F.dropout(z, self.output_dropout, self.training), self.embedding, self.n_users)
+
+    def _passed(self, start: Tensor, hops: Sequence[Hop]) -> Tensor:
+        h = start
+        for hop in hops:
+            h = self.beta * hop(h) + self.alpha * start
+        return h / self.gamma
+
+    def folding(self) -> People:
+        """A new person listens to the items at each step: :func:`graphrec.models.parts.listening.listening`."""
+        listeners = Listeners("sym+self", self._adjacency, self.n_users)
+        return listening(self._passed, self.embedding, [self._adjacency] * self.layers, listeners, self._train)
 
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The penalty of all rows as ``output_l2``."""

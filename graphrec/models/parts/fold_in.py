@@ -19,7 +19,7 @@ from graphrec.deferred import sparse
 from graphrec.models.encoding import Encoding
 from graphrec.models.scoring import People
 
-__all__ = ["linear_guess", "of_ratings", "ridge", "ridge_of_ratings", "stepped"]
+__all__ = ["evenly_spaced", "linear_guess", "of_ratings", "pairs_of", "ridge", "ridge_of_ratings", "stepped"]
 
 _AT_ONCE = 256  # people; a system of d × d numbers for each
 
@@ -66,8 +66,7 @@ def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: fl
 
         return F.pad(F.normalize(_solved(system, histories.shape[0], items), dim=1), (0, 1), value=1.0)
 
-    active = np.flatnonzero(np.diff(known.indptr))
-    some = active[np.unique(np.linspace(0, len(active) - 1, min(len(active), 2000)).astype(np.int64))]
+    some = evenly_spaced(known)
     guess = linear_guess(solution(known[some]), users[torch.as_tensor(some, device=users.device)])
     return lambda histories: solution(histories) @ guess
 
@@ -149,7 +148,7 @@ def stepped(model: _Encoder, steps: int = 100, rate: float = 0.05, negatives: fl
     some = items[drawn.to(items.device)]
 
     def loss_of(rows: Tensor, histories: sparse.csr_matrix, rated: Tensor) -> Tensor:
-        person, met, values = _pairs(histories, items.device)
+        person, met, values = pairs_of(histories, items.device)
         lengths = torch.bincount(person, minlength=len(rows)).clamp(min=1)
         scores = model.score_pairs(rows, items[met], person, torch.arange(len(met), device=items.device))
         each = torch.where(rated[person], (scores - values).square(), F.softplus(-scores))
@@ -187,6 +186,12 @@ def _solved(system: Callable[[int], tuple[Tensor, Tensor]], count: int, like: Te
     return torch.cat(made)
 
 
+def evenly_spaced(known: sparse.csr_matrix, limit: int = 2000) -> npt.NDArray[np.int64]:
+    """At most `limit` of the people who have met something, evenly spaced and ascending."""
+    active = np.flatnonzero(np.diff(known.indptr))
+    return active[np.unique(np.linspace(0, len(active) - 1, min(len(active), limit)).astype(np.int64))]
+
+
 def of_ratings(histories: sparse.csr_matrix) -> npt.NDArray[np.bool_]:
     """Whose entries are ratings and not all ones, shape (b,)."""
     owner = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
@@ -201,7 +206,7 @@ def _history(histories: sparse.csr_matrix, row: int, device: torch.device) -> tu
     return met, torch.as_tensor(histories.data[part], dtype=torch.float32, device=device)
 
 
-def _pairs(histories: sparse.csr_matrix, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def pairs_of(histories: sparse.csr_matrix, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Person, item and value of every entry, shape (nnz,) each."""
     owner = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
     arrays = (owner, histories.indices.astype(np.int64), histories.data.astype(np.float32))
