@@ -77,7 +77,6 @@ class DGCF(Model):
         check_at_least("correlated", correlated, 2)
         if dim % intents:
             raise InputError(f"dim must be a multiple of intents, got dim={dim} and intents={intents}.")
-        self._train = train
         self.intents, self.layers, self.iterations = intents, layers, iterations
         self.independence, self.correlated = independence, correlated
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)

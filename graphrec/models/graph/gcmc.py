@@ -80,7 +80,6 @@ class GCMC(Model):
             raise InputError(f"gcmc has an edge type for each rating, and there are {len(levels)} of them; round the column.")
         if decoder == "bilinear" and train.ratings is None:
             raise InputError("decoder='bilinear' predicts ratings, and the table has no column rating.")
-        self._train = train
         self.accumulate, self.activate_output = accumulate, activate_output
         self.dot_product = decoder == "dot"
         n = self.n_users + self.n_items

@@ -64,7 +64,6 @@ class LightGCNLW(Model):
         super().__init__(train)
         check_at_least("layers", layers, 1)
         check_one_of("weights", weights, ("softmax", "free"))
-        self._train = train
         self.layers, self.weights = layers, weights
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         start = 0.0 if weights == "softmax" else 1 / (layers + 1)

@@ -67,7 +67,6 @@ class LightGCNPP(Model):
     ) -> None:
         super().__init__(train)
         check_at_least("layers", layers, 1)
-        self._train = train
         self.layers, self.alpha, self.beta, self.gamma = layers, alpha, beta, gamma
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         self._adjacency = power_adjacency(BipartiteGraph(train), alpha, beta)

@@ -65,7 +65,6 @@ class LRGCCF(Model):
     ) -> None:
         super().__init__(train)
         check_at_least("layers", layers, 0)
-        self._train = train
         self.layers, self.normalisation = layers, normalisation
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         self.transforms = nn.ParameterList(

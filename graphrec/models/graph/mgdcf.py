@@ -81,7 +81,6 @@ class MGDCF(Model):
         check_at_least("layers", layers, 1)
         for name, value in (("alpha", alpha), ("beta", beta), ("output_l2", output_l2)):
             check_at_least(name, value, 0)
-        self._train = train
         self.layers, self.alpha, self.beta, self.output_l2 = layers, alpha, beta, output_l2
         self.gamma = beta**layers + alpha * sum(beta**k for k in range(layers))
         if not self.gamma:

@@ -80,7 +80,7 @@ class PinSage(Model):
         ):
             check_at_least(name, value, 1)
         check_at_least("walk_seed", walk_seed, 0)
-        self._train, self.normalise = train, normalise
+        self.normalise = normalise
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         self.messages = nn.ModuleList(nn.Linear(dim, dim, dtype=torch.float32) for _ in range(layers))
         self.updates = nn.ModuleList(nn.Linear(2 * dim, dim, dtype=torch.float32) for _ in range(layers))

@@ -77,7 +77,6 @@ class SimpleX(Model):
         check_one_of("pooling", pooling, ("mean", "attention"))
         if not 0 <= gate <= 1:
             raise InputError(f"gate must lie in 0 … 1, got {gate!r}.")
-        self._train = train
         self.gate, self.dropout = gate, check_dropout("dropout", dropout)
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         self.transform = nn.Linear(dim, dim, bias=False, dtype=torch.float32)

@@ -19,7 +19,17 @@ from graphrec.deferred import sparse
 from graphrec.models.encoding import Encoding
 from graphrec.models.scoring import People
 
-__all__ = ["evenly_spaced", "linear_guess", "of_ratings", "pairs_of", "ridge", "ridge_of_ratings", "stepped"]
+__all__ = [
+    "either",
+    "evenly_spaced",
+    "linear_guess",
+    "of_ratings",
+    "pairs_of",
+    "ridge",
+    "ridge_of_ratings",
+    "solved",
+    "stepped",
+]
 
 _AT_ONCE = 256  # people; a system of d × d numbers for each
 
@@ -30,6 +40,30 @@ class _Encoder(Protocol):
     def encode(self) -> Encoding: ...
     def score_pairs(self, u: Tensor, v: Tensor, left: Tensor, right: Tensor) -> Tensor: ...
     def score_all(self, u: Tensor, items: Tensor) -> Tensor: ...
+
+
+def solved(items: Tensor, users: Tensor, known: sparse.csr_matrix) -> People:
+    """Rows for scores p · q_i: :func:`ridge` for histories of ones, :func:`ridge_of_ratings` for ratings.
+
+    Parameters
+    ----------
+    items, users, known
+        See :func:`ridge`.
+    """
+    return either(ridge_of_ratings(items, users), ridge(items, users, known))
+
+
+def either(rated: People, implicit: People) -> People:
+    """The rows of those who have given ratings by the one, of all others by the other."""
+
+    def people(histories: sparse.csr_matrix) -> Tensor:
+        which = torch.as_tensor(of_ratings(histories))
+        if bool(which.all()) or not bool(which.any()):
+            return (rated if bool(which.any()) else implicit)(histories)
+        a, b = rated(histories), implicit(histories)
+        return torch.where(which.to(a.device)[:, None], a, b)
+
+    return people
 
 
 def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: float = 0.2, penalty: float = 0.3) -> People:
