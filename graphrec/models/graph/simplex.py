@@ -94,7 +94,7 @@ class SimpleX(Model):
         """The items of a new person are pooled as anybody's; e, which nobody has trained, is the linear function of their mean
         that fits the trained users best."""
         users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
-        listeners = Listeners("row", self._adjacency, self.n_users)
+        listeners = Listeners("row", self._adjacency.to(items.device), self.n_users)
         ego_of = ego_from(lambda histories: listeners.edges(histories)[0] @ items, users, self._train)
         keys = None if self.key is None else self.key(items).tanh()
 

@@ -135,8 +135,10 @@ class Walkers:
             at, away = after, after >= 0
             visits = visits + sparse.csr_matrix((np.ones(int(away.sum())), (starts[away], at[away])), shape=(b, n))
         rows, columns, shares = self._most_visited(visits)
-        index, values = torch.as_tensor(np.stack([rows, columns])), torch.as_tensor(shares.astype(np.float32))
-        return torch.sparse_coo_tensor(index, values, (b, n)), torch.zeros(b, 1, dtype=torch.float32)
+        index = torch.as_tensor(np.stack([rows, columns]), device="cpu")
+        values = torch.as_tensor(shares.astype(np.float32), device="cpu")
+        to_nodes = torch.sparse_coo_tensor(index, values, (b, n), device="cpu", check_invariants=False)
+        return to_nodes.coalesce(), torch.zeros(b, 1, dtype=torch.float32, device="cpu")
 
     def _most_visited(self, visits: sparse.csr_matrix) -> tuple[Ints, Ints, Floats]:
         """Rows, columns and shares of the entries that are kept, in order."""
