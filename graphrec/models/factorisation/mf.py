@@ -14,7 +14,7 @@ from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Rows, Table
 from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.checks import check_dropout
-from graphrec.models.parts.fold_in import either, ridge, ridge_of_ratings, solved, stepped
+from graphrec.models.parts.fold_in import either, ridge, ridge_of_ratings, stepped
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import Likeness, People, cosines
@@ -135,7 +135,7 @@ class MF(Model):
             return stepped(self)
         known = self._train.to_csr("ones")
         if self.user_bias is None or self.item_bias is None:
-            return solved(self.items, self.users, known)
+            return either(ridge_of_ratings(self.items, self.users), ridge(self.items, self.users, known))
         implicit = ridge(self.items, self.users, known)
         usual, offset = float(self.user_bias.mean()), self.item_bias.squeeze(1) + self.mean
         joined = torch.cat([self.users, self.user_bias], 1), F.pad(self.items, (0, 1), value=1.0)

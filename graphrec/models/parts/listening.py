@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,8 +18,11 @@ from graphrec.models.scoring import People
 
 __all__ = ["Hop", "ego_from", "listening"]
 
-Hop: TypeAlias = Callable[[Tensor], Tensor]
-"""From the rows of nodes to what the nodes of the next layer hear."""
+
+class Hop(Protocol):
+    """From the rows of nodes to what the nodes of the next layer hear, such as a call of :func:`propagate`."""
+
+    def __call__(self, x: Tensor, /) -> Tensor: ...
 
 
 class _Edges(Protocol):
