@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--family", action="store_true", help="every model, with its own defaults")
     parser.add_argument("--models", nargs="*")
     args = parser.parse_args(arguments)
-    personal = [name for name in names() if name not in ("itempop", "random")]
+    every = [name for name in names() if name not in ("itempop", "random")] if args.family else list(FIT)
     rows = gr.load_dataset("ml-100k").interactions.to_frame()[["user_id", "item_id"]]
     people = np.sort(rows["user_id"].unique())[args.first :: 10]
     mine = rows["user_id"].isin(people)
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> None:
     both = gr.Interactions.from_frame(pd.concat([rows[~mine], shuffled[~odd]]), ids=whole)
     popular = gr.Recommender("itempop").fit(others)
     table = []
-    for name in args.models or (personal if args.family else FIT):
+    for name in args.models or every:
         own = {"epochs": EPOCHS} if MODELS[name].needs_training else {}
         options = {"seed": 0, "progress": False, **(own if args.family else FIT[name])}
         there = gr.Recommender(name, **HYPER.get(name, {})).fit(both, **options)
@@ -94,7 +94,8 @@ def main(arguments: list[str]) -> None:
     before = RESULTS / f"{result}.csv"
     if args.models and before.exists():  # rows of models that are not run stay as they were
         earlier = pd.read_csv(before)
-        found = pd.concat([earlier[~earlier["model"].isin(found["model"])], found]).sort_values("model", ignore_index=True)
+        found = pd.concat([earlier[~earlier["model"].isin(found["model"])], found])
+        found = found.sort_values("model", key=lambda names: names.map(every.index), ignore_index=True)
     write(result, title, found, picture(found))
 
 
