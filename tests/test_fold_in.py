@@ -1,4 +1,4 @@
-"""How well people never seen are served: beside those who were there in training, beside popularity, and exactly."""
+"""How well people never seen are served: beside those who were there in training, beside popularity, and always alike."""
 
 import copy
 
@@ -11,7 +11,6 @@ import graphrec as gr
 from graphrec.data.interactions import Interactions
 from graphrec.graph.propagate import propagate
 from graphrec.models import MODELS
-from graphrec.models.parts.listening import listening
 
 NOT_PERSONAL = {"itempop", "random", "bias"}
 OF_STARS = {"collabfnet", "embeddingnet"}  # trained to predict them, not to rank what is met next
@@ -72,74 +71,8 @@ def test_new_people_are_served_like_known_ones(tastes, name):
     assert folded > popular or popular > SHARE * known  # where there is something to lose
 
 
-EXACT = [
-    ("lightgcnpp", {"layers": 3}),
-    ("lightgcnpp", {"alpha": 0.5, "beta": 0.5, "gamma": 0.0}),
-    ("lightgcnlw", {"weights": "softmax"}),
-    ("lightgcnlw", {"weights": "free"}),
-    ("lrgccf", {"transform": True}),
-    ("lrgccf", {"normalisation": "sym"}),
-    ("mgdcf", {"alpha": 0.3, "beta": 0.6}),
-    ("gcmc", {"accumulate": "stack", "activate_output": True}),
-    ("gcmc", {"decoder": "bilinear"}),
-    ("dgcf", {"layers": 2, "intents": 2}),
-    ("dgcf", {"layers": 1, "iterations": 3}),
-    ("simplex", {"pooling": "mean"}),
-    ("simplex", {"pooling": "attention"}),
-]
-
-
-@pytest.mark.parametrize(("name", "options"), EXACT)
-def test_who_is_put_in_again_has_the_same_row(table, device, name, options):
-    """With the same items and the same ego row, here zero, which the guess of ego rows finds."""
-    torch.manual_seed(0)
-    model = MODELS[name](table, dim=8, **options).to(device).eval()
-    for name, parameter in model.named_parameters():
-        if name == "embedding":
-            parameter.data[: model.n_users] = 0.0
-        elif name != "levels":
-            parameter.data.add_(0.1 * torch.randn(parameter.shape).to(device))
-    got = model.fold_in(table.to_csr())
-    assert got.device.type == device
-    assert not got.requires_grad
-    with torch.no_grad():
-        assert torch.allclose(got, model.encode_for_ranking().users.full(), atol=1e-5)
-
-
-def test_pinsage_passes_a_listener_through_the_layers_of_any_node(table):
-    """With the edges that the walks gave a person of the graph, and the same ego row, the row is that person's."""
-    torch.manual_seed(0)
-    model = gr.models.PinSage(table, dim=8).eval()
-    model.embedding.data[: model.n_users] = 0.0
-    drawn = model._adjacency.to_dense()[: model.n_users]
-
-    class Again:
-        def edges(self, histories):
-            rows = torch.as_tensor(np.asarray(histories.sum(1)).ravel().astype(np.int64) * 0)
-            return drawn[: len(rows)].to_sparse(), torch.zeros(len(rows), 1)
-
-    with torch.no_grad():
-        people = listening(model._passed, model.embedding, [model._adjacency] * 2, Again(), table)
-        assert torch.allclose(people(table.to_csr("ones")), model.encode().users.full(), atol=1e-5)
-
-
-def test_new_people_walk_as_nodes_do(table, device):
-    """Many walks from a person who joins visit what walks of that person would, in the graph with that person in it."""
-    rows = table.to_frame()
-    others = Interactions.from_frame(rows[rows["user_id"] != 7], ids=table)
-    options = {"dim": 4, "walks": 20_000, "neighbours": 1000}
-    whole, without = gr.models.PinSage(table, **options), gr.models.PinSage(others, **options).to(device)
-    edges, to_self = without._walkers.edges(table.to_csr("ones")[[7, 7, 9]])
-    dense = edges.to_dense()
-    assert torch.equal(dense[0], dense[1])
-    assert torch.allclose(dense.sum(1), torch.ones(3))
-    assert not to_self.any()
-    assert torch.allclose(dense[0], whole._adjacency.to_dense()[7], atol=0.005)
-    assert np.isfinite(without.fold_in(table.to_csr("ones")[[7]]).cpu()).all()
-
-
 @pytest.mark.filterwarnings("ignore:the table has ratings")
-@pytest.mark.parametrize("name", sorted({name for name, _ in EXACT} | {"pinsage", "ultragcn", "hoprec"}))
+@pytest.mark.parametrize("name", ["dgcf", "gcmc", "lightgcnpp", "pinsage", "simplex", "ultragcn", "cmn", "neumf"])
 def test_answers_stay_the_same(table, device, tmp_path, name):
     """After a save and a load, in a copy, for one person of several; a question changes nothing."""
     rec = gr.Recommender(name, dim=8).fit(table, epochs=2, seed=0, progress=False, device=device)

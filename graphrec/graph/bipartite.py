@@ -44,11 +44,6 @@ class Pattern:
         self.indptr = indptr
         self.indices = indices
 
-    @classmethod
-    def of(cls, rows: sparse.csr_matrix) -> Pattern:
-        """The entries of a matrix that need not be square, for what reads them by rows alone."""
-        return cls(rows.indptr.astype(np.int64), rows.indices.astype(np.int32))
-
     def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Both arrays as tensors of int32 on a device, where they are copied once."""
         held: dict[torch.device, tuple[Tensor, Tensor]] = self.__dict__.setdefault("_held", {})

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphrec.deferred import sparse
 from graphrec.graph.bipartite import Adjacency
-from graphrec.graph.normalise import NORMALISATIONS, SELF_LOOPS, Normalisation
+from graphrec.graph.normalise import NORMALISATIONS, SELF_LOOPS
 
 __all__ = ["Listeners"]
 
@@ -22,18 +22,16 @@ class Listeners:
 
     Parameters
     ----------
-    normalisation : str or callable
-        A name of :mod:`graphrec.graph.normalise`, or what makes weights of the degrees, for a graph without self-loops.
+    normalisation : str
+        A name of :mod:`graphrec.graph.normalise`.
     adjacency : Adjacency
         Of the graph, so weighed.
     n_users : int
         How many of its nodes are users.
     """
 
-    def __init__(self, normalisation: str | Normalisation, adjacency: Adjacency, n_users: int) -> None:
-        named = isinstance(normalisation, str)
-        self._weigh = NORMALISATIONS[normalisation] if isinstance(normalisation, str) else normalisation
-        self._loops = named and normalisation in SELF_LOOPS
+    def __init__(self, normalisation: str, adjacency: Adjacency, n_users: int) -> None:
+        self._weigh, self._loops = NORMALISATIONS[normalisation], normalisation in SELF_LOOPS
         degree = np.diff(adjacency.pattern.indptr)[n_users:].astype(np.float64)
         self._items = np.maximum(degree, 2.0 if self._loops else 1.0)
         self.device = adjacency.device

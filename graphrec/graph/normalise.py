@@ -22,15 +22,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NORMALISATIONS", "SELF_LOOPS", "Normalisation", "edge_values", "powers"]
+__all__ = ["NORMALISATIONS", "SELF_LOOPS", "edge_values"]
 
 FloatArray = npt.NDArray[np.float32]
 Degrees = npt.NDArray[np.float64]
 Nodes = npt.NDArray[np.integer]
 Weights = Callable[[Nodes, Nodes], Degrees]
 """From the rows and the columns of some edges to their weights."""
-Normalisation = Callable[[Degrees], Weights]
-"""From the degrees of all nodes to the weights of edges."""
 
 _BLOCK = 1 << 22  # entries, nearly, that are weighed at a time
 
@@ -61,17 +59,7 @@ def _symmetric_then_self(degree: Degrees) -> Weights:
     return lambda row, column: np.where(row == column, 1.0, symmetric(row, column))
 
 
-def powers(receiver: float, sender: float) -> Normalisation:
-    """D^-receiver A D^-sender, by powers of one's own."""
-
-    def of(degree: Degrees) -> Weights:
-        left, right = _power(degree, -receiver), _power(degree, -sender)
-        return lambda row, column: left[row] * right[column]
-
-    return of
-
-
-NORMALISATIONS: dict[str, Normalisation] = {
+NORMALISATIONS: dict[str, Callable[[Degrees], Weights]] = {
     "none": _none,
     "sym": _symmetric,
     "row": _row,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -12,18 +11,14 @@ from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.graph.bipartite import BipartiteGraph
+from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.distance_correlation import centred_distances, distance_correlation
-from graphrec.models.parts.fold_in import ridge
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.intent_routes import Turns, routed_in, shared
-from graphrec.models.parts.listening import ego_from
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["DGCF"]
 
@@ -84,21 +79,15 @@ class DGCF(Model):
 
     def encode(self) -> Encoding:
         """The sum of the routed layers."""
-        return node_tables(self._routed([]), self.embedding, self.n_users)
-
-    def _routed(self, turns: list[Turns]) -> Tensor:
-        """Rows of all nodes; `turns` takes in what was sent on the way."""
         self._adjacency = adjacency = self._adjacency.to(self.embedding.device)
         sender, receiver = adjacency.edge_index[0]
         parts = list(self.embedding.chunk(self.intents, dim=1))
         logits = torch.ones(self.intents, len(sender), device=sender.device, dtype=torch.float32)
         layers: list[Tensor] = [self.embedding]
         for _ in range(self.layers):
-            turns.append(Turns(parts, []))
             before = [F.normalize(p.detach(), dim=1).tanh() for p in parts]
             for turn in range(self.iterations):
-                routed, scales = zip(*(shared(adjacency, share) for share in logits.softmax(0)), strict=True)
-                turns[-1].scales.append(torch.stack(scales))
+                routed = [self._share(adjacency, s, receiver, sender) for s in logits.softmax(0)]
                 last = turn == self.iterations - 1
                 # What an inner turn finds only moves the logits.
                 after = [propagate(a, p if last else p.detach()) for a, p in zip(routed, parts, strict=True)]
@@ -107,18 +96,13 @@ class DGCF(Model):
                     logits[k] += (F.embedding(receiver, unit) * F.embedding(sender, before[k])).sum(1)
             parts = after
             layers.append(torch.cat(parts, dim=1))
-        return torch.stack(layers).sum(0)
+        return node_tables(torch.stack(layers).sum(0), self.embedding, self.n_users)
 
-    def folding(self) -> People:
-        """A new person's edges are routed as anybody's; the ego row, which nobody has trained, is the linear function of what
-        is heard that fits the trained users best."""
-        users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
-        if not self.layers:
-            return ridge(items, users, self._train.to_csr("ones"))
-        turns: list[Turns] = []
-        self._routed(turns)
-        ego_of = ego_from(partial(routed_in, turns, self.n_users), users, self._train)
-        return lambda histories: torch.add(*ego_of(histories))
+    @staticmethod
+    def _share(adjacency: Adjacency, share: Tensor, receiver: Tensor, sender: Tensor) -> Adjacency:
+        degree = torch.zeros(adjacency.n_nodes, device=share.device, dtype=torch.float32).index_add_(0, receiver, share)
+        scale = degree.clamp_min(1e-12).rsqrt()
+        return adjacency.with_values(share * scale[receiver] * scale[sender])
 
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The distance correlation of every two intents, among users and among items of the batch."""

@@ -11,17 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
-from graphrec.deferred import sparse
 from graphrec.errors import InputError
-from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.graph.dropout import GraphDropout
-from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.fold_in import guessed
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.routes import by_level, level_adjacencies
+from graphrec.models.parts.routes import level_adjacencies
 from graphrec.models.parts.tables import embedding
 from graphrec.models.scoring import People
 
@@ -98,24 +96,15 @@ class GCMC(Model):
         """The convolution of all nodes; penalties look at its result."""
         placed = [a.to(self.levels.device) for a in self._adjacencies]
         parts = [propagate(self.graph_dropout(a), t) for a, t in zip(placed, self.tables, strict=True)]
-        z = self._finished(parts)
+        h = (torch.stack(parts).sum(0) if self.accumulate == "sum" else torch.cat(parts, dim=1)).relu()
+        z = self.out(h)
+        z = z.relu() if self.activate_output else z
         return node_tables(z, z, self.n_users)
 
-    def _finished(self, parts: list[Tensor]) -> Tensor:
-        h = (torch.stack(parts).sum(0) if self.accumulate == "sum" else torch.cat(parts, dim=1)).relu()
-        z: Tensor = self.out(h)
-        return z.relu() if self.activate_output else z
-
     def folding(self) -> People:
-        """Exactly the convolution, over the edges of a new person; a rating between the levels is the nearest of them."""
-        graph = BipartiteGraph(self._train).adjacency("sym").to(self.levels.device)
-        listeners, levels = Listeners("sym", graph, self.n_users), self.levels.cpu().numpy()
-
-        def people(histories: sparse.csr_matrix) -> Tensor:
-            edges = by_level(listeners.edges(histories)[0], histories.data, levels)
-            return self._finished([e @ table[self.n_users :] for e, table in zip(edges, self.tables, strict=True)])
-
-        return people
+        """From the items met, whatever their ratings: steps towards the ratings rank below popularity with both decoders."""
+        z = self.encode()
+        return guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
 
     def _logits(self, u: Tensor, v: Tensor, pairs: str) -> Tensor:
         return torch.einsum(pairs, u, self.forms, v)

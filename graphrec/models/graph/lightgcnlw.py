@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,16 +10,13 @@ from torch import Tensor, nn
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
-from graphrec.graph.newcomers import Listeners
-from graphrec.graph.propagate import propagate
+from graphrec.graph.propagate import hops
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_one_of
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.listening import Hop, listening
-from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
+from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["LightGCNLW"]
 
@@ -72,13 +67,8 @@ class LightGCNLW(Model):
 
     def encode(self) -> Encoding:
         """The weighed sum of the hops."""
-        z = self._passed(self.embedding, [partial(propagate, self._adjacency)] * self.layers)
+        z = self._weighed(hops(self.embedding, [self._adjacency] * self.layers))
         return node_tables(z, self.embedding, self.n_users)
-
-    def folding(self) -> People:
-        """A new person listens to the items at each hop: :func:`graphrec.models.parts.listening.listening`."""
-        listeners = Listeners("sym", self._adjacency, self.n_users)
-        return listening(self._passed, self.embedding, [self._adjacency] * self.layers, listeners, self._train)
 
     def sampling_graph(self) -> SamplingGraph:
         """The same sum, over drawn neighbours of each hop."""
@@ -87,12 +77,8 @@ class LightGCNLW(Model):
     def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
         """The weighed sum of estimated hops."""
         ego = ego_rows(self, self.embedding, neighbourhood)
-        return sampled_encoding(self, neighbourhood, self._passed(ego, neighbourhood.hops), ego)
+        return sampled_encoding(self, neighbourhood, self._weighed(hops_over(neighbourhood, ego)), ego)
 
-    def _passed(self, ego: Tensor, hops: Sequence[Hop]) -> Tensor:
-        tables = [ego]
-        for hop in hops:
-            tables.append(hop(tables[-1]))
-        n = len(tables[-1])  # sampled hops give the rows of fewer and fewer nodes
+    def _weighed(self, tables: list[Tensor]) -> Tensor:
         weight = self.hop_weight.softmax(0) if self.weights == "softmax" else self.hop_weight
-        return (weight[:, None, None] * torch.stack([table[:n] for table in tables])).sum(0)
+        return (weight[:, None, None] * torch.stack(tables)).sum(0)

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
-from graphrec.graph.newcomers import Listeners
-from graphrec.graph.normalise import powers
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.listening import Hop, listening
 from graphrec.models.parts.power_adjacency import power_adjacency
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["LightGCNPP"]
 
@@ -67,27 +60,19 @@ class LightGCNPP(Model):
     ) -> None:
         super().__init__(train)
         check_at_least("layers", layers, 1)
-        self.layers, self.alpha, self.beta, self.gamma = layers, alpha, beta, gamma
+        self.layers, self.gamma = layers, gamma
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         self._adjacency = power_adjacency(BipartiteGraph(train), alpha, beta)
 
     def encode(self) -> Encoding:
         """γ of the ego embedding and 1 − γ of the mean hop."""
-        z = self._passed(self.embedding, [partial(propagate, self._adjacency)] * self.layers)
+        e: torch.Tensor = self.embedding
+        hops = []
+        for _ in range(self.layers):
+            e = propagate(self._adjacency, F.normalize(e, dim=1))
+            hops.append(e)
+        z = self.gamma * self.embedding + (1 - self.gamma) / self.layers * torch.stack(hops).sum(0)
         return node_tables(z, self.embedding, self.n_users)
-
-    def _passed(self, ego: Tensor, hops: Sequence[Hop]) -> Tensor:
-        e, heard = ego, []
-        for hop in hops:
-            e = hop(F.normalize(e, dim=1))
-            heard.append(e)
-        n = len(e)  # sampled hops give the rows of fewer and fewer nodes
-        return self.gamma * ego[:n] + (1 - self.gamma) / self.layers * torch.stack([h[:n] for h in heard]).sum(0)
-
-    def folding(self) -> People:
-        """A new person listens to the items' unit rows at each hop: :func:`graphrec.models.parts.listening.listening`."""
-        listeners = Listeners(powers(self.alpha, self.beta), self._adjacency, self.n_users)
-        return listening(self._passed, self.embedding, [self._adjacency] * self.layers, listeners, self._train)
 
     def sampling_graph(self) -> SamplingGraph:
         """The same hops, over drawn neighbours of each."""
@@ -95,5 +80,10 @@ class LightGCNPP(Model):
 
     def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
         """As :meth:`encode`; estimated rows are longer than whole ones, so that from the second hop on there is a bias."""
-        ego = ego_rows(self, self.embedding, neighbourhood)
-        return sampled_encoding(self, neighbourhood, self._passed(ego, neighbourhood.hops), ego)
+        s, e = len(neighbourhood.seeds), ego_rows(self, self.embedding, neighbourhood)
+        ego, hops = e, []
+        for hop in neighbourhood.hops:
+            e = hop(F.normalize(e, dim=1))
+            hops.append(e[:s])
+        z = self.gamma * ego[:s] + (1 - self.gamma) / self.layers * torch.stack(hops).sum(0)
+        return sampled_encoding(self, neighbourhood, z, ego)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
-from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.fold_in import ridge
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.listening import Hop, listening
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["LRGCCF"]
 
@@ -65,7 +59,7 @@ class LRGCCF(Model):
     ) -> None:
         super().__init__(train)
         check_at_least("layers", layers, 0)
-        self.layers, self.normalisation = layers, normalisation
+        self.layers = layers
         self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
         self.transforms = nn.ParameterList(
             nn.Parameter(torch.eye(dim, dtype=torch.float32)) for _ in range(layers if transform else 0)
@@ -74,23 +68,11 @@ class LRGCCF(Model):
 
     def encode(self) -> Encoding:
         """All hops side by side, rows of (K + 1)·dim."""
-        z = self._passed(self.embedding, [partial(propagate, self._adjacency)] * self.layers)
-        return node_tables(z, self.embedding, self.n_users)
-
-    def _passed(self, ego: Tensor, hops: Sequence[Hop]) -> Tensor:
-        tables = [ego]
-        for k, hop in enumerate(hops):
-            e = hop(tables[-1])
-            tables.append(e @ self.transforms[k] if len(self.transforms) else e)
-        n = len(tables[-1])  # sampled hops give the rows of fewer and fewer nodes
-        return torch.cat([table[:n] for table in tables], dim=1)
-
-    def folding(self) -> People:
-        """A new person listens to the items at each hop: :func:`graphrec.models.parts.listening.listening`."""
-        if not self.layers:
-            return ridge(self.embedding[self.n_users :], self.embedding[: self.n_users], self._train.to_csr("ones"))
-        listeners = Listeners(self.normalisation, self._adjacency, self.n_users)
-        return listening(self._passed, self.embedding, [self._adjacency] * self.layers, listeners, self._train)
+        hops: list[torch.Tensor] = [self.embedding]
+        for k in range(self.layers):
+            hop = propagate(self._adjacency, hops[-1])
+            hops.append(hop @ self.transforms[k] if len(self.transforms) else hop)
+        return node_tables(torch.cat(hops, dim=1), self.embedding, self.n_users)
 
     def sampling_graph(self) -> SamplingGraph | None:
         """The same hops, over drawn neighbours of each; without a hop there are none."""
@@ -98,8 +80,11 @@ class LRGCCF(Model):
 
     def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
         """All estimated hops side by side."""
-        ego = ego_rows(self, self.embedding, neighbourhood)
-        return sampled_encoding(self, neighbourhood, self._passed(ego, neighbourhood.hops), ego)
+        s, hops = len(neighbourhood.seeds), [ego_rows(self, self.embedding, neighbourhood)]
+        for k, hop in enumerate(neighbourhood.hops):
+            e = hop(hops[-1])
+            hops.append(e @ self.transforms[k] if len(self.transforms) else e)
+        return sampled_encoding(self, neighbourhood, torch.cat([e[:s] for e in hops], dim=1), hops[0])
 
     def column_tables(self) -> tuple[nn.Parameter, ...] | None:
         """The one table, unless the paper's matrices mix its columns."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -12,15 +11,12 @@ from torch.nn import functional as F
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import BipartiteGraph
-from graphrec.graph.newcomers import Listeners
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.listening import Hop, listening
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["MGDCF"]
 
@@ -96,20 +92,10 @@ class MGDCF(Model):
         adjacency = self._adjacency = self._adjacency.to(self.embedding.device)
         if self.training and self.edge_dropout:
             adjacency = adjacency.with_values(F.dropout(adjacency.values, self.edge_dropout))
-        start = F.dropout(self.embedding, self.input_dropout, self.training)
-        z = self._passed(start, [partial(propagate, adjacency)] * self.layers)
-        return node_tables(F.dropout(z, self.output_dropout, self.training), self.embedding, self.n_users)
-
-    def _passed(self, start: Tensor, hops: Sequence[Hop]) -> Tensor:
-        h = start
-        for hop in hops:
-            h = self.beta * hop(h) + self.alpha * start
-        return h / self.gamma
-
-    def folding(self) -> People:
-        """A new person listens to the items at each step: :func:`graphrec.models.parts.listening.listening`."""
-        listeners = Listeners("sym+self", self._adjacency, self.n_users)
-        return listening(self._passed, self.embedding, [self._adjacency] * self.layers, listeners, self._train)
+        start = h = F.dropout(self.embedding, self.input_dropout, self.training)
+        for _ in range(self.layers):
+            h = self.beta * propagate(adjacency, h) + self.alpha * start
+        return node_tables(F.dropout(h / self.gamma, self.output_dropout, self.training), self.embedding, self.n_users)
 
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """The penalty of all rows as ``output_l2``."""

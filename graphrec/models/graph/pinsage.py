@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -17,11 +15,9 @@ from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.graph_encoding import node_tables
-from graphrec.models.parts.listening import Hop, listening
-from graphrec.models.parts.routes import Walkers
+from graphrec.models.parts.routes import walk_adjacency
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["PinSage"]
 
@@ -87,26 +83,14 @@ class PinSage(Model):
         self.head = nn.Sequential(
             nn.Linear(dim, dim, dtype=torch.float32), nn.ReLU(), nn.Linear(dim, dim, bias=False, dtype=torch.float32)
         )
-        self._walkers = Walkers(train, walks, walk_length, neighbours, walk_seed)
-        self._adjacency = self._walkers.adjacency()
+        self._adjacency = walk_adjacency(train, walks, walk_length, neighbours, walk_seed)
 
     def encode(self) -> Encoding:
         """All layers for all nodes."""
-        z = self._passed(self.embedding, [partial(propagate, self._adjacency)] * len(self.messages))
-        return node_tables(z, self.embedding, self.n_users)
-
-    def _passed(self, ego: Tensor, hops: Sequence[Hop]) -> Tensor:
-        h = ego
-        for message, update, hop in zip(self.messages, self.updates, hops, strict=True):
-            heard = hop(message(h).relu())
-            h = update(torch.cat([h[: len(heard)], heard], dim=1)).relu()  # sampled hops give the rows of fewer nodes
-            h = F.normalize(h, dim=1) if self.normalise else h
-        rows: Tensor = self.head(h)
-        return rows
-
-    def folding(self) -> People:
-        """A new person walks as any node does, and listens to the nodes visited most."""
-        return listening(self._passed, self.embedding, [self._adjacency] * len(self.messages), self._walkers, self._train)
+        h: Tensor = self.embedding
+        for message, update in zip(self.messages, self.updates, strict=True):
+            h = self._updated(update, h, propagate(self._adjacency, message(h).relu()))
+        return node_tables(self.head(h), self.embedding, self.n_users)
 
     def sampling_graph(self) -> SamplingGraph:
         """All layers over drawn ones of each node's neighbours, which are few already."""
@@ -114,5 +98,12 @@ class PinSage(Model):
 
     def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
         """All layers for the nodes of a batch; what is drawn goes through ReLU and lengths, so that rows have a bias."""
-        ego = ego_rows(self, self.embedding, neighbourhood)
-        return sampled_encoding(self, neighbourhood, self._passed(ego, neighbourhood.hops), ego)
+        h = ego = ego_rows(self, self.embedding, neighbourhood)
+        for message, update, hop in zip(self.messages, self.updates, neighbourhood.hops, strict=True):
+            heard = hop(message(h).relu())
+            h = self._updated(update, h[: len(heard)], heard)
+        return sampled_encoding(self, neighbourhood, self.head(h), ego)
+
+    def _updated(self, update: nn.Module, h: Tensor, heard: Tensor) -> Tensor:
+        h = update(torch.cat([h, heard], dim=1)).relu()
+        return F.normalize(h, dim=1) if self.normalise else h

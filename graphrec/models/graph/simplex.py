@@ -9,21 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
-from graphrec.deferred import sparse
 from graphrec.errors import InputError
-from graphrec.graph.bipartite import BipartiteGraph, Pattern
-from graphrec.graph.newcomers import Listeners
+from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.graph.propagate import propagate_rows
-from graphrec.graph.unit_rows import unit_rows
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.attention_pool import attended
 from graphrec.models.parts.checks import check_dropout, check_one_of
 from graphrec.models.parts.cosine import CosineEncoding
 from graphrec.models.parts.dropped_users import DroppedUsers
-from graphrec.models.parts.listening import ego_from
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import People
 
 __all__ = ["SimpleX"]
 
@@ -89,23 +84,6 @@ class SimpleX(Model):
         ego_users, items = Table(self.embedding[: self.n_users]), Table(self.embedding[self.n_users :])
         cosines = CosineEncoding(Encoding(_Joined(self), items, ego_users, items))
         return DroppedUsers(cosines, self.dropout, self.columns) if self.training and self.dropout else cosines
-
-    def folding(self) -> People:
-        """The items of a new person are pooled as anybody's; e, which nobody has trained, is the linear function of their mean
-        that fits the trained users best."""
-        users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
-        listeners = Listeners("row", self._adjacency.to(items.device), self.n_users)
-        ego_of = ego_from(lambda histories: listeners.edges(histories)[0] @ items, users, self._train)
-        keys = None if self.key is None else self.key(items).tanh()
-
-        def people(histories: sparse.csr_matrix) -> Tensor:
-            ego, pooled = ego_of(histories)
-            if keys is not None:
-                pattern, everybody = Pattern.of(histories), torch.arange(len(ego), device=ego.device)
-                pooled = attended(pattern, everybody, ego, keys, items)
-            return unit_rows(torch.lerp(self.transform(pooled), ego, self.gate))
-
-        return people
 
     def pooled(self, users: Tensor) -> Tensor:
         """p of some users, shape (b, dim)."""

@@ -26,7 +26,6 @@ __all__ = [
     "guessed",
     "linear_guess",
     "of_ratings",
-    "pairs_of",
     "ridge",
     "ridge_of_ratings",
     "stepped",
@@ -134,7 +133,7 @@ def guessed(items: Tensor, users: Tensor, known: sparse.csr_matrix) -> People:
     """
 
     def described(histories: sparse.csr_matrix) -> Tensor:
-        person, met, _ = pairs_of(histories, items.device)
+        person, met, _ = _pairs(histories, items.device)
         count = torch.bincount(person, minlength=histories.shape[0])[:, None].to(items.dtype)
         mean = items.new_zeros(len(count), items.shape[1]).index_add_(0, person, F.embedding(met, items)) / count.clamp(min=1)
         return torch.cat([mean, count.log1p(), torch.ones_like(count)], 1)
@@ -197,7 +196,7 @@ def stepped(model: _Encoder, steps: int = 100, rate: float = 0.05, negatives: fl
     some = items[drawn.to(items.device)]
 
     def loss_of(rows: Tensor, histories: sparse.csr_matrix, rated: Tensor) -> Tensor:
-        person, met, values = pairs_of(histories, items.device)
+        person, met, values = _pairs(histories, items.device)
         lengths = torch.bincount(person, minlength=len(rows)).clamp(min=1)
         scores = model.score_pairs(rows, items[met], person, torch.arange(len(met), device=items.device))
         each = torch.where(rated[person], (scores - values).square(), F.softplus(-scores))
@@ -255,7 +254,7 @@ def _history(histories: sparse.csr_matrix, row: int, device: torch.device) -> tu
     return met, torch.as_tensor(histories.data[part], dtype=torch.float32, device=device)
 
 
-def pairs_of(histories: sparse.csr_matrix, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _pairs(histories: sparse.csr_matrix, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Person, item and value of every entry, shape (nnz,) each."""
     owner = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
     arrays = (owner, histories.indices.astype(np.int64), histories.data.astype(np.float32))
