@@ -18,7 +18,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import graphrec as gr
-from benchmarks.family import names
 from benchmarks.record import RESULTS, write
 from graphrec.models import MODELS
 from graphrec.report.style import COLOURS, GREY, WIDTH, new_figure, tidy
@@ -38,6 +37,7 @@ FIT: dict[str, dict[str, object]] = {
 HYPER: dict[str, dict[str, object]] = {"autoencoder": {"vectors": "users"}}
 BOUND = {"mf": 0.9, "ngcf": 0.9, "neumf": 0.9}
 EPOCHS = 15  # of the family
+NOT_PERSONAL, OF_STARS = {"itempop", "random", "bias"}, {"collabfnet", "embeddingnet"}
 
 
 def main(arguments: list[str]) -> None:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--family", action="store_true", help="every model, with its own defaults")
     parser.add_argument("--models", nargs="*")
     args = parser.parse_args(arguments)
-    every = [name for name in names() if name not in ("itempop", "random")] if args.family else list(FIT)
+    every = [name for name in MODELS if name not in NOT_PERSONAL | OF_STARS] if args.family else list(FIT)
     rows = gr.load_dataset("ml-100k").interactions.to_frame()[["user_id", "item_id"]]
     people = np.sort(rows["user_id"].unique())[args.first :: 10]
     mine = rows["user_id"].isin(people)
