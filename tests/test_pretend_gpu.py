@@ -32,6 +32,7 @@ FILES = [
     "test_contract.py",
     "test_crooked_paths.py",
     "test_equal_items.py",
+    "test_fold_in.py",
     "test_on_device.py",
     "test_sampled_training.py",
 ]

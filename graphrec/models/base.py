@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
@@ -17,7 +18,7 @@ from graphrec.losses.log_sum_exp import Product
 from graphrec.models.encoding import Encoding, Gathered, Table
 from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.columns import Columns
-from graphrec.models.parts.fold_in import stepped
+from graphrec.models.parts.fold_in import either, guessed, stepped
 from graphrec.models.parts.together import Together
 from graphrec.models.scorer import Scorer
 from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
@@ -110,6 +111,10 @@ class Model(Scorer, DotProduct):
         for declaration, speaks_of in _DECLARED.items():
             if speaks_of & vars(cls).keys() and declaration not in vars(cls):
                 setattr(cls, declaration, getattr(Model, declaration))
+
+    def __init__(self, train: Interactions) -> None:
+        super().__init__(train)
+        self._train = train
 
     def row_tables(self) -> RowTables | None:
         """Parameters that a training step reads only by the rows of its users and items; None if there are no such.
@@ -240,10 +245,13 @@ class Model(Scorer, DotProduct):
         -------
         callable
             From histories (b, n_items) to rows (b, d). It is asked without gradients and must change nothing. Unless a model
-            knows better, each row is found by gradient steps with everything else fixed
-            (:func:`graphrec.models.parts.fold_in.stepped`).
+            knows better, a row follows from the mean of the items' rows as it does for trained users
+            (:func:`graphrec.models.parts.fold_in.guessed`); with ratings it is found by gradient steps with everything else
+            fixed (:func:`graphrec.models.parts.fold_in.stepped`).
         """
-        return stepped(self)
+        z = self.encode_for_ranking()
+        met = guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
+        return either(MadeOnce(lambda: stepped(self)), met)
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of people who were not there in training; the model stays as it is.

@@ -14,7 +14,7 @@ from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Rows, Table
 from graphrec.models.factors import Factors, OwnedRows, RowTables
 from graphrec.models.parts.checks import check_dropout
-from graphrec.models.parts.fold_in import of_ratings, ridge, ridge_of_ratings, stepped
+from graphrec.models.parts.fold_in import either, ridge, ridge_of_ratings, stepped
 from graphrec.models.parts.idle import Idle, Needs, without_ratings
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
@@ -78,7 +78,6 @@ class MF(Model):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(train)
-        self._train = train
         self.squash = RatingRange(rating_range)
         self.dot_product = rating_range is None
         self.users = embedding(self.n_users, dim, init_std, init=init, bounds=init_range)
@@ -141,16 +140,17 @@ class MF(Model):
         """
         if not self.dot_product:
             return stepped(self)
-        implicit = ridge(self.items, self.users, self._train.to_csr("ones"))
+        known = self._train.to_csr("ones")
         if self.user_bias is None or self.item_bias is None:
-            rated = ridge_of_ratings(self.items, self.users)
-            return lambda histories: _either(histories, rated, implicit)
+            return either(ridge_of_ratings(self.items, self.users), ridge(self.items, self.users, known))
+        implicit = ridge(self.items, self.users, known)
         usual, offset = float(self.user_bias.mean()), self.item_bias.squeeze(1) + self.mean
         joined = torch.cat([self.users, self.user_bias], 1), F.pad(self.items, (0, 1), value=1.0)
         with_bias = ridge_of_ratings(joined[1], joined[0], offset)
+        found = either(with_bias, lambda histories: F.pad(implicit(histories), (0, 1), value=usual))
 
         def people(histories: sparse.csr_matrix) -> Tensor:
-            p = _either(histories, with_bias, lambda h: F.pad(implicit(h), (0, 1), value=usual))
+            p = found(histories)
             return torch.cat([p[:, :-1], p[:, -1:] + self.mean, torch.ones_like(p[:, :1])], 1)
 
         return people
@@ -158,15 +158,6 @@ class MF(Model):
     def likeness(self) -> Likeness:
         """Cosine of the factors alone: biases say how liked an item is, not what it is like."""
         return cosines(self.items.detach())
-
-
-def _either(histories: sparse.csr_matrix, rated: People, implicit: People) -> Tensor:
-    """The rows of those who have given ratings by the one, of all others by the other."""
-    which = torch.as_tensor(of_ratings(histories))
-    if bool(which.all()) or not bool(which.any()):
-        return (rated if bool(which.any()) else implicit)(histories)
-    a, b = rated(histories), implicit(histories)
-    return torch.where(which.to(a.device)[:, None], a, b)
 
 
 class _Dropped:

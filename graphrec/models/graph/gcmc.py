@@ -17,10 +17,12 @@ from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.fold_in import guessed
 from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.idle import Idle, ratings_alike
 from graphrec.models.parts.routes import level_adjacencies
 from graphrec.models.parts.tables import embedding
+from graphrec.models.scoring import People
 
 __all__ = ["GCMC"]
 
@@ -100,6 +102,11 @@ class GCMC(Model):
         z = self.out(h)
         z = z.relu() if self.activate_output else z
         return node_tables(z, z, self.n_users)
+
+    def folding(self) -> People:
+        """From the items met, whatever their ratings: steps towards the ratings rank below popularity with both decoders."""
+        z = self.encode()
+        return guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
 
     def _logits(self, u: Tensor, v: Tensor, pairs: str) -> Tensor:
         return torch.einsum(pairs, u, self.forms, v)

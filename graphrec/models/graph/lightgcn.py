@@ -100,7 +100,6 @@ class LightGCN(Model):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(train)
-        self._train = train
         if layers < 0:
             raise InputError(f"layers must be 0 or more, got {layers}.")
         words = (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine")))

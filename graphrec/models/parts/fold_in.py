@@ -1,4 +1,5 @@
-"""Rows of people who were not there in training: by a ridge solve against the items, by least squares, or by gradient steps.
+"""Rows of people who were not there in training: by least squares from what trained users have met, by a ridge solve against
+the items, or by gradient steps.
 
 The constants were chosen on MovieLens-100K, on one tenth of the people (every tenth from the sixth on) that were left out of
 training; the people of ``python -m benchmarks fold_in`` are others.
@@ -19,7 +20,16 @@ from graphrec.deferred import sparse
 from graphrec.models.encoding import Encoding
 from graphrec.models.scoring import People
 
-__all__ = ["linear_guess", "of_ratings", "ridge", "ridge_of_ratings", "stepped"]
+__all__ = [
+    "either",
+    "evenly_spaced",
+    "guessed",
+    "linear_guess",
+    "of_ratings",
+    "ridge",
+    "ridge_of_ratings",
+    "stepped",
+]
 
 _AT_ONCE = 256  # people; a system of d × d numbers for each
 
@@ -30,6 +40,19 @@ class _Encoder(Protocol):
     def encode(self) -> Encoding: ...
     def score_pairs(self, u: Tensor, v: Tensor, left: Tensor, right: Tensor) -> Tensor: ...
     def score_all(self, u: Tensor, items: Tensor) -> Tensor: ...
+
+
+def either(rated: People, implicit: People) -> People:
+    """The rows of those who have given ratings by the one, of all others by the other."""
+
+    def people(histories: sparse.csr_matrix) -> Tensor:
+        which = torch.as_tensor(of_ratings(histories))
+        if bool(which.all()) or not bool(which.any()):
+            return (rated if bool(which.any()) else implicit)(histories)
+        a, b = rated(histories), implicit(histories)
+        return torch.where(which.to(a.device)[:, None], a, b)
+
+    return people
 
 
 def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: float = 0.2, penalty: float = 0.3) -> People:
@@ -66,8 +89,7 @@ def ridge(items: Tensor, users: Tensor, known: sparse.csr_matrix, unobserved: fl
 
         return F.pad(F.normalize(_solved(system, histories.shape[0], items), dim=1), (0, 1), value=1.0)
 
-    active = np.flatnonzero(np.diff(known.indptr))
-    some = active[np.unique(np.linspace(0, len(active) - 1, min(len(active), 2000)).astype(np.int64))]
+    some = evenly_spaced(known)
     guess = linear_guess(solution(known[some]), users[torch.as_tensor(some, device=users.device)])
     return lambda histories: solution(histories) @ guess
 
@@ -96,6 +118,31 @@ def ridge_of_ratings(items: Tensor, users: Tensor, item_bias: Tensor | float = 0
         return _solved(system, histories.shape[0], items)
 
     return people
+
+
+def guessed(items: Tensor, users: Tensor, known: sparse.csr_matrix) -> People:
+    """Rows as they follow from the mean row of the items met and from their number, by least squares over the trained users.
+
+    It asks nothing of the score or of the encoder, fits nothing to one history alone, and so cannot fit it too closely: steps
+    towards a history (:func:`stepped`) end far from where trained rows of a graph model are, and below popularity.
+
+    Parameters
+    ----------
+    items, users, known
+        See :func:`ridge`.
+    """
+
+    def described(histories: sparse.csr_matrix) -> Tensor:
+        person, met, _ = _pairs(histories, items.device)
+        count = torch.bincount(person, minlength=histories.shape[0])[:, None].to(items.dtype)
+        mean = items.new_zeros(len(count), items.shape[1]).index_add_(0, person, F.embedding(met, items)) / count.clamp(min=1)
+        return torch.cat([mean, count.log1p(), torch.ones_like(count)], 1)
+
+    some = evenly_spaced(known)
+    before = described(known[some])
+    scale = before.square().mean(0).sqrt().clamp(min=1e-12)  # a column's scale must not decide what it is worth
+    guess = linear_guess(before / scale, users[torch.as_tensor(some, device=users.device)]) / scale[:, None]
+    return lambda histories: described(histories) @ guess
 
 
 def linear_guess(known: Tensor, wanted: Tensor, penalty: float = 0.01) -> Tensor:
@@ -185,6 +232,12 @@ def _solved(system: Callable[[int], tuple[Tensor, Tensor]], count: int, like: Te
         systems, sides = zip(*(system(row) for row in range(lo, min(lo + _AT_ONCE, count))), strict=True)
         made.append(torch.linalg.solve(torch.stack(systems), torch.stack(sides)))
     return torch.cat(made)
+
+
+def evenly_spaced(known: sparse.csr_matrix, limit: int = 2000) -> npt.NDArray[np.int64]:
+    """At most `limit` of the people who have met something, evenly spaced and ascending."""
+    active = np.flatnonzero(np.diff(known.indptr))
+    return active[np.unique(np.linspace(0, len(active) - 1, min(len(active), limit)).astype(np.int64))]
 
 
 def of_ratings(histories: sparse.csr_matrix) -> npt.NDArray[np.bool_]:
