@@ -197,7 +197,8 @@ def test_a_subclass_speaks_for_itself(liked):
     class Mine(gr.models.SimGCL):
         """Of which nobody knows what it makes of its temperature."""
 
-    gr.Recommender(Mine, weight=0.0, temperature=0.7).fit(liked, epochs=1, progress=False)
+    rec = gr.Recommender(Mine, weight=0.0, temperature=0.7).fit(liked, epochs=1, progress=False)
+    assert len(rec.history) == 1
 
 
 # ---- where models come from ----------------------------------------------------------------------------------
