@@ -278,6 +278,16 @@ def test_weights_are_as_good_as_time_allows(split):
     assert max(alone) <= MemberScores.figure(cut, cut.chosen()) <= MemberScores.figure(whole, whole.chosen())
 
 
+def test_time_is_set_aside_for_whoever_will_be_a_member(split):
+    run = Reserve(task_of(split), Budget(100.0, 0.0, Clock()), writes=False)
+    kept = [Trial("slim", {"l2": float(n)}, {}) for n in range(1, 9)]
+    for trial in kept:
+        trial.seconds = 0.1
+    alike = run.total(kept)
+    kept[-1].seconds = 15.1  # the last of the best, but it may be chosen
+    assert run.total(kept) >= alike + 15.0
+
+
 def test_what_others_worked_out_counts_for_the_refit(split):
     run = Reserve(task_of(split), Budget(10.0, 0.0, Clock()), writes=True)
     trial = Trial("gfcf", {"rank": 8}, {})

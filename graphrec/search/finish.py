@@ -77,8 +77,7 @@ def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
 
     def left_for(few: Sequence[Trial]) -> float:
         """Seconds until the blend of some must be there, to be fitted anew and saved."""
-        members = few[:MEMBERS]
-        return run.budget.left - end.refit(members) - end.writing(members)
+        return run.budget.left - end.refit_of_any(few) - end.writing(few[:MEMBERS])
 
     while len(pool) > 1 and end.blend(pool) > left_for(pool):
         pool.pop()

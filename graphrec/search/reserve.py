@@ -94,6 +94,10 @@ class Reserve:
         """To fit candidates anew on train and validation."""
         return sum(trial.refit_seconds() + MARGIN * trial.lent + self.start_of(trial.model) for trial in trials)
 
+    def refit_of_any(self, trials: Sequence[Trial]) -> float:
+        """The same of whichever of them will be members: of those that take longest."""
+        return self.refit(sorted(trials, key=lambda trial: -self.refit([trial]))[:MEMBERS])
+
     def writing(self, trials: Sequence[Trial]) -> float:
         """To save what is made of some candidates, with the table and the picture."""
         if not self._writes:
@@ -108,7 +112,7 @@ class Reserve:
         """
         both = self.refit(best[:1])
         for n in range(2, len(best) + 1):
-            cost = self.blend(best[:n]) + self.refit(best[: min(n, MEMBERS)])
+            cost = self.blend(best[:n]) + self.refit_of_any(best[:n])
             if cost > _SHARE * self._budget.seconds:
                 break
             both = max(both, cost)
