@@ -146,8 +146,7 @@ class Run:
             self.tell(trial, "skipped", reason_of(error), **more)
             return None
         except Exception as error:  # whatever it is, the others are still worth a try
-            trial.recommender = None
-            self.kept = [(value, one) for value, one in self.kept if one is not trial]
+            self._forget(trial)
             self.tell(trial, "failed", reason_of(error), **more)
             return None
         try:
@@ -156,12 +155,15 @@ class Run:
         except OSError:  # of the disk, which is everybody's
             raise
         except Exception as error:
-            trial.recommender = None
-            self.kept = [(value, one) for value, one in self.kept if one is not trial]
+            self._forget(trial)
             self.tell(trial, "failed", reason_of(error), **more)
             return None
         self.tell(trial, "stopped" if trial.cut else "ok", trial.cut, figure, **more)
         return figure
+
+    def _forget(self, trial: Trial) -> None:
+        trial.recommender = None
+        self.kept = [(value, one) for value, one in self.kept if one is not trial]
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
         """Remember the best few, not all of one model, and forget the others' weights.
