@@ -1,11 +1,15 @@
 """The house rules that a machine can check: data walks in one direction, names say something."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import graphrec
+from graphrec.models import MODELS
+from graphrec.models.hybrids.blend import Blend
+from graphrec.models.hybrids.hybrid import Hybrid
 
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
@@ -74,6 +78,24 @@ def test_public_things_have_docstrings():
             if public and not ast.get_docstring(node):
                 bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not bare
+
+
+def lines_of_code(path: Path) -> int:
+    """Lines that are neither blank, nor a comment, nor part of a docstring."""
+    text, told = path.read_text(), set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            told.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") and number not in told
+        for number, line in enumerate(text.splitlines(), 1)
+    )
+
+
+def test_a_model_is_read_on_two_pages():
+    files = {inspect.getfile(model) for model in (*MODELS.values(), Blend, Hybrid)}
+    assert len(files) > 30
+    assert not {Path(file).stem: n for file in files if (n := lines_of_code(Path(file))) > 120}
 
 
 def test_importing_the_package_imports_nothing_heavy_but_torch():

@@ -11,7 +11,7 @@ import torch
 
 import graphrec as gr
 from graphrec.errors import InputError
-from graphrec.models.hybrids.blend import add_levelled
+from graphrec.models.hybrids.levelled import add_levelled
 
 FIT = {"epochs": 3, "batch_size": 64, "seed": 3, "progress": False}
 

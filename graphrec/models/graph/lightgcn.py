@@ -6,27 +6,24 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
-from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.graph.bipartite import Adjacency, BipartiteGraph
 from graphrec.graph.buffers import BufferPool
 from graphrec.graph.hop_mean import HopMean
 from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
-from graphrec.graph.newcomers import Listeners
-from graphrec.graph.propagate import hops, propagate
 from graphrec.models.base import Model
 from graphrec.models.contributions import Explaining
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
 from graphrec.models.parts.dropped_users import DroppedUsers
-from graphrec.models.parts.fold_in import linear_guess, ridge
+from graphrec.models.parts.fold_in import ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.graph_reasons import HopMeanReasons
 from graphrec.models.parts.idle import Idle
+from graphrec.models.parts.listening import listening
 from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
 from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.models.parts.tables import embedding
@@ -152,31 +149,14 @@ class LightGCN(Model):
         return (self.embedding,)
 
     def folding(self) -> People:
-        """A new person listens to the given items: the mean of an ego row and of what the items' hops send.
-
-        With c = Σ_i a_i (e_i⁰ + … + e_i^{K−1}), a_i the weight of the edge, the row is (e⁰ + c) / (K+1); where the adjacency
-        has self-loops a hop of the person's own row is added as for any node. e⁰, which nobody has trained, is the linear
-        function of c that fits the trained users best; without a hop it is a ridge solve against the items.
-        """
+        """A new person listens to the items met, see :func:`~graphrec.models.parts.listening.listening`; without a hop their
+        row is a ridge solve against the items."""
         users, items = self.embedding[: self.n_users], self.embedding[self.n_users :]
         if self.layers == 0:
             found = ridge(items, users, self._train.to_csr("ones"))
-            return lambda histories: self._finished(found(histories))
-        adjacency = self.adjacency()
-        sent = [hop[self.n_users :] for hop in hops(self.embedding.detach(), [adjacency] * (self.layers - 1))]
-        total = torch.stack(sent).sum(0)
-        heard = propagate(adjacency, F.pad(total, (0, 0, self.n_users, 0)))[: self.n_users]
-        listeners, guess = Listeners(self.normalisation, adjacency, self.n_users), linear_guess(heard, users)
-
-        def people(histories: sparse.csr_matrix) -> Tensor:
-            to_items, to_self = listeners.edges(histories)
-            rows = e = (to_items @ total) @ guess
-            for hop in sent:
-                e = to_items @ hop + to_self * e
-                rows = rows + e
-            return self._finished(rows / (self.layers + 1))
-
-        return people
+        else:
+            found = listening(self.normalisation, self.adjacency(), self.embedding.detach(), self.layers, self.n_users)
+        return lambda histories: self._finished(found(histories))
 
     def _finished(self, users: Tensor) -> Tensor:
         """Rows of users as they are ranked."""

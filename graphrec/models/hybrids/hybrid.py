@@ -4,64 +4,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
-from graphrec.models.parts.checks import check_dropout, check_widths
+from graphrec.models.parts.checks import check_widths
 from graphrec.models.parts.joined import Joined
+from graphrec.models.parts.metadata_rows import MetadataRows
 from graphrec.models.parts.pair_network import PairNetwork
-from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.scoring import Likeness, People
 
-__all__ = ["Hybrid", "MetadataRows"]
-
-
-class MetadataRows(nn.Module):
-    """Rows made from features by LeakyReLU layers; a look-up like any other.
-
-    Parameters
-    ----------
-    features : Features
-    hidden : sequence of int
-        Width of each layer; the last is the width of a row.
-    dropout : float
-        Probability of dropping a unit of each layer.
-    """
-
-    def __init__(self, features: Features, hidden: Sequence[int], dropout: float) -> None:
-        super().__init__()
-        self.features = SparseRows(features.matrix)
-        self.first = nn.Parameter(
-            nn.init.xavier_uniform_(torch.empty(features.matrix.shape[1], hidden[0], dtype=torch.float32))
-        )
-        self.first_bias = nn.Parameter(torch.zeros(hidden[0], dtype=torch.float32))
-        self.layers = nn.ModuleList(nn.Linear(a, b, dtype=torch.float32) for a, b in pairwise(hidden))
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-
-    def rows(self, index: Tensor) -> Tensor:
-        """Rows of an index tensor of any shape; the result has one more axis."""
-        made = self._above(self.features.matmul(self.first, index.reshape(-1)))
-        return made.reshape(*index.shape, -1)
-
-    def full(self) -> Tensor:
-        """All rows, shape (N, hidden[-1])."""
-        return self._above(self.features.matmul(self.first))
-
-    def _above(self, x: Tensor) -> Tensor:
-        x = self.dropout(F.leaky_relu(x + self.first_bias))
-        for layer in self.layers:
-            x = self.dropout(F.leaky_relu(layer(x)))
-        return x
+__all__ = ["Hybrid"]
 
 
 class Hybrid(Model):
