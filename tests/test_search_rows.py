@@ -208,6 +208,21 @@ def test_unread_ratings_are_said_once(split):
         gr.tune("rp3beta", {"alpha": [0.4]}, parts.train.binarize(min_rating=4), parts.valid, 5, progress=False)
 
 
+def test_unread_weights_are_said_once_with_the_models(split):
+    pairs = split.train.to_frame()
+    weighted = pairs.assign(n=np.arange(len(pairs)) % 3 + 1)
+    parts = gr.split.random(gr.Interactions.from_frame(weighted, weight="n"), test=0.2, valid=0.2)
+    models = ["itempop", "rp3beta", "lightgcn-fast", "slim"]
+    with pytest.warns(UserWarning, match=r"every pair counts alike: lightgcn-fast \(the graph\)\.$") as said:
+        gr.search(parts.train, parts.valid, 5, models=models, progress=False, device="cpu")
+    assert len(said) == 1
+    with pytest.warns(UserWarning, match=r"what mf fits these do not read them: mf\."):
+        gr.tune("mf", {"loss": ["masked_mse", "bpr"], "epochs": [1]}, parts.train, parts.valid, 5, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gr.tune("ials", {"dim": [8]}, parts.train, parts.valid, 5, progress=False)
+
+
 def test_every_preset_is_one_candidate_with_its_own_settings(split):
     facts = facts_of(split.train)
     for name in preset_names():

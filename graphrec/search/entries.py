@@ -79,9 +79,9 @@ def _with(settings: Mapping[str, Any], work: Work) -> Work:
     return of_both
 
 
-def kinds_of(entries: Iterable[Entry]) -> list[type[Scorer]]:
-    """Their models."""
-    return [_kind_of(entry.model) for entry in entries]
+def kinds_of(entries: Iterable[Entry]) -> dict[str, type[Scorer]]:
+    """Their models, by name."""
+    return {entry.model: _kind_of(entry.model) for entry in entries}
 
 
 def _kind_of(name: str) -> type[Scorer]:

@@ -31,7 +31,7 @@ from graphrec.search.saved import Saved, record_of, taken_in_since
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, quiet
-from graphrec.search.unread import say_unread_ratings
+from graphrec.search.unread import say_what_is_unread
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
 
@@ -117,7 +117,7 @@ def search(
     if parse(metric).k is None:
         raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     solved, trained = chosen(models, SOLVED, TRAINED)
-    say_unread_ratings("search", kinds_of([*solved, *trained]), train)
+    say_what_is_unread("search", kinds_of([*solved, *trained]), train)
     folder = None if out is None else Path(out)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")

@@ -28,7 +28,7 @@ from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
-from graphrec.search.unread import say_unread_ratings
+from graphrec.search.unread import say_what_is_unread
 from graphrec.training.options import FitOptions
 
 __all__ = ["tune"]
@@ -99,7 +99,8 @@ def tune(
         Trial(model, {n: v for n, v in point.items() if n in own}, {n: v for n, v in point.items() if n not in own})
         for point in _points(space, trials, seed)
     ]
-    say_unread_ratings(model, [kind], train, space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss"))
+    losses = space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss")
+    say_what_is_unread(model, {model: kind}, train, losses)
     entry, journal = replace(entry_of(model), bytes=lambda *_: 0.0), Journal(None, {}, False)
     with tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))

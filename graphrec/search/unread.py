@@ -1,9 +1,9 @@
-"""A sentence on what a search does not read: each fit would say it, and a search keeps them quiet."""
+"""Sentences on what a search does not read: each fit would say them, and a search keeps them quiet."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphrec.data.interactions import Interactions
@@ -11,29 +11,44 @@ from graphrec.models import Scorer
 from graphrec.recommender.fitting import unread_ratings
 from graphrec.training.objectives import kind_of
 
-__all__ = ["say_unread_ratings"]
+__all__ = ["say_what_is_unread"]
 
 
-def say_unread_ratings(name: str, kinds: Iterable[type[Scorer]], train: Interactions, losses: Any = None) -> None:
-    """Warn once, for all fits, of ratings that differ among themselves where not all models read them.
+def say_what_is_unread(name: str, kinds: Mapping[str, type[Scorer]], train: Interactions, losses: Any = None) -> None:
+    """Warn once, for all fits, of ratings or weights that differ among themselves where not all models read them.
 
     Parameters
     ----------
     name : str
         Who does not read them.
-    kinds : iterable of type
-        The models.
+    kinds : mapping
+        The models, by the names of their candidates.
     train : Interactions
     losses : str, callable, Objective or sequence of them, optional
         What they are trained by, where it is not the models' own.
     """
-    if (said := unread_ratings(name, train)) and not all(_reads(kind, train, losses) for kind in kinds):
+    if (said := unread_ratings(name, train)) and not all(_reads("ratings", kind, train, losses) for kind in kinds.values()):
         warnings.warn(said, stacklevel=3)
+    if train.pair_weights is None:
+        return
+    if blind := [one for one, kind in kinds.items() if not _reads("weights", kind, train, losses)]:
+        warnings.warn(
+            f"the table has weights, and of what {name} fits these do not read them: {', '.join(blind)}. There every pair "
+            "counts alike.",
+            stacklevel=3,
+        )
+    if half := [f"{one} ({kind.counts_alike})" for one, kind in kinds.items() if kind.counts_alike and one not in blind]:
+        warnings.warn(
+            "the table's weights count in the loss alone, and in a part of the model every pair counts alike: "
+            f"{', '.join(half)}.",
+            stacklevel=3,
+        )
 
 
-def _reads(kind: type[Scorer], train: Interactions, losses: Any) -> bool:
-    if kind.reads_ratings or not kind.needs_training:
-        return kind.reads_ratings
+def _reads(what: str, kind: type[Scorer], train: Interactions, losses: Any) -> bool:
+    of_model = bool(getattr(kind, f"reads_{what}"))
+    if of_model or not kind.needs_training:
+        return of_model
     own = kind.defaults_for(train).get("loss", "bpr")
     some: Sequence[Any] = losses if isinstance(losses, Sequence) and not isinstance(losses, str) else [losses or own]
-    return all(getattr(loss, "reads_ratings", kind_of(loss).reads_ratings) for loss in some)
+    return all(getattr(loss, f"reads_{what}", getattr(kind_of(loss), f"reads_{what}")) for loss in some)
