@@ -1,13 +1,17 @@
-"""One at a time in a folder: the operating system's advisory lock on the folder itself, which leaves no file behind."""
+"""One at a time in a folder: the operating system's advisory lock on the folder itself, which leaves no file behind.
+
+Who holds a folder for long, beside others who save in it, holds a file there that says which process it is.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["Held", "held_file", "locked"]
 
 try:
     import fcntl
@@ -54,3 +58,87 @@ def locked(folder: Path, shared: bool = False, wait: bool = True) -> Iterator[bo
         except OSError:
             alone = False
         yield alone
+
+
+class Held(BlockingIOError):
+    """Somebody else holds a file.
+
+    Attributes
+    ----------
+    process : int or None
+        Who does, if it says so.
+    """
+
+    def __init__(self, process: int | None) -> None:
+        super().__init__(f"held by process {process}")
+        self.process = process
+
+
+@contextlib.contextmanager
+def held_file(path: Path) -> Iterator[bool]:
+    """Hold a file that nobody else may hold, with the number of this process in it; it is removed at the end.
+
+    What a killed process leaves is a file that nobody holds, and the next one takes it.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder must exist.
+
+    Yields
+    ------
+    bool
+        Whether it is held: there are systems and network drives without such locks, and folders that cannot be written.
+
+    Raises
+    ------
+    Held
+        Another thread or process holds it.
+    """
+    handle, process = _handle_of(path), os.getpid()
+    try:
+        yield handle is not None
+    finally:
+        if handle is not None:
+            if os.getpid() == process:  # a fork has the same handle, and holds nothing
+                with contextlib.suppress(OSError):
+                    path.unlink()  # while it is held: whoever has opened it sees that it is gone
+                fcntl.flock(handle, fcntl.LOCK_UN)
+            os.close(handle)
+
+
+def _handle_of(path: Path) -> int | None:
+    while True:
+        try:
+            if fcntl is None:
+                raise OSError("no locks on this system")
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:  # who cannot write here hears of it when there is something to write
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                with contextlib.suppress(OSError):  # a full disk: who it is cannot be said
+                    os.ftruncate(handle, 0)
+                    os.write(handle, b"%d\n" % os.getpid())
+                return handle
+        except BlockingIOError:
+            process = _process_in(handle)
+            os.close(handle)
+            raise Held(process) from None
+        except FileNotFoundError:  # whoever held it has removed it
+            pass
+        except OSError:
+            os.close(handle)
+            return None
+        os.close(handle)
+
+
+def _process_in(handle: int) -> int | None:
+    """What is written there; who has just taken the file will have written it in a moment."""
+    for _ in range(5):
+        told = os.pread(handle, 32, 0).strip()
+        if told.isdigit():
+            return int(told)
+        time.sleep(0.02)
+    return None

@@ -18,7 +18,7 @@ from graphrec.search.finish import Result, _Timed, finished
 from graphrec.search.journal import Journal
 from graphrec.search.reserve import Reserve
 from graphrec.search.run import Run
-from graphrec.search.saved import Saved, record_of
+from graphrec.search.saved import Saved, record_of, weights_in
 from graphrec.search.space import SOLVED, Entry, facts_of
 from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial
@@ -217,7 +217,11 @@ def test_what_was_told_of_and_not_saved_counts_for_nothing(split, tmp_path):
     assert known.refit
     journal.saving(1.0, "ease", worth=0.9, refit=False, cost=1.0, before=record_of(out))  # killed here
     assert Saved.of(Journal(out, what_of(out), True), out, *parts) == known
-    journal.saving(1.0, "ease", worth=0.8, refit=False, cost=1.0, before="another")
+    now = weights_in((out / "run.json").read_text())
+    journal.saving(1.0, "itempop", worth=0.8, refit=False, cost=1.0, before="another", weights=now)
+    assert Saved.of(journal, out, *parts).figure == 0.8
+    journal.saving(1.0, "itempop", worth=0.9, refit=False, cost=1.0, before=record_of(out), weights="others")  # and twice here
+    journal.saving(1.0, "itempop", worth=0.9, refit=False, cost=1.0, before=record_of(out), weights="others")
     assert Saved.of(journal, out, *parts).figure == 0.8
     (out / "run.json").write_text("{}")
     assert Saved.of(journal, out, *parts) is None
@@ -226,8 +230,9 @@ def test_what_was_told_of_and_not_saved_counts_for_nothing(split, tmp_path):
 
 def test_what_was_not_fitted_anew_is_when_there_is_time(blended, split, tmp_path):
     out = copied(blended, tmp_path)
-    Journal(out, what_of(out), True).saving(1.0, "itempop", worth=0.99, refit=False, cost=0.1, before=None)
     gr.Recommender("itempop").fit(split.train).save(out)
+    told = {"worth": 0.99, "refit": False, "cost": 0.1, "before": None, "weights": weights_in((out / "run.json").read_text())}
+    Journal(out, what_of(out), True).saving(1.0, "itempop", **told)
     best = search(split, out, budget=101)
     assert best.name == "itempop"
     assert len(gr.load(out).train) == len(split.train) + len(split.valid)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +65,9 @@ def search(
     from graphrec.own_table import TableOptions
     from graphrec.run_folder import check_folder
     from graphrec.runs import split_of, with_table
-    from graphrec.search import search as find
     from graphrec.search.budget import seconds_of
     from graphrec.search.saved import record_of
+    from graphrec.search.search import search_as
     from graphrec.search.summary import summary
     from graphrec.titles import read_titles
 
@@ -79,22 +81,25 @@ def search(
     if split.valid is None:
         raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
     before = record_of(out)
-    best = find(
-        split.train,
-        split.valid,
-        budget,
-        memory=memory,
-        out=out,
-        seed=seed,
-        device=device,
-        metric=metric,
-        models=list(models) or None,
-        resume=not fresh,
-        seen=seen,
-    )
-    updated = record_of(out) == before and best._fitted.stage > 0  # by graphrec update, and only read here
-    if not updated and (origin or titles is not None):
-        with_table(best, origin, titles).save(out)
+    dressed = (lambda best: with_table(best, origin, titles)) if origin or titles is not None else None
+    with ExitStack() as held:
+        best = search_as(
+            dressed,
+            held,
+            split.train,
+            split.valid,
+            budget,
+            memory=memory,
+            out=out,
+            seed=seed,
+            device=device,
+            metric=metric,
+            models=list(models) or None,
+            resume=not fresh,
+            seen=seen,
+            progress=True,
+            clock=time.perf_counter,
+        )
     tried = best.table
     assert tried is not None
     click.echo(summary(tried, str(tried.columns[2])))

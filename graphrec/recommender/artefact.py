@@ -18,7 +18,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,15 @@ class Artefact:
     seen: Interactions | None = None
 
 
-def write(folder: Path, artefact: Artefact) -> None:
+def write(folder: Path, artefact: Artefact, announce: Callable[[str], None] = lambda text: None) -> None:
     """Write the folder, or leave it as it was.
+
+    Parameters
+    ----------
+    folder : Path
+    artefact : Artefact
+    announce : callable
+        Given the text of ``run.json`` when everything else is written, just before it takes its place.
 
     Raises
     ------
@@ -137,6 +144,7 @@ def write(folder: Path, artefact: Artefact) -> None:
                 if not (folder / name).exists():
                     made.append(name)
                 replace_file(folder / name, *body)
+            announce(text)
             replace_file(folder / "run.json", text.encode("utf-8"))
         except OSError:
             for name in set(made) - set(_named_files(folder)):  # it may have been the last step that failed
@@ -165,7 +173,7 @@ def foreign_file(folder: Path) -> str | None:
         return None
     own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
     if "journal.jsonl" in names:  # of a search, whose best is saved in its folder at the end
-        own += ["journal.jsonl", "table.csv", "search.png", "candidates", "checkpoints"]
+        own += ["journal.jsonl", "table.csv", "search.png", "search.lock", "candidates", "checkpoints"]
     strange = next((name for name in names if name not in own), None)
     if strange is None and "run.json" in own and not any(name.endswith(".safetensors") for name in own):
         return "run.json"  # somebody else's file of this name

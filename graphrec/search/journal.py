@@ -10,6 +10,7 @@ from typing import Any
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, of_file
+from graphrec.search.journal_lines import line_of, row_of
 from graphrec.tensor_files import replace_file
 
 __all__ = ["Journal"]
@@ -66,8 +67,8 @@ class Journal:
         (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(dict(row))
         if self._path is not None:
             try:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
+                with self._path.open("ab") as file:
+                    file.write(line_of(row))
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
@@ -119,10 +120,9 @@ class Journal:
         text = path.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]  # the last line of a search that was killed may be a half one
         try:
-            first, *lines = [json.loads(line) for line in whole.splitlines()]
-            same, rows = first["search"] == dict(what), [dict(row) for row in lines]
-            assert all({"key", "at", "status", "model"} <= row.keys() for row in rows)
-        except (ValueError, KeyError, TypeError, AssertionError):
+            first, *lines = whole.split(b"\n")[:-1]
+            same, rows = json.loads(first)["search"] == dict(what), [row_of(line) for line in lines]
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             raise InputError(f"{path} is damaged and cannot be gone on from; resume=False begins anew.") from None
         if not same:
             raise InputError(

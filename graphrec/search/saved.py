@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender, load
-from graphrec.recommender.tables import joined
+from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.search.journal import Journal
 
-__all__ = ["Saved", "record_of", "taken_in_since"]
+__all__ = ["Saved", "record_of", "taken_in_since", "told_of", "weights_in"]
+
+Mark = dict[str, Any]
 
 _NO_WORSE = 0.01  # two that are as good differ by about so much on validation; see Task.looked_at
 
@@ -25,12 +30,44 @@ def record_of(folder: Path) -> str | None:
         return None
 
 
-def taken_in_since(recommender: Recommender, train: Interactions, valid: Interactions) -> bool:
-    """Whether what lies in the folder of a search was updated, or is of somebody else."""
+def weights_in(text: str | bytes) -> str:
+    """A checksum of what ``run.json`` says of a recommender itself: its model, options and weights, and those of its parts.
+
+    Titles, what it leaves out, and how its table was read may be others.
+    """
+
+    def of(record: Mapping[str, Any]) -> list[Any]:
+        parts = {name: of(part) for name, part in record["parts"].items()}
+        return [record["model"], record["hyper"], record["files"]["model"]["sha256"], parts]
+
+    return hashlib.sha256(json.dumps(of(json.loads(text)), sort_keys=True).encode()).hexdigest()
+
+
+def taken_in_since(recommender: Recommender, journal: Journal, train: Interactions) -> bool:
+    """Whether what lies in the folder of a search is its result, updated since."""
+    if not recommender._fitted.stage or recommender.name not in {mark["result"] for mark in journal.saved}:
+        return False
+    known = in_ids_of(recommender.trained_on, train)
+    return len(known) == len(train) and bool(recommender.trained_on.has_keys(known.keys).all())
+
+
+def told_of(journal: Journal, folder: Path, recommender: Recommender, train: Interactions, valid: Interactions) -> Mark | None:
+    """What the journal says of the run that lies in the folder; None where it is of somebody else.
+
+    A result is told of, with its weights, just before it takes its place, so that a kill makes no difference. Earlier versions
+    told of no weights: then it is the latest that was saved, if it has its name.
+    """
     table = recommender.train
     if recommender._fitted.stage or not table.shares_ids_with(train):
-        return True
-    return table.fingerprint not in (train.fingerprint, joined(train, valid).fingerprint)
+        return None
+    if table.fingerprint not in (train.fingerprint, joined(train, valid).fingerprint):
+        return None
+    marks, weights = journal.saved, weights_in((folder / "run.json").read_bytes())
+    if any(mark.get("weights") for mark in marks):
+        return next((mark for mark in reversed(marks) if mark.get("weights") == weights), None)
+    if marks and marks[-1]["before"] == record_of(folder):
+        marks = marks[:-1]
+    return marks[-1] if marks and marks[-1]["result"] == recommender.name else None
 
 
 @dataclass(frozen=True)
@@ -47,7 +84,7 @@ class Saved:
     cost : float
         Seconds that fitting it anew will probably take.
     updated : bool
-        See :func:`taken_in_since`.
+        Whether it was updated since, or is of somebody else.
     """
 
     folder: Path
@@ -58,22 +95,16 @@ class Saved:
 
     @classmethod
     def of(cls, journal: Journal, folder: Path | None, train: Interactions, valid: Interactions) -> Saved | None:
-        """What the journal says of the run in the folder; None where there is none that can be read.
-
-        A result is told of before it is saved. If the run is still the one that was there at that time, it was not saved.
-        """
+        """What the journal says of the run in the folder; None where there is none that can be read, or none was saved yet."""
         marks, now = journal.saved, None if folder is None else record_of(folder)
-        if folder is None or now is None:
-            return None
-        if marks and marks[-1]["before"] == now:
-            marks = marks[:-1]
-        if not marks:
+        if folder is None or now is None or all(mark["before"] == now for mark in marks):
             return None
         try:
-            since = taken_in_since(load(folder), train, valid)
+            mark = told_of(journal, folder, load(folder), train, valid)
         except InputError:  # what is damaged may be replaced
             return None
-        return cls(folder, float(marks[-1]["worth"]), bool(marks[-1]["refit"]), float(marks[-1]["cost"]), since)
+        latest = mark or marks[-1]
+        return cls(folder, float(latest["worth"]), bool(latest["refit"]), float(latest["cost"]), mark is None)
 
     def stays(self, figure: float) -> bool:
         """Whether it is better than something new, or as good and finished."""

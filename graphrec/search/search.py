@@ -7,19 +7,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
-from graphrec.errors import InputError, check_flag
+from graphrec.errors import InputError, check_flag, check_path
 from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender, load
+from graphrec.recommender.artefact import write
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
+from graphrec.search.disk import alone_in, ending_with_the_disk
 from graphrec.search.entries import chosen, kinds_of
 from graphrec.search.finish import Result, finished
 from graphrec.search.halving import compete
@@ -27,7 +30,7 @@ from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
-from graphrec.search.saved import Saved, record_of, taken_in_since
+from graphrec.search.saved import Saved, record_of, taken_in_since, told_of, weights_in
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, quiet
@@ -35,7 +38,7 @@ from graphrec.search.unread import say_what_is_unread
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
 
-__all__ = ["search"]
+__all__ = ["search", "search_as"]
 
 
 def search(
@@ -105,7 +108,45 @@ def search(
     ------
     InputError
         An option is of no use, no candidate could be fitted, or the folder is another search's, had its time without any of
-        these models, or holds a run that was updated since.
+        these models, or holds a run that was updated since or is of somebody else, or another search is under way in it.
+    OSError
+        Something cannot be written, such as for a full disk: what was found until then is kept, and the same call goes on.
+    """
+    with ExitStack() as held:
+        return search_as(
+            None, held, train, valid, budget, memory=memory, out=out, seed=seed, metric=metric, models=models, resume=resume,
+            seen=seen, device=device, progress=progress, clock=clock,
+        )  # fmt: skip
+
+
+def search_as(
+    dressed: Callable[[Recommender], Recommender] | None,
+    held: ExitStack,
+    train: Interactions,
+    valid: Interactions,
+    budget: str | float,
+    *,
+    memory: str | float | None,
+    out: str | Path | None,
+    seed: int,
+    metric: str | None,
+    models: Sequence[str] | None,
+    resume: bool,
+    seen: Interactions | None,
+    device: str,
+    progress: bool,
+    clock: Callable[[], float],
+) -> Recommender:
+    """As :func:`search`, with what a run is to know beside.
+
+    Parameters
+    ----------
+    dressed : callable or None
+        Gives the result what is saved with it: how its table was read, and titles.
+    held : ExitStack
+        Lets go of the folder.
+    train, valid, budget, memory, out, seed, metric, models, resume, seen, device, progress, clock
+        As of :func:`search`.
     """
     check_tables(train, valid)
     if valid is None:
@@ -117,15 +158,18 @@ def search(
     if parse(metric).k is None:
         raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     solved, trained = chosen(models, SOLVED, TRAINED)
-    say_what_is_unread("search", kinds_of([*solved, *trained]), train)
-    folder = None if out is None else Path(out)
+    say_what_is_unread("search", kinds_of([*solved, *trained]), train, stacklevel=4)
+    folder = None if out is None else check_path("out", out)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")
     what = {"graphrec": __version__, "train": of_table(train), "valid": of_table(valid), "metric": metric, "seed": seed}
-    journal = Journal(folder, what, check_flag("resume", resume))
+    resume = check_flag("resume", resume)
+    held.enter_context(ending_with_the_disk(folder))
+    held.enter_context(alone_in(folder))
+    journal = Journal(folder, what, resume)
     task = Task(train, valid, metric, seed, device)
     if folder is not None and (folder / "run.json").is_file() and _is_at_its_end(journal, folder, seconds, models):
-        return _read(folder, journal, task, met, progress)
+        return _read(folder, journal, task, met, progress, dressed)
     earlier = Saved.of(journal, folder, train, valid)
     if earlier is not None and earlier.updated:
         raise InputError(
@@ -142,13 +186,16 @@ def search(
         with quiet(), shared_decompositions():
             result = _searched(run, solved, trained, earlier)
         best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before
-        alike = _alike(best._fitted.seen, met)
-        best.table, best._state = journal.table(metric), replace(best._fitted, seen=met)
+        best.table, changed = journal.table(metric), _given(best, met, dressed)
         if folder is not None:
+            worth = {"worth": result.figure, "refit": result.refit, "cost": result.cost, "before": record_of(folder)}
+
+            def tell(text: str) -> None:
+                journal.saving(run.budget.spent, best.name, weights=weights_in(text), **worth)
+
             if result.is_new:
-                worth = {"worth": result.figure, "refit": result.refit, "cost": result.cost, "before": record_of(folder)}
-                journal.saving(run.budget.spent, best.name, **worth)
-            if result.is_new or not alike:
+                write(folder, best._artefact(), tell)
+            elif changed:
                 best.save(folder)
             if figures or not (folder / "search.png").is_file():
                 write_results(best.table, metric, folder)
@@ -174,16 +221,29 @@ def _is_at_its_end(journal: Journal, folder: Path, seconds: float, models: Seque
     return True
 
 
-def _read(folder: Path, journal: Journal, task: Task, met: Interactions | None, progress: bool) -> Recommender:
+def _read(
+    folder: Path,
+    journal: Journal,
+    task: Task,
+    met: Interactions | None,
+    progress: bool,
+    dressed: Callable[[Recommender], Recommender] | None,
+) -> Recommender:
     """What a search that is at its end has saved."""
     best = load(folder, device="cpu" if task.device == "auto" else task.device)
     best.table = journal.table(task.metric)
     said = f"the search in {folder} is at its end: {journal.spent:.1f} s, all its runs together"
-    if taken_in_since(best, task.train, task.valid):
+    if taken_in_since(best, journal, task.train):
         said += "; its run has taken in more since, and stays as it is"
-    elif not _alike(best._fitted.seen, met):
-        best._state = replace(best._fitted, seen=met)
+    elif told_of(journal, folder, best, task.train, task.valid) is None:
+        raise InputError(
+            f"the run in {folder} is not the one that its search saved, but of somebody else: search in another folder, or "
+            "begin anew there with resume=False (--fresh)."
+        )
+    elif _given(best, met, dressed):
         best.save(folder)
+    if not all((folder / name).is_file() for name in ("table.csv", "search.png")):
+        write_results(best.table, task.metric, folder)
     if progress:
         print(f"{said}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
     return best
@@ -205,6 +265,16 @@ def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earli
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")
     return finished(run, earlier)
+
+
+def _given(best: Recommender, met: Interactions | None, dressed: Callable[[Recommender], Recommender] | None) -> bool:
+    """Give a result what is saved with it; whether it had something else."""
+    before, titles = best._fitted, best.titles
+    best._state = replace(before, seen=met)
+    if dressed is not None:
+        dressed(best)
+    same = titles is best.titles or (titles is not None and best.titles is not None and titles.equals(best.titles))
+    return not (same and _alike(before.seen, met) and before.origin == best._fitted.origin)
 
 
 def _alike(one: Interactions | None, other: Interactions | None) -> bool:

@@ -26,6 +26,7 @@ from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
 from graphrec.recommender.blend_weights import people_of
 from graphrec.search.deadline import Deadline, OutOfTime
+from graphrec.search.disk import DiskError, of_everybody
 
 __all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
 
@@ -144,7 +145,10 @@ class Trial:
     def warm_up(self, few: Task) -> None:
         """Fit to a few people for nothing: what is compiled at first use says nothing of how long a candidate will take."""
         again = Trial(self.model, self.hyper, self.fit)
-        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as scratch:  # what it says it will say again
+        with (
+            contextlib.suppress(Exception, DiskError),
+            tempfile.TemporaryDirectory() as scratch,
+        ):  # what it says it will say again
             if again.made().kind.needs_training:
                 again.train(few, Deadline(0.0, math.inf), Path(scratch) / "checkpoint")
             else:
@@ -167,7 +171,7 @@ class Trial:
 
     def solve(self, task: Task) -> float:
         """Fit a solved model; its figure."""
-        with quiet():
+        with quiet(), of_everybody():
             started = time.perf_counter()
             made = self.made().fit(task.train, valid=task.looked_at, device=task.device)
             fitted = time.perf_counter()
@@ -181,7 +185,7 @@ class Trial:
         made = self.made()
         options, started = self._options(task, made), deadline.clock()
         try:
-            with quiet():
+            with quiet(), of_everybody(checkpoint):
                 made.fit(task.train, valid=task.looked_at, callbacks=[deadline], checkpoint=checkpoint, resume=True, **options)
         finally:
             self.seconds += deadline.clock() - started

@@ -21,6 +21,7 @@ from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
+from graphrec.search.disk import ending_with_the_disk
 from graphrec.search.entries import entry_of
 from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import compete
@@ -102,7 +103,7 @@ def tune(
     losses = space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss")
     say_what_is_unread(model, {model: kind}, train, losses)
     entry, journal = replace(entry_of(model), bytes=lambda *_: 0.0), Journal(None, {}, False)
-    with tempfile.TemporaryDirectory() as scratch:
+    with ending_with_the_disk(None), tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
         run = _Tuning(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress, blends=False)
         run.refits = refit

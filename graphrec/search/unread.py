@@ -14,7 +14,9 @@ from graphrec.training.objectives import kind_of
 __all__ = ["say_what_is_unread"]
 
 
-def say_what_is_unread(name: str, kinds: Mapping[str, type[Scorer]], train: Interactions, losses: Any = None) -> None:
+def say_what_is_unread(
+    name: str, kinds: Mapping[str, type[Scorer]], train: Interactions, losses: Any = None, stacklevel: int = 3
+) -> None:
     """Warn once, for all fits, of ratings or weights that differ among themselves where not all models read them.
 
     Parameters
@@ -26,22 +28,24 @@ def say_what_is_unread(name: str, kinds: Mapping[str, type[Scorer]], train: Inte
     train : Interactions
     losses : str, callable, Objective or sequence of them, optional
         What they are trained by, where it is not the models' own.
+    stacklevel : int
+        Whose line the warnings name.
     """
     if (said := unread_ratings(name, train)) and not all(_reads("ratings", kind, train, losses) for kind in kinds.values()):
-        warnings.warn(said, stacklevel=3)
+        warnings.warn(said, stacklevel=stacklevel)
     if train.pair_weights is None:
         return
     if blind := [one for one, kind in kinds.items() if not _reads("weights", kind, train, losses)]:
         warnings.warn(
             f"the table has weights, and of what {name} fits these do not read them: {', '.join(blind)}. There every pair "
             "counts alike.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     if half := [f"{one} ({kind.counts_alike})" for one, kind in kinds.items() if kind.counts_alike and one not in blind]:
         warnings.warn(
             "the table's weights count in the loss alone, and in a part of the model every pair counts alike: "
             f"{', '.join(half)}.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -1,0 +1,85 @@
+"""The folder of a search: held by one search at a time, and the disk it lies on, which fails everybody and no candidate."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphrec.errors import InputError
+from graphrec.folder_lock import Held, held_file
+
+__all__ = ["DiskError", "alone_in", "ending_with_the_disk", "of_everybody"]
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+class DiskError(BaseException):
+    """Something could not be written. It ends the search, whatever is forgiven a candidate.
+
+    Attributes
+    ----------
+    error : OSError
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextlib.contextmanager
+def of_everybody(checkpoint: Path | None = None) -> Iterator[None]:
+    """While a candidate is fitted: an error of the disk, or of the file that it keeps its state in, is a :class:`DiskError`."""
+    try:
+        yield
+    except OSError as error:
+        own = checkpoint is not None and isinstance(error.filename, str) and Path(error.filename).is_relative_to(checkpoint)
+        if own or error.errno in _OF_THE_DISK:
+            raise DiskError(error) from error
+        raise
+
+
+@contextlib.contextmanager
+def ending_with_the_disk(folder: Path | None) -> Iterator[None]:
+    """An error of the disk is an OSError that names the file and says what becomes of the search.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Of the search; None where it has none.
+    """
+    try:
+        yield
+    except (OSError, DiskError) as raised:
+        error = raised.error if isinstance(raised, DiskError) else raised
+        if error is raised and (folder is None or error.errno is None):
+            raise
+        told = error.strerror or str(error)
+        then = f"the search in {folder} has ended here, and the same call goes on with it" if folder else "nothing is kept"
+        name = error.filename or (None if folder is None else str(folder))
+        raise OSError(error.errno, f"{told}; {then}", name) from None
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path | None) -> Iterator[None]:
+    """Make a folder and keep other searches out of it; who reads it is not hindered.
+
+    Raises
+    ------
+    InputError
+        A search is under way in it, of another thread or process.
+    """
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(held_file(folder / "search.lock"))
+        except Held as other:
+            process = f" (process {other.process})" if other.process is not None else ""
+            raise InputError(
+                f"a search is under way in {folder}{process}: wait for its end, or search in another folder."
+            ) from None
+        yield
