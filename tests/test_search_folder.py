@@ -1,6 +1,7 @@
 """The folder of a search: of one search at a time, whose run is known again, and which a full disk does not spoil."""
 
 import errno
+import importlib
 import json
 import os
 import signal
@@ -8,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from test_search import QUICK, made_split
@@ -22,6 +25,7 @@ from graphrec.folder_lock import Held, held_file
 from graphrec.search.journal import Journal
 from graphrec.search.journal_lines import line_of, row_of
 from graphrec.search.saved import Saved, record_of
+from graphrec.search.space import TRAINED
 
 MODELS = ["itempop", "rp3beta"]
 
@@ -73,8 +77,6 @@ def test_titles_beside_a_run_leave_it_the_search_s(split, tmp_path):
     out = tmp_path / "run"
     search(split, out)
     named = gr.load(out)
-    import pandas as pd
-
     named.titles = pd.Series({500: "five hundred"})
     named.save(out)
     assert search(split, out).name == named.name
@@ -85,7 +87,7 @@ def test_a_journal_that_told_of_no_weights_is_read(split, tmp_path):
     out = tmp_path / "run"
     best = search(split, out)
     path = out / "journal.jsonl"
-    lines = [{n: v for n, v in json.loads(line).items() if n not in ("check", "weights")} for line in path.open()]
+    lines = [{n: v for n, v in json.loads(line).items() if n not in ("check", "checked", "weights")} for line in path.open()]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert search(split, out).name == best.name
     assert search(split, out, 200).name == best.name
@@ -209,17 +211,18 @@ def full_for(where, monkeypatch, number=errno.ENOSPC):
     ("where", "number"), [("checkpoint", errno.EFBIG), ("candidates", errno.ENOSPC), ("run.json", errno.EDQUOT)]
 )
 def test_a_full_disk_ends_a_search_which_goes_on(split, tmp_path, monkeypatch, where, number):
-    out = tmp_path / "run"
+    out, short = tmp_path / "run", [replace(entry, fit={"epochs": 2}) for entry in TRAINED if entry.model == "mf"]
+    monkeypatch.setattr(importlib.import_module("graphrec.search.search"), "TRAINED", short)
     with monkeypatch.context() as patch:
         full_for(where, patch, number)
         with pytest.raises(OSError, match=rf"{os.strerror(number)}; the search in {out} has ended here.*goes on") as caught:
-            search(split, out, 30, models=["itempop", "mf"], clock=time.perf_counter)
+            search(split, out, 60, models=["itempop", "mf"], clock=time.perf_counter)
     assert caught.value.errno == number
     assert where in caught.value.filename
     assert not (out / "run.json").exists()
     rows = [row_of(line) for line in (out / "journal.jsonl").read_bytes().splitlines()[1:]]
     assert all(row["status"] in ("ok", "stopped", "saved") for row in rows)
-    table = search(split, out, 8, models=["itempop", "mf"], clock=time.perf_counter).table
+    table = search(split, out, 60, models=["itempop", "mf"], clock=time.perf_counter).table
     assert set(table[table.model == "mf"].status) <= {"ok", "stopped"}
     assert table[table.model == "mf"]["ndcg@20"].notna().any()
 
@@ -264,7 +267,8 @@ def test_a_row_that_is_not_as_it_was_written_is_damage(split, tmp_path):
     lines = whole.splitlines(keepends=True)
     row = row_of(lines[1])
     assert line_of(row) == lines[1]
-    wrong = [{**json.loads(lines[1]), "figure": 0.9999}, {**row, "figure": "0.9"}, {**row, "figure": True}, {**row, "at": None}]
+    old = json.dumps({"search": what_of(out)}).encode() + b"\n"
+    wrong = [{**row, "figure": "0.9"}, {**row, "figure": True}, {**row, "at": None}]
     wrong += [{**row, "figure": float("nan")}, {**row, "hyper": "none"}, {**row, "status": "fine"}, {**row, "key": "itempop"}]
     wrong += [{n: v for n, v in row.items() if n != "figure"}, {**row, "seconds": "1"}, {**row, "epochs": 1.5}, [row], "row", 3]
     wrong += [
@@ -272,15 +276,16 @@ def test_a_row_that_is_not_as_it_was_written_is_damage(split, tmp_path):
         {**row_of(lines[-1]), "models": "mf"},
         {**row_of(lines[-2]), "worth": None},
     ]
-    for one in wrong:
-        path.write_bytes(lines[0] + json.dumps(one).encode() + b"\n" + b"".join(lines[2:]))
+    checked = [{**json.loads(lines[1]), "figure": 0.9999}, row]  # another figure; no checksum where there must be one
+    for head, one in [*((lines[0], one) for one in checked), *((old, one) for one in wrong)]:
+        path.write_bytes(head + json.dumps(one).encode() + b"\n" + b"".join(lines[2:]))
         with pytest.raises(InputError, match=r"journal\.jsonl is damaged"):
             search(split, out, 200, models=["itempop"])
     for garbage in (b"[" * 100_000 + b"\n", b"\xff\xfe\n", b"\n"):
         path.write_bytes(whole + garbage)
         with pytest.raises(InputError, match=r"journal\.jsonl is damaged"):
             search(split, out, 200, models=["itempop"])
-    path.write_bytes(whole)
+    path.write_bytes(old + json.dumps(row).encode() + b"\n" + b"".join(lines[2:]))  # of which nothing is wrong
     assert search(split, out, 200, models=["itempop"]).name == "itempop"
 
 
@@ -288,15 +293,16 @@ def test_damaged_bytes_of_a_journal_change_no_figure(split, tmp_path):
     out, generator = tmp_path / "run", np.random.default_rng(3)
     search(split, out, models=QUICK)
     path, what = out / "journal.jsonl", what_of(out)
-    whole, known = path.read_bytes(), Journal(out, what_of(out), True).rows
+    whole, journal = path.read_bytes(), Journal(out, what_of(out), True)
+    known = [*journal.rows, *journal.marks]
     for _ in range(200):
         at = int(generator.integers(len(whole)))
         path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << int(generator.integers(8)))]) + whole[at + 1 :])
         try:
-            rows = Journal(out, what, True).rows
+            journal = Journal(out, what, True)
         except InputError:
             continue
-        assert rows == known[: len(rows)]
+        assert all(row in known for row in (*journal.rows, *journal.marks))
 
 
 def test_a_table_or_picture_that_is_gone_is_written_again(split, tmp_path):

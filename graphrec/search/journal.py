@@ -50,7 +50,7 @@ class Journal:
                 (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(row)
         else:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._path, json.dumps({"search": dict(what)}).encode() + b"\n")
+            replace_file(self._path, json.dumps({"search": dict(what), "checked": True}).encode() + b"\n")
 
     @property
     def is_kept(self) -> bool:
@@ -121,8 +121,9 @@ class Journal:
         whole = text[: text.rfind(b"\n") + 1]  # the last line of a search that was killed may be a half one
         try:
             first, *lines = whole.split(b"\n")[:-1]
-            same, rows = json.loads(first)["search"] == dict(what), [row_of(line) for line in lines]
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+            head = json.loads(first)
+            same, rows = head["search"] == dict(what), [row_of(line, head.get("checked", False)) for line in lines]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError(f"{path} is damaged and cannot be gone on from; resume=False begins anew.") from None
         if not same:
             raise InputError(

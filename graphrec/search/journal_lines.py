@@ -19,10 +19,14 @@ def line_of(row: Mapping[str, Any]) -> bytes:
     return json.dumps({**row, "check": _check_of(row)}).encode() + b"\n"
 
 
-def row_of(line: bytes) -> dict[str, Any]:
+def row_of(line: bytes, checked: bool = True) -> dict[str, Any]:
     """The row of a line.
 
-    Rows of earlier versions have no checksum; of all of them the types are looked at.
+    Parameters
+    ----------
+    line : bytes
+    checked : bool
+        Whether it must have a checksum: those of earlier versions have none.
 
     Raises
     ------
@@ -33,7 +37,7 @@ def row_of(line: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise ValueError("no row")
     check = row.pop("check", None)
-    if check is not None and check != _check_of(row):
+    if (checked or check is not None) and check != _check_of(row):
         raise ValueError("another row than was written")
     if not _is_row(row):
         raise ValueError("no row of a search")
