@@ -28,6 +28,9 @@ KINDS += [
     "read-only",
     "in-the-way",
     "threads-multvae",
+    "search-journal",
+    "full-search",
+    "kill-search",
 ]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.faults import asking, kills, paths, saved, storage, texts
+from benchmarks.faults import asking, kills, paths, saved, searches, storage, texts
 from benchmarks.faults.subjects import answers, fitted
 from benchmarks.faults.tries import DOCUMENTED, ELSE, RIGHT, Attack, Tally, run
 from benchmarks.record import write
@@ -20,6 +20,7 @@ ATTACKS: list[Attack] = [
     *saved.ATTACKS,
     *kills.ATTACKS,
     *storage.ATTACKS,
+    *searches.ATTACKS,
     *asking.ATTACKS,
     *paths.ATTACKS,
 ]

@@ -21,13 +21,13 @@ from benchmarks.faults.tries import Attack, Skip, Try, Wrong
 from graphrec.errors import InputError
 from graphrec.training.loggers import CSVLogger
 
-__all__ = ["ATTACKS"]
+__all__ = ["ATTACKS", "PAGE", "mounted", "when_full"]
 
 _NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of linux/sched.h
-_PAGE = 4096
+PAGE = 4096
 
 
-def _mount(folder: Path, size: int = 2**20) -> Path:
+def mounted(folder: Path, size: int = 2**20) -> Path:
     """A file system of so many bytes, which goes with this process."""
     folder.mkdir()
     try:
@@ -54,9 +54,9 @@ def _parts(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*.part")]
 
 
-def _full(write: Callable[[], object], disk: Path, generator: np.random.Generator, most: int) -> bool:
+def when_full(write: Callable[[], object], disk: Path, generator: np.random.Generator, most: int) -> bool:
     """Whether it could write with a random number of bytes left; a failure must be a sentence that names a file."""
-    filler = _fill(disk, int(generator.integers(most // _PAGE + 1)) * _PAGE)
+    filler = _fill(disk, int(generator.integers(most // PAGE + 1)) * PAGE)
     try:
         write()
         return True
@@ -76,15 +76,15 @@ def _said(written: bool) -> None:
 
 
 def _saving(folder: Path) -> Try:
-    disk, recs = _mount(folder / "disk"), [fitted("hybrid", seed) for seed in (1, 2)]
+    disk, recs = mounted(folder / "disk"), [fitted("hybrid", seed) for seed in (1, 2)]
     known, turn = [answers(rec) for rec in recs], itertools.cycle((1, 0))
     recs[0].save(disk / "run")
-    most = int(1.5 * sum(-(-path.stat().st_size // _PAGE) * _PAGE for path in (disk / "run").iterdir()))
+    most = int(1.5 * sum(-(-path.stat().st_size // PAGE) * PAGE for path in (disk / "run").iterdir()))
     there = [0]
 
     def attempt(generator: np.random.Generator) -> None:
         new = next(turn)
-        if written := _full(lambda: recs[new].save(disk / "run"), disk, generator, most):
+        if written := when_full(lambda: recs[new].save(disk / "run"), disk, generator, most):
             there[0] = new
         if not equal(answers(gr.load(disk / "run")), known[there[0]]):
             raise Wrong("the old run is damaged")
@@ -96,10 +96,10 @@ def _saving(folder: Path) -> Try:
 
 
 def _first_saving(folder: Path) -> Try:
-    disk, rec = _mount(folder / "disk"), fitted("lightgcn")
+    disk, rec = mounted(folder / "disk"), fitted("lightgcn")
 
     def attempt(generator: np.random.Generator) -> None:
-        written = _full(lambda: rec.save(disk / "run"), disk, generator, 8 * _PAGE)
+        written = when_full(lambda: rec.save(disk / "run"), disk, generator, 8 * PAGE)
         if not written and (disk / "run").exists() and list((disk / "run").iterdir()):
             raise Wrong("something is left of a run that could not be saved")
         if written:
@@ -111,7 +111,7 @@ def _first_saving(folder: Path) -> Try:
 
 
 def _checkpoint(folder: Path) -> Try:
-    disk, inter, how = _mount(folder / "disk"), table(), {**HOW, "epochs": 4}
+    disk, inter, how = mounted(folder / "disk"), table(), {**HOW, "epochs": 4}
 
     def trained(checkpoint: Path | None, **options: Any) -> gr.Recommender:
         return gr.Recommender("mf", dim=16).fit(inter, checkpoint=checkpoint, **{**how, **options})
@@ -121,7 +121,7 @@ def _checkpoint(folder: Path) -> Try:
     whole = (disk / "state" / "checkpoint.safetensors").read_bytes()
 
     def attempt(generator: np.random.Generator) -> None:
-        written = _full(lambda: trained(disk / "state", resume=True), disk, generator, int(1.5 * len(whole)))
+        written = when_full(lambda: trained(disk / "state", resume=True), disk, generator, int(1.5 * len(whole)))
         if not equal(state_of(trained(disk / "state", resume=True)), expected):
             raise Wrong("the training cannot be resumed from the older state")
         (disk / "state" / "checkpoint.safetensors").write_bytes(whole)
@@ -131,14 +131,16 @@ def _checkpoint(folder: Path) -> Try:
 
 
 def _logger(folder: Path) -> Try:
-    disk, inter = _mount(folder / "disk"), table()
+    disk, inter = mounted(folder / "disk"), table()
     log = disk / "log.csv"
 
     def attempt(generator: np.random.Generator) -> None:
         rows = "epoch,loss\n" + "".join(f"{n},0.5\n" for n in range(900))
         log.write_text(rows)
         logger = CSVLogger(log, append=True)
-        written = _full(lambda: gr.Recommender("mf", dim=4).fit(inter, callbacks=[logger], **HOW), disk, generator, 4 * _PAGE)
+        written = when_full(
+            lambda: gr.Recommender("mf", dim=4).fit(inter, callbacks=[logger], **HOW), disk, generator, 4 * PAGE
+        )
         if len(pd.read_csv(log)) not in ((902,) if written else (900, 901)):
             raise Wrong("the log is not whole")
         _said(written)
@@ -147,7 +149,7 @@ def _logger(folder: Path) -> Try:
 
 
 def _lightgcn(folder: Path) -> Try:
-    disk, g = _mount(folder / "disk"), np.random.default_rng(2)
+    disk, g = mounted(folder / "disk"), np.random.default_rng(2)
     splits = [
         gr.split.random(gr.Interactions.from_indices(*np.nonzero(g.random((120, 90)) < 0.4)), test=0.3, seed=seed)
         for seed in (1, 2)
@@ -157,7 +159,7 @@ def _lightgcn(folder: Path) -> Try:
 
     def attempt(generator: np.random.Generator) -> None:
         new = next(turn)
-        if written := _full(lambda: gr.write_lightgcn(splits[new], disk / "data"), disk, generator, 8 * _PAGE):
+        if written := when_full(lambda: gr.write_lightgcn(splits[new], disk / "data"), disk, generator, 8 * PAGE):
             there[0] = new
         read = gr.read_lightgcn(disk / "data", cache=False)
         for part in ("train", "test"):
@@ -169,7 +171,7 @@ def _lightgcn(folder: Path) -> Try:
 
 
 def _cache(folder: Path) -> Try:
-    disk = _mount(folder / "disk")
+    disk = mounted(folder / "disk")
     os.environ["GRAPHREC_CACHE"] = str(disk / "cache")
     g = np.random.default_rng(2)
     gr.write_lightgcn(gr.Split(train=gr.Interactions.from_indices(*np.nonzero(g.random((50, 40)) < 0.4))), folder / "data")
@@ -181,7 +183,7 @@ def _cache(folder: Path) -> Try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             read: list[gr.Split] = []
-            _full(lambda: read.append(gr.read_lightgcn(folder / "data")), disk, generator, 6 * _PAGE)
+            when_full(lambda: read.append(gr.read_lightgcn(folder / "data")), disk, generator, 6 * PAGE)
         if read[0].train.fingerprint != expected:
             raise Wrong("the table is another one")
         if not caught and not list(disk.rglob("*.arrays")):
@@ -192,7 +194,7 @@ def _cache(folder: Path) -> Try:
 
 
 def _read_only(folder: Path) -> Try:
-    disk, inter, recs = _mount(folder / "disk"), table(), [fitted("hybrid", seed) for seed in (1, 2)]
+    disk, inter, recs = mounted(folder / "disk"), table(), [fitted("hybrid", seed) for seed in (1, 2)]
     os.environ["GRAPHREC_CACHE"] = str(disk / "cache")
     split = gr.split.random(gr.Interactions.from_indices(inter.users, inter.items), test=0.2, seed=1)
     recs[0].save(disk / "run")
