@@ -40,6 +40,7 @@ class Reserve:
         self._measured = 0
         self._levelling = self._figure = 0.0
         self._starts: dict[str, float] = {}
+        self.settled: Sequence[Trial] = ()  # whose refit is to be reckoned with, once a blend has been chosen
 
     # ---- what is measured ------------------------------------------------------------------------
 
@@ -110,6 +111,8 @@ class Reserve:
 
         The blend is one of as many of them as a share of the budget is enough for.
         """
+        if self.settled:  # the choice may be made once more, with what has come since
+            return 0.02 * self._budget.seconds + self.blend(best) + self.refit(self.settled) + self.writing(best[:MEMBERS])
         both = self.refit(best[:1])
         for n in range(2, len(best) + 1):
             cost = self.blend(best[:n]) + self.refit_of_any(best[:n])
