@@ -76,9 +76,12 @@ class Reserve:
     # ---- what is expected ------------------------------------------------------------------------
 
     def start_of(self, model: str) -> float:
-        """To make ready for a model: nothing for one that is, else as for others; the first of these loads what all need."""
+        """To make ready for a model: nothing for one that is, else as for most others, of which the first loads what all need.
+
+        A search that goes on has made few ready and takes up many: what a slow one took is not to be reckoned with for each.
+        """
         known = list(self._starts.values())[1:]
-        return float(np.median(known)) if known and model not in self._starts else 0.0
+        return float(np.quantile(known, 0.25)) if known and model not in self._starts else 0.0
 
     def blend(self, trials: Sequence[Trial]) -> float:
         """To choose the weights of some candidates, and to look at the blend of whom is chosen."""
