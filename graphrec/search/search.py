@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from graphrec._version import __version__
@@ -17,10 +15,11 @@ from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, check_path
 from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
-from graphrec.recommender import Recommender, load
+from graphrec.recommender import Recommender
 from graphrec.recommender.artefact import write
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
+from graphrec.search.at_its_end import given, is_at_its_end, read
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.disk import alone_in, ending_with_the_disk
 from graphrec.search.entries import chosen, kinds_of
@@ -30,7 +29,8 @@ from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
-from graphrec.search.saved import Saved, record_of, taken_in_since, told_of, weights_in
+from graphrec.search.saved import Saved, record_of, weights_in
+from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, quiet
@@ -59,9 +59,9 @@ def search(
 ) -> Recommender:
     """Find the recommender that is best on validation; test data has no part in it.
 
-    What is cheap is tried first: popularity, neighbours, filters, with a few settings each. Then trained families by successive
-    halving, settings around the best ones, and a blend of the best few with weights chosen on validation, which is fitted
-    anew on train and validation together.
+    What is cheap is tried first: popularity, neighbours, filters, with a few settings each, and what takes more than a few
+    hundredths of the budget after that. Then trained families by successive halving, settings around the best ones, and a
+    blend of the best few with weights chosen on validation, which is fitted anew on train and validation together.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def search(
     budget : str or float
         ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return: of all runs of this search together. What
         cannot be expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been
-        measured. Something comes of the smallest budget: the first candidate is not cut short.
+        measured. Something comes of the smallest budget: a first candidate that can be solved in seconds is.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
@@ -148,6 +148,7 @@ def search_as(
     train, valid, budget, memory, out, seed, metric, models, resume, seen, device, progress, clock
         As of :func:`search`.
     """
+    started = clock()
     check_tables(train, valid)
     if valid is None:
         raise InputError("a search chooses on validation: pass valid.")
@@ -168,8 +169,8 @@ def search_as(
     held.enter_context(alone_in(folder))
     journal = Journal(folder, what, resume)
     task = Task(train, valid, metric, seed, device)
-    if folder is not None and (folder / "run.json").is_file() and _is_at_its_end(journal, folder, seconds, models):
-        return _read(folder, journal, task, met, progress, dressed)
+    if folder is not None and (folder / "run.json").is_file() and is_at_its_end(journal, folder, seconds, models):
+        return read(folder, journal, task, met, progress, dressed)
     earlier = Saved.of(journal, folder, train, valid)
     if earlier is not None and earlier.updated:
         raise InputError(
@@ -182,11 +183,13 @@ def search_as(
     before = sum(row["figure"] is not None for row in journal.rows)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) if folder is None else folder
-        run = Run(task, facts_of(train), Budget(seconds, journal.spent, clock), allowed, journal, place, progress)
+        run = Run(
+            task, facts_of(train), Budget(seconds, journal.spent + clock() - started, clock), allowed, journal, place, progress
+        )
         with quiet(), shared_decompositions():
             result = _searched(run, solved, trained, earlier)
         best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before
-        best.table, changed = journal.table(metric), _given(best, met, dressed)
+        best.table, changed = journal.table(metric), given(best, met, dressed)
         if folder is not None:
             worth = {"worth": result.figure, "refit": result.refit, "cost": result.cost, "before": record_of(folder)}
 
@@ -206,76 +209,13 @@ def search_as(
     return best
 
 
-def _is_at_its_end(journal: Journal, folder: Path, seconds: float, models: Sequence[str] | None) -> bool:
-    """Whether there is nothing to go on with; models that never had a chance and get none now are refused."""
-    if journal.covers(seconds, models):
-        return True
-    if not journal.ended or journal.spent < seconds:
-        return False
-    tried = {row["model"] for row in journal.rows}
-    if without := [name for name in models or () if name not in tried]:
-        raise InputError(
-            f"the search in {folder} has had its {seconds:g} s without {', '.join(without)}: a larger budget tries them, and "
-            "resume=False (--fresh) begins anew."
-        )
-    return True
-
-
-def _read(
-    folder: Path,
-    journal: Journal,
-    task: Task,
-    met: Interactions | None,
-    progress: bool,
-    dressed: Callable[[Recommender], Recommender] | None,
-) -> Recommender:
-    """What a search that is at its end has saved."""
-    best = load(folder, device="cpu" if task.device == "auto" else task.device)
-    best.table = journal.table(task.metric)
-    said = f"the search in {folder} is at its end: {journal.spent:.1f} s, all its runs together"
-    if taken_in_since(best, journal, task.train):
-        said += "; its run has taken in more since, and stays as it is"
-    elif told_of(journal, folder, best, task.train, task.valid) is None:
-        raise InputError(
-            f"the run in {folder} is not the one that its search saved, but of somebody else: search in another folder, or "
-            "begin anew there with resume=False (--fresh)."
-        )
-    elif _given(best, met, dressed):
-        best.save(folder)
-    if not all((folder / name).is_file() for name in ("table.csv", "search.png")):
-        write_results(best.table, task.metric, folder)
-    if progress:
-        print(f"{said}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
-    return best
-
-
 def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earlier: Saved | None) -> Result:
     take_up(run, [*solved, *(entry for entry in trained if entry.whole)])
-    later: list[tuple[Entry, Trial]] = []
-    for entry in solved:
-        first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]
-        run.solve(*first)
-        later += others
-    while later:  # other settings of what has done best so far come first
-        at = max(range(len(later)), key=lambda n: run.best_of(later[n][0].model))
-        run.solve(*later.pop(at))
+    solving = Solving(run, solved)
+    solving.begin(others_wait=bool(trained))
     contenders = [(entry, Trial(entry.model, hyper, entry.fit)) for entry in trained for hyper in entry.settings_for(run.facts)]
-    compete(run, contenders, lambda: refine(run, solved))
+    compete(run, contenders, solving.go_on)
     if not run.kept:
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")
-    return finished(run, earlier)
-
-
-def _given(best: Recommender, met: Interactions | None, dressed: Callable[[Recommender], Recommender] | None) -> bool:
-    """Give a result what is saved with it; whether it had something else."""
-    before, titles = best._fitted, best.titles
-    best._state = replace(before, seen=met)
-    if dressed is not None:
-        dressed(best)
-    same = titles is best.titles or (titles is not None and best.titles is not None and titles.equals(best.titles))
-    return not (same and _alike(before.seen, met) and before.origin == best._fitted.origin)
-
-
-def _alike(one: Interactions | None, other: Interactions | None) -> bool:
-    return one is other or (one is not None and other is not None and of_table(one) == of_table(other))
+    return finished(run, earlier, lambda: refine(run, solved, share=1.0))
