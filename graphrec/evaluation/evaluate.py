@@ -62,6 +62,11 @@ class Fitted(Interface):
         ...
 
     @property
+    def chosen_on(self) -> Interactions | None:
+        """Validation pairs that anything of it was chosen on, or of what it stands on."""
+        ...
+
+    @property
     def scores_are_ratings(self) -> bool:
         """Whether a score may be read as a predicted rating."""
         ...
@@ -132,7 +137,7 @@ def evaluate(
     Warns
     -----
     UserWarning
-        The test pairs were the validation part, on which the model was selected.
+        The test pairs were the validation part on which the model was selected, or one that it stands on.
 
     Examples
     --------
@@ -225,12 +230,14 @@ def _check_asked(k: int | Sequence[int], metrics: Sequence[str]) -> None:
 
 
 def _say_selected(recommender: Fitted, pairs: Interactions, stacklevel: int) -> bool:
-    """Whether some pairs are of the validation part; a warning if the model was selected on it."""
-    valid = recommender.valid
+    """Whether some pairs are of the validation part; a warning if the model, or what it stands on, was selected on any."""
+    valid, chosen = recommender.valid, recommender.chosen_on
     shared = 0 if valid is None else int(valid.has_keys(pairs.keys).sum())
-    if shared and recommender.selected:
+    selecting = 0 if chosen is None else int(chosen.has_keys(pairs.keys).sum())
+    if selecting:
+        by = "the model" if recommender.selected and selecting == shared else "the model, or one that it stands on,"
         warnings.warn(
-            f"{shared:,} of these pairs were the validation part on which the model was selected; "
+            f"{selecting:,} of these pairs were the validation part on which {by} was selected; "
             "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
             stacklevel=stacklevel + 1,
         )

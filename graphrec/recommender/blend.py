@@ -80,14 +80,15 @@ class Blend(Recommender):
         told = super()._told()
         return told if self._state is None else {**told, "weights": [round(weight, 4) for weight in self.weights]}
 
-    @with_options("metric", "seed", "device", "progress")
-    def fit(
+    @with_options("seed", "device", "progress")
+    def fit(  # type: ignore[override]  # fewer metrics than a training
         self,
         train: Interactions,
         valid: Interactions | None = None,
         *,
         refit: bool = False,
         seen: Interactions | None = None,
+        metric: str | None = None,
         **options: Any,
     ) -> Blend:
         """Choose the weights on validation; the members stay as they were fitted.
@@ -105,8 +106,11 @@ class Blend(Recommender):
             Fit the members anew on train and valid, each for the epochs that were its best, and keep the weights.
         seen : Interactions, optional
             As of :meth:`Recommender.fit`, beside what the members were given there.
+        metric : str, optional
+            What the weights are chosen by, one name with the length of a list; ``"ndcg@20"`` unless given (``"ndcg@n"`` of a
+            smaller catalogue of n items).
         **options
-            ``metric`` (``"ndcg@20"``), ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is
+            ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is
             refused: nothing is trained here.
 
         Returns
@@ -117,15 +121,15 @@ class Blend(Recommender):
         Raises
         ------
         InputError
-            Nothing to choose the weights on, or members of another id space or that were trained on validation pairs.
+            Nothing to choose the weights on, a metric that is none of a list, or members of another id space or that were trained on validation pairs.
         """
         fitting.check_tables(train, valid)
         options = given(options)
         others = {name: options.pop(name, None) for name in ("callbacks", "checkpoint", "resume", "warm_start")}
-        refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, others)
+        refuse_for_solved(self.name, BlendModel.reads, options, others)
         if valid is None and (refit or self.hyper["weights"] is None):
             raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")
-        if self.hyper["weights"] is not None and options.get("metric") is not None:
+        if self.hyper["weights"] is not None and metric is not None:
             raise InputError("metric is what weights are chosen by, and this blend's were given: leave one of the two out.")
         device = resolve_device(options.get("device", "auto"))
         hyper = dict(self.hyper)
@@ -142,7 +146,7 @@ class Blend(Recommender):
         if valid is not None:
             _check_not_trained_on(members, valid)
             if hyper["weights"] is None:
-                metric = options.get("metric") or f"ndcg@{min(20, train.n_items)}"
+                metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
                 model = _chosen(models, train, valid, metric, hyper["top"], options.get("seed", 0)).to(device)
         shown = train if valid is None else joined(train, valid)
         built_from = shown if refit else train
@@ -205,7 +209,14 @@ class Blend(Recommender):
         self.hyper, self._state = (
             hyper,
             State(
-                model.eval(), as_given(hyper), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper), seen=met
+                model.eval(),
+                as_given(hyper),
+                table,
+                shown,
+                stage=state.stage + 1,
+                parts_know=known_to_parts(hyper),
+                seen=met,
+                chosen_before=state.chosen_on,
             ),
         )
         return self

@@ -250,6 +250,7 @@ def train(
         ended.best_epoch,
         stage,
         parts_know=plan.parts_know,
+        chosen_before=None if earlier is None else earlier.chosen_on,
     )
 
 

@@ -49,7 +49,7 @@ def refitted(
         again.hyper = {**state.made_with, **given}
         plan = again._plan()
     if issubclass(recommender.kind, Solved):
-        again._state = replace(fitting.solve(plan, table, None, False, device), seen=state.seen)
+        again._state = replace(fitting.solve(plan, table, None, False, device), seen=state.seen, chosen_before=state.chosen_on)
         return again
     if state.stage:
         raise InputError(f"{recommender.name} was trained in several stages; it cannot be fitted anew from its last options.")
@@ -58,5 +58,5 @@ def refitted(
     trained = fitting.train(
         plan, options, table, None, callbacks=[*callbacks, stop], checkpoint=None, resume=False, refit=False, earlier=None
     )
-    again._state = replace(trained, seen=state.seen)
+    again._state = replace(trained, seen=state.seen, chosen_before=state.chosen_on)
     return again

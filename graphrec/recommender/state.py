@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -63,6 +63,8 @@ class State:
     seen : Interactions or None
         Pairs that nothing was learnt from and that are not recommended either, in an id space of their own. Figures are
         measured as if there were none.
+    chosen_before : Interactions or None
+        Pairs that something of it was chosen on before this fit: in an earlier stage, or before it was fitted anew.
     """
 
     model: Scorer
@@ -80,6 +82,7 @@ class State:
     device: str = ""
     dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
     seen: Interactions | None = None
+    chosen_before: Interactions | None = None
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None, "_listing": None})
@@ -167,6 +170,24 @@ class State:
         return lent
 
     @cached_property
+    def chosen_on(self) -> Interactions | None:
+        """Pairs that anything of it was chosen on: here, before, or of the recommenders it stands on; None where nothing was."""
+        known = self.valid if self.selected else None
+        for theirs in (self.chosen_before, *(part.chosen_on for part in _parts_of(self.made_with))):
+            if theirs is not None and theirs is not known:
+                known = _with(known, in_ids_of(self.built_from, theirs))
+        return known
+
+    @property
+    def chosen_elsewhere(self) -> Interactions | None:
+        """Those of them that are not of its own validation part; None where there are none."""
+        chosen = self.chosen_on
+        if chosen is None or self.valid is None or not self.selected:
+            return chosen
+        beyond = np.flatnonzero(~self.valid.has_keys(chosen.keys))
+        return chosen.select(beyond) if len(beyond) else None
+
+    @cached_property
     def _taught(self) -> Interactions:
         """What the model was built from, and what later stages showed but for their validation part."""
         if self.stage == 0:
@@ -195,6 +216,22 @@ class State:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, **state})
         self.__post_init__()
+
+
+def _parts_of(options: Mapping[str, Any]) -> Iterator[State]:
+    """States of the fitted recommenders among some options."""
+    for value in options.values():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(state := getattr(one, "_state", None), State):
+                yield state
+
+
+def _with(known: Interactions | None, more: Interactions) -> Interactions:
+    """A table with the pairs of another that it does not have."""
+    if known is None:
+        return more
+    beyond = np.flatnonzero(~known.has_keys(more.keys))
+    return joined(known, more.select(beyond)) if len(beyond) else known
 
 
 def as_given(options: Mapping[str, Any]) -> dict[str, Any]:

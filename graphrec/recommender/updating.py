@@ -69,7 +69,8 @@ def update(
             return state
         device = options.get("device", str(device_of(state.model)))
         solved = fitting.solve(plan, table, None, False, device)
-        return replace(solved, shown=shown_after(state, wider, more, seen), stage=state.stage + 1)
+        shown = shown_after(state, wider, more, seen)
+        return replace(solved, shown=shown, stage=state.stage + 1, chosen_before=state.chosen_on)
     chosen = choose(_taken_over(state, plan, options), options, table)
     if _says_nothing_new(old, table):
         return state
@@ -91,6 +92,7 @@ def update(
         history=tuple(history),
         stage=stage,
         parts_know=plan.parts_know,
+        chosen_before=state.chosen_on,
     )
 
 

@@ -113,7 +113,7 @@ def search(
     resolve_device(device)
     met = seen_pairs(train, seen)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
-    metric = metric or f"ndcg@{min(20, train.n_items)}"
+    metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
     if parse(metric).k is None:
         raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     solved, trained = chosen(models, SOLVED, TRAINED)

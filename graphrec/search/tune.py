@@ -89,7 +89,7 @@ def tune(
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
-    metric = metric or f"ndcg@{min(20, train.n_items)}"
+    metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
     if parse(metric).k is None:
         raise InputError(f"settings are chosen by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     kind = Trial(model, {}, {}).made().kind
