@@ -121,7 +121,8 @@ class Blend(Recommender):
         Raises
         ------
         InputError
-            Nothing to choose the weights on, a metric that is none of a list, or members of another id space or that were trained on validation pairs.
+            Nothing to choose the weights on, a metric that is none of a list, or members of another id space or that were
+            trained on validation pairs.
         """
         fitting.check_tables(train, valid)
         options = given(options)

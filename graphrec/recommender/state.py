@@ -171,7 +171,7 @@ class State:
 
     @cached_property
     def chosen_on(self) -> Interactions | None:
-        """Pairs that anything of it was chosen on: here, before, or of the recommenders it stands on; None where nothing was."""
+        """Pairs that it, or a recommender that it stands on, was chosen on, now or before; None where nothing was chosen."""
         known = self.valid if self.selected else None
         for theirs in (self.chosen_before, *(part.chosen_on for part in _parts_of(self.made_with))):
             if theirs is not None and theirs is not known:
@@ -184,6 +184,8 @@ class State:
         chosen = self.chosen_on
         if chosen is None or self.valid is None or not self.selected:
             return chosen
+        if chosen is self.valid:
+            return None
         beyond = np.flatnonzero(~self.valid.has_keys(chosen.keys))
         return chosen.select(beyond) if len(beyond) else None
 
