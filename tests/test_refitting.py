@@ -3,6 +3,7 @@
 import functools
 import json
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,7 @@ class Far:
 
 
 class Moved(gr.models.MF):
-    defaults = {"loss": Far(1.0), "epochs": 1}
+    defaults: ClassVar[dict] = {"loss": Far(1.0), "epochs": 1}
 
 
 def test_an_objective_of_ones_own_model_is_its_own_or_refused(split, tmp_path):
@@ -103,7 +104,7 @@ def test_an_objective_of_ones_own_model_is_its_own_or_refused(split, tmp_path):
         np.testing.assert_allclose(factors(refitted(rec, split.train)), want, atol=1e-6)
         rec.update(split.valid)
     other = gr.Recommender(Moved, dim=3).fit(split.train, valid=split.valid, loss=Far(2.0), progress=False)
-    with pytest.raises(InputError, match=r"loss of its fit came as an object, of which only the name was kept"):
+    with pytest.raises(InputError, match=r"its loss came as an object, of which only the name was kept"):
         refitted(other, split.train)
     with pytest.raises(InputError, match="give loss="):
         other.update(split.test)
@@ -138,7 +139,7 @@ def test_objects_of_the_callers_own_are_refused_before_anything_is_fitted(split,
     rec.save(tmp_path / "run")
     for member in (rec, gr.load(tmp_path / "run")):
         blend = gr.Blend([fitted[0], member], weights=[1, 1]).fit(split.train)
-        with pytest.raises(InputError, match=f"mf cannot be fitted anew: {option} of its fit came as an object"):
+        with pytest.raises(InputError, match=f"mf cannot be fitted anew: its {option} came as an object"):
             gr.Blend([fitted[0], blend], weights=[1, 1]).fit(split.train, valid=split.valid, refit=True)
         with pytest.raises(InputError, match="mf cannot be fitted anew"):
             refitted(blend, split.train, callbacks=[Never()])

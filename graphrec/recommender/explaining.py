@@ -52,9 +52,7 @@ def strongest(reasons: Reasons, pairs: list[tuple[int, int]], n: int, without: f
     return {f"reason_{place + 1}": _ids(reasons.table, best[:, place]) for place in range(n)}
 
 
-def own_items(
-    reasons: Reasons, user: int, item: int, n: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def own_items(reasons: Reasons, user: int, item: int, n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """The own items of a user that raise the score of an item most, at most `n`, and how much, over all their paths."""
     parts = reasons(user, item)
     about = parts.items >= 0

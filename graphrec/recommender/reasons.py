@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
@@ -77,7 +78,7 @@ class Reasons:
             raise refusals[0]
         return merged([*parts, together((-1, average, AVERAGE))])
 
-    def _scores(self, user: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _scores(self, user: int) -> npt.NDArray[np.float64]:
         """A user's scores of all items, shape (n_items,)."""
         everything = np.arange(self.table.n_items)[None]
-        return self._state.ranker.pairs(np.array([user]), everything)[0].astype(np.float64)
+        return np.asarray(self._state.ranker.pairs(np.array([user]), everything)[0], np.float64)

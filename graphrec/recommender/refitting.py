@@ -35,8 +35,8 @@ def check_refittable(recommender: Recommender) -> None:
         raise InputError(f"{recommender.name} was trained in several stages; it cannot be fitted anew from its last options.")
     if lost := _options(recommender)[1]:
         raise InputError(
-            f"{recommender.name} cannot be fitted anew: {' and '.join(lost)} of its fit came as an object, of which only the name "
-            "was kept. Fit it on both parts by yourself, or choose a name that graphrec knows."
+            f"{recommender.name} cannot be fitted anew: its {' and '.join(lost)} came as an object, of which only the name was "
+            "kept. Fit it with refit=True by itself, or with something that graphrec knows by name."
         )
 
 
