@@ -16,7 +16,7 @@ from graphrec.errors import InputError
 from graphrec.serve.answers import load_answers
 
 HOW = {"epochs": 2, "lr": 0.05, "seed": 0, "progress": False}
-LEVEL = "minus an average item's score"
+LEVEL = "level of an average item"
 
 
 @pytest.fixture(scope="module")

@@ -192,9 +192,9 @@ class Questions(Outcome):
         A blend adds up what its members say. It brings each member's scores to one scale, on which the user's average item has
         0 and their best items have 1 (:class:`graphrec.models.Blend`): so each part of a member's score is divided by how far
         that member's best scores lie above its average one, and multiplied by its weight; parts of one kind through one item
-        are added up; and "minus an average item's score" is what all members together take away for it. That row is no reason
-        against the item: it is the same for all items of the user. A member that gives no reasons has one row, what it finds
-        the item better than an average one.
+        are added up; and the row "level of an average item" subtracts what an average item has on this scale. It is the same
+        for all items of the user, and so no reason for or against one. A member that gives no reasons has one row: how much
+        better than an average one it finds the item.
 
         Parameters
         ----------

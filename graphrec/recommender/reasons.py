@@ -17,7 +17,7 @@ from graphrec.recommender.state import State
 
 __all__ = ["AVERAGE", "Reasons"]
 
-AVERAGE = "minus an average item's score"
+AVERAGE = "level of an average item"
 """What a blend takes away from each member's score: its mean over all items."""
 
 
