@@ -19,7 +19,7 @@ from graphrec.models import Scorer
 from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
 from graphrec.recommender.recommender import Recommender, known_to_parts
-from graphrec.recommender.refitting import refitted
+from graphrec.recommender.refitting import check_refittable, refitted
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
@@ -117,7 +117,8 @@ class Blend(Recommender):
         Raises
         ------
         InputError
-            Nothing to choose the weights on, or members of another id space or that were trained on validation pairs.
+            Nothing to choose the weights on, or members of another id space or that were trained on validation pairs; or, with
+            refit, a member that cannot be fitted anew: trained in several stages, or with objects of the caller's own.
         """
         fitting.check_tables(train, valid)
         options = given(options)
@@ -136,6 +137,8 @@ class Blend(Recommender):
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
                 )
         _say_fitted_elsewhere(members, train if valid is None else joined(train, valid), train)
+        for member in members if refit else ():
+            check_refittable(member)
         met = seen_pairs(train, seen, *(member._fitted.seen for member in members))
         models = [member.to(device).model for member in members]
         model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)
