@@ -158,7 +158,8 @@ class State:
     def scores_are_ratings(self) -> bool:
         """Whether a score may be read as a rating; of a loss of one's own nothing is known, and it is believed to be one."""
         loss = self.options.get("loss")
-        return self.model.reads_ratings if loss is None else loss not in OF_RANKINGS
+        of_model = loss is None or str(loss).startswith("graphrec.")  # no loss, or an objective that is the model's own
+        return self.model.reads_ratings if of_model else loss not in OF_RANKINGS
 
     @cached_property
     def trained_on(self) -> Interactions:
