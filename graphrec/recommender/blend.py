@@ -19,7 +19,7 @@ from graphrec.models import Scorer
 from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
 from graphrec.recommender.recommender import Recommender, known_to_parts
-from graphrec.recommender.refitting import refitted
+from graphrec.recommender.refitting import check_refittable, refitted
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
@@ -110,8 +110,7 @@ class Blend(Recommender):
             What the weights are chosen by, one name with the length of a list; ``"ndcg@20"`` unless given (``"ndcg@n"`` of a
             smaller catalogue of n items).
         **options
-            ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is
-            refused: nothing is trained here.
+            ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is refused: nothing is trained here.
 
         Returns
         -------
@@ -122,7 +121,8 @@ class Blend(Recommender):
         ------
         InputError
             Nothing to choose the weights on, a metric that is none of a list, or members of another id space or that were
-            trained on validation pairs.
+            trained on validation pairs; or, with refit, a member that cannot be fitted anew: trained in several stages, or with
+            objects of the caller's own.
         """
         fitting.check_tables(train, valid)
         options = given(options)
@@ -141,6 +141,8 @@ class Blend(Recommender):
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
                 )
         _say_fitted_elsewhere(members, train if valid is None else joined(train, valid), train)
+        for member in members if refit else ():
+            check_refittable(member)
         met = seen_pairs(train, seen, *(member._fitted.seen for member in members))
         models = [member.to(device).model for member in members]
         model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from graphrec.distributed.group import Group
 from graphrec.losses import OF_RANKINGS
 from graphrec.models.base import Scorer
 from graphrec.models.baselines.itempop import ItemPop
+from graphrec.models.hybrids.blend import Blend
 from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
 from graphrec.recommender.tables import in_ids_of, joined
@@ -106,6 +107,17 @@ class State:
                 there[id(tensor)] = torch.nn.Parameter(copied, requires_grad=tensor.requires_grad)
         return replace(self, model=copy.deepcopy(self.model, there).to(device))
 
+    @cached_property
+    def members(self) -> list[State]:
+        """Of a blend: what its members are, with the models that it asks; empty of others."""
+        if not isinstance(self.model, Blend):
+            return []
+        known = [getattr(part, "_state", None) for part in self.made_with["members"]]  # none of a bare model
+        return [
+            replace(state, model=model) if isinstance(state, State) else State(model, {}, self.built_from, self.shown)
+            for model, state in zip(cast("Iterable[Scorer]", self.model.members), known, strict=True)
+        ]
+
     @property
     def ranker(self) -> Ranker:
         """The model made ready for questions: once, at the first of them, or anew if its parameters were changed."""
@@ -149,7 +161,8 @@ class State:
     def scores_are_ratings(self) -> bool:
         """Whether a score may be read as a rating; of a loss of one's own nothing is known, and it is believed to be one."""
         loss = self.options.get("loss")
-        return self.model.reads_ratings if loss is None else loss not in OF_RANKINGS
+        of_model = loss is None or str(loss).startswith("graphrec.")  # no loss, or an objective that is the model's own
+        return self.model.reads_ratings if of_model else loss not in OF_RANKINGS
 
     @cached_property
     def trained_on(self) -> Interactions:

@@ -21,6 +21,7 @@ from graphrec.search.trial import Deadline, OutOfTime, Task, Trial, reason_of
 
 __all__ = ["Result", "blended", "finished", "fitted_anew"]
 
+_SPARE = 0.05  # of the budget: less is not worth beginning again
 Weights = npt.NDArray[np.float64]
 
 
@@ -48,9 +49,18 @@ class Result:
     is_new: bool = True
 
 
-def finished(run: Run, earlier: Saved | None) -> Result:
-    """The best of all fitted anew, or what an earlier run has saved where nothing is better."""
+def finished(run: Run, earlier: Saved | None, go_on: Callable[[], None] = lambda: None) -> Result:
+    """The best of all fitted anew, or what an earlier run has saved where nothing is better.
+
+    Time had been set aside for the refit of whichever members; what those that were chosen leave of it goes to `go_on`.
+    """
     best, parts, figure = blended(run)
+    run.costs_of_end.settled = parts
+    known = len(run.journal.rows)
+    if run.budget.left - run.reserve > _SPARE * run.budget.seconds:
+        go_on()
+    if len(run.journal.rows) > known and (other := blended(run))[2] > figure:
+        best, parts, figure = other
     cost = run.costs_of_end.refit(parts)
     writing, is_new = run.costs_of_end.writing(parts), True
     if earlier is not None and earlier.stays(figure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ _MODELS = 4  # so many of the best: the members of a blend come from different o
 _FACTORS = (2.0, 1.4)
 
 
-def refine(run: Run, entries: Sequence[Entry], share: float = 0.5) -> None:
+def refine(run: Run, entries: Sequence[Entry], share: float = 0.5, most: float = math.inf) -> None:
     """Climb from the best settings of the best few models, one number at a time.
 
     Parameters
@@ -27,6 +28,8 @@ def refine(run: Run, entries: Sequence[Entry], share: float = 0.5) -> None:
         Of solved models.
     share : float
         Of the time that is left, at most.
+    most : float
+        Seconds that one candidate may take.
     """
     ends = run.budget.spent + share * max(0.0, run.budget.left - run.reserve)
     by_name = {entry.model: entry for entry in reversed(entries)}
@@ -36,15 +39,15 @@ def refine(run: Run, entries: Sequence[Entry], share: float = 0.5) -> None:
         for factor in _FACTORS:
             gained = True
             while gained and run.budget.spent < ends:
-                gained = _round(run, by_name[name], factor, ends, tried)
+                gained = _round(run, by_name[name], factor, ends, tried, most)
 
 
-def _round(run: Run, entry: Entry, factor: float, ends: float, tried: set[str]) -> bool:
+def _round(run: Run, entry: Entry, factor: float, ends: float, tried: set[str], most: float) -> bool:
     """Each number up and down from the best settings; whether one of them is better."""
     before = run.best_of(entry.model)
     for hyper in _around(entry.model, run.best_settings(entry.model), factor):
         trial = Trial(entry.model, hyper, {})
-        if trial.key in tried:
+        if trial.key in tried or run.price(entry, trial) > most:
             continue
         if run.budget.spent >= ends or run.refusal(entry, trial) is not None:
             break

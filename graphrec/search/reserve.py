@@ -40,6 +40,7 @@ class Reserve:
         self._measured = 0
         self._levelling = self._figure = 0.0
         self._starts: dict[str, float] = {}
+        self.settled: Sequence[Trial] = ()  # whose refit is to be reckoned with, once a blend has been chosen
 
     # ---- what is measured ------------------------------------------------------------------------
 
@@ -75,9 +76,12 @@ class Reserve:
     # ---- what is expected ------------------------------------------------------------------------
 
     def start_of(self, model: str) -> float:
-        """To make ready for a model: nothing for one that is, else as for others; the first of these loads what all need."""
+        """To make ready for a model: nothing for one that is, else as for most others, of which the first loads what all need.
+
+        A search that goes on has made few ready and takes up many: what a slow one took is not to be reckoned with for each.
+        """
         known = list(self._starts.values())[1:]
-        return float(np.median(known)) if known and model not in self._starts else 0.0
+        return float(np.quantile(known, 0.25)) if known and model not in self._starts else 0.0
 
     def blend(self, trials: Sequence[Trial]) -> float:
         """To choose the weights of some candidates, and to look at the blend of whom is chosen."""
@@ -110,6 +114,8 @@ class Reserve:
 
         The blend is one of as many of them as a share of the budget is enough for.
         """
+        if self.settled:  # the choice may be made once more, with what has come since
+            return 0.02 * self._budget.seconds + self.blend(best) + self.refit(self.settled) + self.writing(best[:MEMBERS])
         both = self.refit(best[:1])
         for n in range(2, len(best) + 1):
             cost = self.blend(best[:n]) + self.refit_of_any(best[:n])

@@ -18,6 +18,7 @@ from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 __all__ = ["KEPT", "OF_ONE_MODEL", "Run"]
 
 KEPT, OF_ONE_MODEL = 8, 2
+_AT_ONCE = 10.0  # seconds that the first candidate may take, whatever the budget
 
 
 class Run:
@@ -86,7 +87,7 @@ class Run:
             )
         expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve
-        if not self.kept and expected < self.budget.left:  # something must come of it
+        if not self.kept and expected < max(self.budget.left, _AT_ONCE):  # something must come of it
             return None
         look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
         if (needs := start + 2.2 * expected + look) > left:
@@ -98,6 +99,13 @@ class Run:
         """Why a candidate does not fit into what it may take; None if it does."""
         need = entry.bytes(self.facts, trial.hyper)
         return f"would take about {as_size(need)} of memory; {as_size(self.memory)} are allowed" if need > self.memory else None
+
+    def price(self, entry: Entry, trial: Trial) -> float:
+        """Seconds to fit a solved candidate and to look at it; nothing where an earlier run has."""
+        row = self.journal.latest(trial.key)
+        if row is not None and row["figure"] is not None and trial.key not in self.lost:
+            return 0.0
+        return self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper)) + self.look_of(entry.model)
 
     def look_of(self, model: str) -> float:
         """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""

@@ -28,6 +28,7 @@ from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
 from graphrec.search.saved import Saved, record_of, taken_in_since
+from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, quiet
@@ -56,9 +57,9 @@ def search(
 ) -> Recommender:
     """Find the recommender that is best on validation; test data has no part in it.
 
-    What is cheap is tried first: popularity, neighbours, filters, with a few settings each. Then trained families by successive
-    halving, settings around the best ones, and a blend of the best few with weights chosen on validation, which is fitted
-    anew on train and validation together.
+    What is cheap is tried first: popularity, neighbours, filters, with a few settings each, and what takes more than a few
+    hundredths of the budget after that. Then trained families by successive halving, settings around the best ones, and a
+    blend of the best few with weights chosen on validation, which is fitted anew on train and validation together.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def search(
     budget : str or float
         ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return: of all runs of this search together. What
         cannot be expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been
-        measured. Something comes of the smallest budget: the first candidate is not cut short.
+        measured. Something comes of the smallest budget: a first candidate that can be solved in seconds is.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
@@ -107,6 +108,7 @@ def search(
         An option is of no use, no candidate could be fitted, or the folder is another search's, had its time without any of
         these models, or holds a run that was updated since.
     """
+    started = clock()
     check_tables(train, valid)
     if valid is None:
         raise InputError("a search chooses on validation: pass valid.")
@@ -138,7 +140,9 @@ def search(
     before = sum(row["figure"] is not None for row in journal.rows)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) if folder is None else folder
-        run = Run(task, facts_of(train), Budget(seconds, journal.spent, clock), allowed, journal, place, progress)
+        run = Run(
+            task, facts_of(train), Budget(seconds, journal.spent + clock() - started, clock), allowed, journal, place, progress
+        )
         with quiet(), shared_decompositions():
             result = _searched(run, solved, trained, earlier)
         best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before
@@ -191,20 +195,14 @@ def _read(folder: Path, journal: Journal, task: Task, met: Interactions | None, 
 
 def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earlier: Saved | None) -> Result:
     take_up(run, [*solved, *(entry for entry in trained if entry.whole)])
-    later: list[tuple[Entry, Trial]] = []
-    for entry in solved:
-        first, *others = [(entry, Trial(entry.model, hyper, {})) for hyper in entry.settings_for(run.facts)]
-        run.solve(*first)
-        later += others
-    while later:  # other settings of what has done best so far come first
-        at = max(range(len(later)), key=lambda n: run.best_of(later[n][0].model))
-        run.solve(*later.pop(at))
+    solving = Solving(run, solved)
+    solving.begin(others_wait=bool(trained))
     contenders = [(entry, Trial(entry.model, hyper, entry.fit)) for entry in trained for hyper in entry.settings_for(run.facts)]
-    compete(run, contenders, lambda: refine(run, solved))
+    compete(run, contenders, solving.go_on)
     if not run.kept:
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the budget{why}.")
-    return finished(run, earlier)
+    return finished(run, earlier, lambda: refine(run, solved, share=1.0))
 
 
 def _alike(one: Interactions | None, other: Interactions | None) -> bool:

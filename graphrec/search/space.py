@@ -145,7 +145,6 @@ TRAINED = [
         "lightgcn-fast",
         [{}, {"dim": 128}, {"dim": 256}],
         "sampled softmax from a decomposition; laid out over 30 epochs",
-        fit={"eval_every": 3},
         whole=True,
         seconds=of_shared_softmax,
         bytes=of_tables,

@@ -1,0 +1,70 @@
+"""In which order a search tries what is solved: all that is cheap, what is dear last, and no time is left over."""
+
+import pytest
+from test_search_going_on import Clock, run_of
+
+import graphrec as gr
+from graphrec.search.finish import finished
+from graphrec.search.solving import Solving
+from graphrec.search.space import Entry
+from graphrec.search.trial import Trial
+
+
+@pytest.fixture(scope="module")
+def split():
+    return gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2, valid=0.1)
+
+
+def entry(model, *settings, seconds=0.0):
+    return Entry(model, settings or ({},), seconds=lambda *_: seconds)
+
+
+def order(run):
+    return [row["model"] for row in run.journal.rows if row["status"] == "ok"]
+
+
+def test_what_is_dear_waits_for_what_is_cheap_and_for_its_numbers(split, tmp_path):
+    run = run_of(split, tmp_path)
+    dear, less = entry("chebycf", seconds=15.0), entry("bspm", seconds=12.0)
+    Solving(run, [entry("itempop"), dear, less, entry("rp3beta", {}, {"alpha": 0.8})]).begin(others_wait=False)
+    tried = order(run)
+    assert tried[:3] == ["itempop", "rp3beta", "rp3beta"]
+    assert set(tried[3:-2]) == {"rp3beta"}, "its numbers are moved before anything dear is begun"
+    assert len(tried[3:-2]) > 2
+    assert tried[-2:] == ["bspm", "chebycf"]
+
+
+def test_dear_ones_leave_time_to_those_who_wait_and_come_after_them(split, tmp_path):
+    run = run_of(split, tmp_path)
+    run.costs.learn("bspm", 40.0, 40.0)
+    solving = Solving(run, [entry("itempop"), entry("bspm", {"rank": 4}, seconds=55.0)])
+    run.refusal = lambda *_: None
+    solving.begin(others_wait=True)
+    assert order(run) == ["itempop"]
+    solving.go_on()
+    assert order(run)[:2] == ["itempop", "bspm"]
+
+
+def test_something_comes_of_a_budget_in_which_nothing_is_cheap(split, tmp_path):
+    run = run_of(split, tmp_path, seconds=0.01, clock=Clock(then=1.0))
+    Solving(run, [entry("itempop"), entry("rp3beta")]).begin(others_wait=True)
+    assert order(run) == ["itempop"]
+
+
+@pytest.mark.parametrize(("spent", "calls"), [(0.0, 1), (99.0, 0)])
+def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls):
+    clock = Clock()
+    run = run_of(split, tmp_path, clock=clock)
+    for model in ("itempop", "rp3beta"):
+        run.solve(Entry(model), Trial(model, {}, {}))
+    worst, came, clock.now = run.reserve, [], spent
+
+    def go_on():
+        assert run.reserve <= worst
+        came.append(1)
+        run.solve(Entry("itemknn"), Trial("itemknn", {"neighbours": 5}, {}))
+
+    result = finished(run, None, go_on)
+    assert len(came) == calls
+    best = max(row["figure"] for row in run.journal.rows if row["figure"] is not None)
+    assert result.figure == best
