@@ -1,13 +1,14 @@
-"""What a command does that is told to end (SIGTERM) while it writes a large file or folder."""
+"""What a command does that is told to end: by SIGTERM while it writes a large file or folder, by Ctrl-C while it searches."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["removing_what_was_begun"]
+__all__ = ["removing_what_was_begun", "telling_of_its_journal"]
 
 
 @contextmanager
@@ -36,3 +37,16 @@ def removing_what_was_begun() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
         if told:
             signal.raise_signal(signal.SIGTERM)
+
+
+@contextmanager
+def telling_of_its_journal(out: Path) -> Iterator[None]:
+    """Let Ctrl-C say whether the search in a folder can be gone on with: whether its journal has more than its first line."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            lines = (out / "journal.jsonl").read_bytes().count(b"\n")
+        except OSError:
+            lines = 0
+        raise KeyboardInterrupt("the search can be gone on with" if lines > 1 else "nothing was saved") from None
