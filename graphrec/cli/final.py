@@ -35,9 +35,9 @@ def check_final(out: Path, split: Split, data: str, fresh: bool) -> None:
     check_folder(out / FOLDER)
     if fresh:
         return
-    for folder, needs in ((out, {}), (out / FOLDER, {_OF})):
+    for folder in (out, out / FOLDER):
         run = _run_in(folder)
-        if run is not None and (_is_updated(run) or not needs <= run.origin.keys()):
+        if run is not None and (_is_updated(run) or (folder != out and _OF not in run.origin)):
             raise InputError(
                 f"the run in {folder} has taken in more since its search, or is of somebody else, and --final would lose that: "
                 "search in another folder, or begin anew there with --fresh."

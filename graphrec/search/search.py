@@ -105,8 +105,8 @@ def search(
     Raises
     ------
     InputError
-        An option is of no use, `valid` has pairs of `train`, no candidate could be fitted, or the folder is another search's, had
-        its time without any of these models, or holds a run that was updated since.
+        An option is of no use, `valid` has pairs of `train`, no candidate could be fitted, or the folder is another search's,
+        had its time without any of these models, or holds a run that was updated since.
     """
     check_tables(train, valid)
     if valid is None:
