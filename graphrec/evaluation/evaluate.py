@@ -27,6 +27,8 @@ from graphrec.ranking.ranker import Ranker
 
 __all__ = ["Fitted", "evaluate", "evaluate_ratings"]
 
+_USUAL = 20  # items in a list
+
 
 class Fitted(Interface):
     """What an evaluation asks of a fitted recommender."""
@@ -95,7 +97,7 @@ def evaluate(
         split the test part is ranked, and its train and validation parts are left out, whatever the recommender was
         fitted on: the same ranking for every recommender, so that their figures can be compared.
     k : int or sequence of int
-        Length of the list; 20 unless given.
+        Length of the list; 20 unless given, and of a smaller catalogue all of it.
     negatives : int, optional
         Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
         comparable with the others and have other names: ``hit_rate@10/99``.
@@ -154,8 +156,8 @@ def evaluate(
     check_flag("filter_seen", filter_seen)
     if k is not None and metrics and beyond is False and item_groups is None:
         _check_asked(k, metrics)
-    k = 20 if k is None else k
     ranker, pairs = _to_rank(recommender, test)
+    k = _usual_length(pairs.n_items, metrics) if k is None else k
     train = test.train if isinstance(test, Split) else recommender.train
     if negatives is None:
         if seed is not None:
@@ -227,6 +229,13 @@ def _check_asked(k: int | Sequence[int], metrics: Sequence[str]) -> None:
     lengths = {str(parse(metric).k) for metric in metrics}  # a name that is none is said first
     if not lengths & {str(one) for one in np.atleast_1d(np.asarray(k, object)).tolist()}:
         raise InputError(f"k={k!r} does nothing beside metrics={list(metrics)!r}, which say their lengths; leave it out.")
+
+
+def _usual_length(n_items: int, metrics: Sequence[str] | None) -> int:
+    """The length of lists that nobody asks for; a warning where the catalogue has less than is usual."""
+    if n_items < _USUAL and metrics is None:
+        warnings.warn(f"the catalogue has {n_items} items: the lists are as long (k={n_items}), not {_USUAL}.", stacklevel=3)
+    return min(_USUAL, n_items)
 
 
 def _say_selected(recommender: Fitted, pairs: Interactions, stacklevel: int) -> bool:

@@ -168,7 +168,7 @@ def foreign_file(folder: Path) -> str | None:
         return None
     own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
     if "journal.jsonl" in names:  # of a search, whose best is saved in its folder at the end
-        own += ["journal.jsonl", "table.csv", "search.png", "candidates", "checkpoints"]
+        own += ["journal.jsonl", "table.csv", "search.png", "candidates", "checkpoints", "final"]
     strange = next((name for name in names if name not in own), None)
     if strange is None and "run.json" in own and not any(name.endswith(".safetensors") for name in own):
         return "run.json"  # somebody else's file of this name

@@ -14,6 +14,7 @@ import numpy as np
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.full_ranking import check_parts
 from graphrec.evaluation.metrics import parse
 from graphrec.models import MODELS
 from graphrec.models.parts.truncated_svd import shared_decompositions
@@ -84,6 +85,8 @@ def tune(
         An unknown model or option, an empty list, or no setting that could be fitted.
     """
     check_tables(train, valid)
+    if valid is not None:
+        check_parts(train, valid, "validation")  # as each fit would
     met = seen_pairs(train, seen)
     if not is_known(model):
         raise unknown_name("model or preset", model, MODELS)
