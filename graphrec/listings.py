@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphrec.data.datasets import dataset_info
+from graphrec.data.interactions import Interactions
 from graphrec.models import MODELS, Scorer, Solved
 from graphrec.option_texts import NOT_SET, as_given, entries
 from graphrec.presets import preset_names, published_figures, read_preset
 from graphrec.report.text_columns import aligned
 from graphrec.runs import of_name
+from graphrec.training.choose import choose
 from graphrec.training.options import FitOptions
 
 __all__ = ["dataset_table", "model_table", "option_tables", "preset_table"]
@@ -58,11 +60,9 @@ def option_tables(name: str) -> str:
     kind, hyper, fit_defaults = of_name(name)
     own = {p.name: p.default for p in inspect.signature(kind.__init__).parameters.values() if p.name not in ("self", "train")}
     tables = [f"Options of the model {name}:\n" + _options({**own, **hyper}, _described(kind, "Parameters"))]
-    fit = (
-        {option: getattr(FitOptions(), option) for option in FitOptions.names() if option not in NOT_SET}
-        | dict(kind.defaults)
-        | dict(fit_defaults)
-    )
+    # As a fit chooses them: hogwild deals out its own number of pairs, a loss may read no penalty.
+    used = choose({**kind.defaults, **fit_defaults}, {}, Interactions.from_indices([0], [0]))
+    fit = {option: getattr(used, option) for option in FitOptions.names() if option not in NOT_SET}
     if issubclass(kind, Solved):
         fit = {option: value for option, value in fit.items() if option in kind.reads}
     fit = {option: value for option, value in fit.items() if option not in own}

@@ -253,3 +253,20 @@ def test_tomorrow_is_taken_in_by_every_member(members, split, device, tmp_path):
     solved = gr.Blend(members[:1], weights=[1.0]).fit(split.train)
     with pytest.raises(InputError, match="epochs"):
         solved.update(more, epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (["ndcg@5"], "a metric is a name such as 'ndcg@20', not"),
+        ("rmse", "metric"),
+        ("auc", "chosen on a metric of a list"),
+        ("", "unknown metric ''"),
+    ],
+)
+def test_weights_are_chosen_by_one_metric_of_a_list(members, split, metric, told):
+    with pytest.raises(InputError, match=told):
+        gr.Blend(members).fit(split.train, valid=split.valid, metric=metric)
+    _, _, text = gr.Blend.fit.__doc__.partition("metric : str, optional\n")
+    assert "one name with the length of a list" in text
+    assert "rmse" not in text

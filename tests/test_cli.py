@@ -155,6 +155,17 @@ def test_options_lists_what_set_takes():
     assert "graphrec options MODEL" in call("train", "--help").output
 
 
+@pytest.mark.parametrize("name", ["mf-bpr", "mf", "multdae", "lightgcn-2020"])
+def test_the_options_that_are_shown_are_those_of_a_fit(name):
+    liked = gr.Interactions.from_indices(np.arange(60) % 12, np.arange(60) % 11)
+    rec = gr.Recommender(name) if name in gr.models.MODELS else gr.preset(name)
+    used = rec.fit(liked, epochs=1, progress=False).options
+    lines = call("options", name).output.partition("Options of fit")[2].splitlines()
+    told = dict(line.split()[0].split("=", 1) for line in lines if line.startswith("  "))
+    for option in ("batch_size", "l2", "lr", "weight_decay", "optimizer", "n_negatives", "loss", "negatives"):
+        assert told[option] == str(used[option]), option
+
+
 # ---- warnings --------------------------------------------------------------------------------------------
 
 

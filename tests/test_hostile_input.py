@@ -120,7 +120,8 @@ def test_a_loss_of_ones_own_is_not_blamed_on_the_rate(split, value, kind, told):
 
 def test_scores_of_a_ranking_are_no_ratings(interactions):
     split = gr.split.random(interactions, test=0.2, seed=2)
-    for recommender, options in ((gr.Recommender("mf"), {"loss": "bpr", **HOW}), (gr.Recommender("itemknn"), {})):
+    ials = gr.Recommender("ials"), {"epochs": 1, "progress": False}  # whose objective is an object of its own
+    for recommender, options in ((gr.Recommender("mf"), {"loss": "bpr", **HOW}), (gr.Recommender("itemknn"), {}), ials):
         recommender.fit(split.train.binarize(), **options)
         with pytest.raises(InputError, match="was not fitted to ratings, and its scores are none"):
             gr.evaluate_ratings(recommender, split)

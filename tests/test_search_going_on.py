@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -190,7 +191,11 @@ def test_the_command_says_whether_it_has_saved_something(tmp_path, monkeypatch):
 
 def test_the_table_of_a_search_is_read_with_its_run(blended):
     best, out = blended
-    table = gr.load(out).table
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = gr.load(out).table
+    for column in ("ndcg@20", "seconds", "epochs", "at"):
+        np.testing.assert_array_equal(table[column], best.table[column].astype(float))
     assert table["ndcg@20"].max() == best.table["ndcg@20"].max()
     assert list(table.columns) == list(best.table.columns)
     assert table["settings"].tolist() == best.table["settings"].tolist()

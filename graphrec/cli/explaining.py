@@ -26,7 +26,8 @@ def explain(run: Path, user: str, item: str, n: int, device: str, out: Path | No
 
     n_paths: how many other people have met both the item of the row and --item, that is how many paths of three steps lead
     over them. It is 0 where a row is about no item of the user's (an own embedding, a remainder), for such a row is no sum
-    over paths.
+    over paths. A blend's scores say how much better than a user's average item one is: what that one has is taken away in one
+    row, "level of an average item", the same for all items of the user.
     """
     import graphrec as gr
     from graphrec.report.names import typed_id

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from graphrec.cli.ending import telling_of_its_journal
+from graphrec.cli.final import FOLDER, check_final, keep_final, tell_of_final
 from graphrec.cli.table_options import DATA, ITEMS, TITLE, check_titles, table_options
 from graphrec.errors import InputError
 
@@ -39,6 +41,12 @@ _FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safet
 )
 @click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--fresh", is_flag=True, help="Begin anew instead of going on with the search in the folder.")
+@click.option(
+    "--final",
+    is_flag=True,
+    help="For use, not for measuring: after the search, and beyond its budget, fit what it has chosen anew on everything, the "
+    "test part included, into the folder final in --out.",
+)
 @table_options()
 @ITEMS
 @TITLE
@@ -52,6 +60,7 @@ def search(
     models: tuple[str, ...],
     device: str,
     fresh: bool,
+    final: bool,
     items: Path | None,
     title: str | None,
     **columns: Any,
@@ -61,47 +70,56 @@ def search(
     A search in the folder is gone on with: with a larger budget, after a kill, or with models that it had not. What it has
     saved gives way to nothing that is worse on validation.
     """
-    from graphrec.devices import resolve_device
-    from graphrec.own_table import TableOptions
-    from graphrec.run_folder import check_folder
-    from graphrec.runs import split_of, with_table
-    from graphrec.search.budget import seconds_of
-    from graphrec.search.saved import record_of
-    from graphrec.search.search import search_as
-    from graphrec.search.summary import summary
-    from graphrec.titles import read_titles
+    with telling_of_its_journal(out):
+        from graphrec.devices import resolve_device
+        from graphrec.own_table import TableOptions
+        from graphrec.run_folder import check_folder
+        from graphrec.runs import split_of, with_table
+        from graphrec.search.budget import seconds_of
+        from graphrec.search.saved import record_of
+        from graphrec.search.search import search_as
+        from graphrec.search.summary import summary
+        from graphrec.titles import read_titles
 
-    seconds_of(budget)
-    resolve_device(device)
-    check_titles(items, title)
-    check_folder(out, _FILES, ("candidates", "checkpoints"))
-    table = TableOptions(**columns)
-    split, origin, seen = split_of(data, table)
-    titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
-    if split.valid is None:
-        raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
-    before = record_of(out)
-    dressed = (lambda best: with_table(best, origin, titles)) if origin or titles is not None else None
-    with ExitStack() as held:
-        best = search_as(
-            dressed,
-            held,
-            split.train,
-            split.valid,
-            budget,
-            memory=memory,
-            out=out,
-            seed=seed,
-            device=device,
-            metric=metric,
-            models=list(models) or None,
-            resume=not fresh,
-            seen=seen,
-            progress=True,
-            clock=time.perf_counter,
-        )
-    tried = best.table
-    assert tried is not None
-    click.echo(summary(tried, str(tried.columns[2])))
-    what = "stays as it was saved" if record_of(out) == before else "saved"
-    click.echo(f"{best.name} {what} in {click.format_filename(out)}; every candidate is in its table.csv")
+        seconds_of(budget)
+        resolve_device(device)
+        check_titles(items, title)
+        check_folder(out, _FILES, ("candidates", "checkpoints", FOLDER))
+        table = TableOptions(**columns)
+        split, origin, seen = split_of(data, table)
+        titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
+        if split.valid is None:
+            raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
+        if final:
+            check_final(out, split, data, fresh)
+        before = record_of(out)
+        dressed = (lambda best: with_table(best, origin, titles)) if origin or titles is not None else None
+        with ExitStack() as held:
+            best = search_as(
+                dressed,
+                held,
+                split.train,
+                split.valid,
+                budget,
+                memory=memory,
+                out=out,
+                seed=seed,
+                device=device,
+                metric=metric,
+                models=list(models) or None,
+                resume=not fresh,
+                seen=seen,
+                progress=True,
+                clock=time.perf_counter,
+            )
+        updated = record_of(out) == before and best._fitted.stage > 0  # by graphrec update, and only read here
+        tried = best.table
+        assert tried is not None
+        click.echo(summary(tried, str(tried.columns[2])))
+        # A search that began anew has saved what it found, be it the same to the last bit.
+        what = "stays as it was saved" if record_of(out) == before and not fresh else "saved"
+        click.echo(f"{best.name} {what} in {click.format_filename(out)}; every candidate is in its table.csv")
+        if final:
+            keep_final(best, split, out, origin, device, data)
+        elif origin and not updated:
+            tell_of_final(best, out)

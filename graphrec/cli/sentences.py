@@ -47,7 +47,7 @@ class OneSentence(click.Group):
                 _warnings_as_notes()
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            click.echo(f"Interrupted; {interrupt or 'nothing was saved'}.", err=True)
+            click.echo(f"Interrupted; {str(interrupt) or 'nothing was saved'}.", err=True)
             ctx.exit(_INTERRUPTED)
         except (InputError, FloatingPointError, OSError, MemoryError, RuntimeError) as error:
             sentence = _sentence(error)

@@ -133,7 +133,7 @@ def train(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", required=True, help=DATA)
-@click.option("-k", default=20, show_default=True, help="Length of the recommended list.")
+@click.option("-k", type=int, help="Length of the recommended list.  [default: 20, or the catalogue where it is smaller]")
 @click.option("--json", "as_json", is_flag=True, help="Print the means as one JSON object.")
 @click.option(
     "--beyond",
@@ -160,7 +160,7 @@ def train(
 def evaluate(
     run: Path,
     data: str,
-    k: int,
+    k: int | None,
     as_json: bool,
     beyond: bool,
     user_groups: str | None,

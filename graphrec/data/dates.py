@@ -13,11 +13,14 @@ import numpy.typing as npt
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 
-__all__ = ["NUMBERS", "dates_in_utc", "is_zoned", "kind_of_times"]
+__all__ = ["NUMBERS", "dates_in_utc", "how_to_write", "is_zoned", "kind_of_times"]
 
 NUMBERS = "numbers"
 _OF_THE_CLOCK = ("now", "today")  # which pandas takes for the time at which it reads
 _ZONE = re.compile(r"[T ].*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")  # behind a time of day: "2024-01-05" ends in no zone
+
+_ORDERS = (("%d", "%m"), ("%m", "%d"))
+_DAY_OR_MONTH_FIRST = re.compile(r"(\d\d?)([./-])(\d\d?)\2(\d{4}|\d\d)(?:([ T])\d\d?:\d\d(:\d\d)?)?")
 
 
 def is_zoned(value: object) -> bool:
@@ -25,6 +28,29 @@ def is_zoned(value: object) -> bool:
     if isinstance(value, str):
         return _ZONE.search(value.strip()) is not None
     return getattr(value, "tzinfo", None) is not None
+
+
+def how_to_write(value: object, name: Hashable) -> str:
+    """What to do about a text that is no date in ISO 8601: a further sentence for the message; empty for what is no text.
+
+    How the text is written is told where it begins with the day or the month, and both where it may be either.
+    """
+    if not isinstance(value, str):
+        return ""
+    formats = "…"
+    if (found := _DAY_OR_MONTH_FIRST.fullmatch(value.strip())) is not None:
+        first, sep, second, year, between, seconds = found.groups()
+        clock = "" if between is None else f"{between}%H:%M{'' if seconds is None else ':%S'}"
+        by_day, by_month = (f"'{sep.join((*order, '%Y' if len(year) == 4 else '%y'))}{clock}'" for order in _ORDERS)
+        formats = f"{by_day}, or {by_month} if the month comes first"
+        if int(first) > 12 or (sep == "." and int(second) <= 12):
+            formats = by_day
+        elif int(second) > 12:
+            formats = by_month
+    return (
+        " Dates are read as 2024-12-31 or 2024-12-31T18:30:00 (ISO 8601), and no option reads others; pandas writes them so: "
+        f"frame[{name!r}] = pandas.to_datetime(frame[{name!r}], format={formats})."
+    )
 
 
 def kind_of_times(column: pd.Series[Any]) -> str:

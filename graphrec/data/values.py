@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.dates import dates_in_utc
+from graphrec.data.dates import dates_in_utc, how_to_write
 from graphrec.data.gaps import refuse_missing
 from graphrec.data.ids import Place, at_row
 from graphrec.deferred import pandas as pd
@@ -95,7 +95,9 @@ def _numbers(column: pd.Series[Any], name: Hashable, what: str) -> pd.Series[Any
 def _dates(column: pd.Series[Any], numeric: Mask, name: Hashable, place: Place) -> pd.Series[Any]:
     """The dates of a column of texts in ISO 8601 or of objects, in UTC."""
     dates = dates_in_utc(column.where(~numeric), name, place)
-    _refuse(dates.isna().to_numpy(bool) & ~numeric, column, name, "times that are neither numbers nor dates", place)
+    bad = dates.isna().to_numpy(bool) & ~numeric
+    remedy = how_to_write(column.iloc[int(bad.argmax())], name) if bad.any() else ""
+    _refuse(bad, column, name, "times that are neither numbers nor dates", place, remedy)
     if numeric.any():
         raise InputError(
             f"column {name!r} has dates, first {place(int((~numeric).argmax()))}, and numbers, "
@@ -117,9 +119,9 @@ def _seconds(dates: pd.Series[Any], column: pd.Series[Any], name: Hashable, plac
     return seconds.astype(np.int64)
 
 
-def _refuse(bad: Mask, column: pd.Series[Any], name: Hashable, what: str, place: Place) -> None:
+def _refuse(bad: Mask, column: pd.Series[Any], name: Hashable, what: str, place: Place, remedy: str = "") -> None:
     if bad.any():
         row = int(bad.argmax())
         value = column.iloc[row]
         shown = value.item() if isinstance(value, np.generic) else value
-        raise InputError(f"column {name!r} has {bad.sum():,} {what}, first {place(row)}: {shown!r}.")
+        raise InputError(f"column {name!r} has {bad.sum():,} {what}, first {place(row)}: {shown!r}.{remedy}")

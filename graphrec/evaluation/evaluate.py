@@ -27,6 +27,8 @@ from graphrec.ranking.ranker import Ranker
 
 __all__ = ["Fitted", "evaluate", "evaluate_ratings"]
 
+_USUAL = 20  # items in a list
+
 
 class Fitted(Interface):
     """What an evaluation asks of a fitted recommender."""
@@ -62,6 +64,11 @@ class Fitted(Interface):
         ...
 
     @property
+    def chosen_on(self) -> Interactions | None:
+        """Validation pairs that anything of it was chosen on, or of what it stands on."""
+        ...
+
+    @property
     def scores_are_ratings(self) -> bool:
         """Whether a score may be read as a predicted rating."""
         ...
@@ -90,7 +97,7 @@ def evaluate(
         split the test part is ranked, and its train and validation parts are left out, whatever the recommender was
         fitted on: the same ranking for every recommender, so that their figures can be compared.
     k : int or sequence of int
-        Length of the list; 20 unless given.
+        Length of the list; 20 unless given, and of a smaller catalogue all of it.
     negatives : int, optional
         Rank each test item among so many drawn ones instead of the whole catalogue. The figures are not
         comparable with the others and have other names: ``hit_rate@10/99``.
@@ -132,7 +139,7 @@ def evaluate(
     Warns
     -----
     UserWarning
-        The test pairs were the validation part, on which the model was selected.
+        The test pairs were the validation part on which the model was selected, or one that it stands on.
 
     Examples
     --------
@@ -149,8 +156,8 @@ def evaluate(
     check_flag("filter_seen", filter_seen)
     if k is not None and metrics and beyond is False and item_groups is None:
         _check_asked(k, metrics)
-    k = 20 if k is None else k
     ranker, pairs = _to_rank(recommender, test)
+    k = _usual_length(pairs.n_items, metrics) if k is None else k
     train = test.train if isinstance(test, Split) else recommender.train
     if negatives is None:
         if seed is not None:
@@ -224,13 +231,22 @@ def _check_asked(k: int | Sequence[int], metrics: Sequence[str]) -> None:
         raise InputError(f"k={k!r} does nothing beside metrics={list(metrics)!r}, which say their lengths; leave it out.")
 
 
+def _usual_length(n_items: int, metrics: Sequence[str] | None) -> int:
+    """The length of lists that nobody asks for; a warning where the catalogue has less than is usual."""
+    if n_items < _USUAL and metrics is None:
+        warnings.warn(f"the catalogue has {n_items} items: the lists are as long (k={n_items}), not {_USUAL}.", stacklevel=3)
+    return min(_USUAL, n_items)
+
+
 def _say_selected(recommender: Fitted, pairs: Interactions, stacklevel: int) -> bool:
-    """Whether some pairs are of the validation part; a warning if the model was selected on it."""
-    valid = recommender.valid
+    """Whether some pairs are of the validation part; a warning if the model, or what it stands on, was selected on any."""
+    valid, chosen = recommender.valid, recommender.chosen_on
     shared = 0 if valid is None else int(valid.has_keys(pairs.keys).sum())
-    if shared and recommender.selected:
+    selecting = 0 if chosen is None else int(chosen.has_keys(pairs.keys).sum())
+    if selecting:
+        by = "the model" if recommender.selected and selecting == shared else "the model, or one that it stands on,"
         warnings.warn(
-            f"{shared:,} of these pairs were the validation part on which the model was selected; "
+            f"{selecting:,} of these pairs were the validation part on which {by} was selected; "
             "figures on them are too good. Evaluate on a test part that nothing was chosen by.",
             stacklevel=stacklevel + 1,
         )

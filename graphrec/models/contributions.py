@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Contributions", "Explaining", "together"]
+__all__ = ["Contributions", "Explaining", "merged", "together"]
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,13 @@ def together(*parts: tuple[npt.ArrayLike, npt.ArrayLike, str]) -> Contributions:
     columns = [(np.atleast_1d(np.asarray(i, np.int64)), np.atleast_1d(np.asarray(v, np.float64)), kind) for i, v, kind in parts]
     kinds = [kind for items, _, kind in columns for _ in items]
     return Contributions(np.concatenate([c[0] for c in columns]), np.concatenate([c[1] for c in columns]), kinds)
+
+
+def merged(parts: Sequence[Contributions]) -> Contributions:
+    """The parts of several sums as those of one: what is of one kind and goes through one item is added up."""
+    sums: dict[tuple[int, str], float] = {}
+    for one in parts:
+        for item, value, kind in zip(one.items.tolist(), one.values.tolist(), one.kinds, strict=True):
+            sums[item, kind] = sums.get((item, kind), 0.0) + value
+    items, values = np.array([item for item, _ in sums], np.int64), np.array(list(sums.values()), np.float64)
+    return Contributions(items, values, [kind for _, kind in sums])

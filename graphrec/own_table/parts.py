@@ -148,9 +148,11 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
 def refuse_final(record: Mapping[str, Any], run: Path) -> None:
     """Refuse to measure a run that was trained on its test part, too."""
     if record.get("final"):
+        instead = (
+            "measure the run of the search it is of" if record.get("final_of") else "train it without --final to measure it"
+        )
         raise InputError(
-            f"{run}: it was trained with --final on everything, so that the test pairs are in train, too; train it without "
-            "--final to measure it."
+            f"{run}: it was trained with --final on everything, so that the test pairs are in train, too; {instead}."
         )
 
 

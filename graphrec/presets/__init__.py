@@ -72,7 +72,7 @@ def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
     Parameters
     ----------
     name : str
-        Such as ``"lightgcn-2020"``; :func:`preset_names` lists them.
+        Such as ``"lightgcn-2020"``; :func:`graphrec.presets.preset_names` and the command ``graphrec presets`` list them.
     data : str, optional
         The data set whose settings are taken, where a paper's differ: ``"gowalla"``, ``"yelp2018"``, ``"amazon-book"``.
         Those of Gowalla unless given.

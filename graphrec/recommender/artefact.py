@@ -37,9 +37,9 @@ from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import (
     features_of,
-    lent_of,
+    other_of,
     pack_features,
-    pack_lent,
+    pack_others,
     pack_seen,
     pack_tables,
     pack_titles,
@@ -88,6 +88,8 @@ class Artefact:
         Pairs that only the recommenders it stands on were trained on.
     seen : Interactions or None
         Pairs that it does not recommend though nothing was learnt from them.
+    chosen : Interactions or None
+        Pairs beyond `valid` that something of it was chosen on.
     """
 
     model: str
@@ -103,6 +105,7 @@ class Artefact:
     titles: pd.Series[str] | None = None
     lent: Interactions | None = None
     seen: Interactions | None = None
+    chosen: Interactions | None = None
 
 
 def write(folder: Path, artefact: Artefact, announce: Callable[[str], None] = lambda text: None) -> None:
@@ -173,7 +176,7 @@ def foreign_file(folder: Path) -> str | None:
         return None
     own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
     if "journal.jsonl" in names:  # of a search, whose best is saved in its folder at the end
-        own += ["journal.jsonl", "table.csv", "search.png", "search.lock", "candidates", "checkpoints"]
+        own += ["journal.jsonl", "table.csv", "search.png", "search.lock", "candidates", "checkpoints", "final"]
     strange = next((name for name in names if name not in own), None)
     if strange is None and "run.json" in own and not any(name.endswith(".safetensors") for name in own):
         return "run.json"  # somebody else's file of this name
@@ -250,7 +253,7 @@ def _record(artefact: Artefact, prefix: str, bodies: dict[str, list[bytes | memo
 
     add("model", artefact.state, {})
     tables, how = pack_tables(artefact.built_from, artefact.shown, artefact.valid)
-    add("interactions", tables | pack_lent(artefact.lent) | pack_seen(artefact.seen), how)
+    add("interactions", tables | pack_others(lent=artefact.lent, chosen=artefact.chosen) | pack_seen(artefact.seen), how)
     for option, features in artefact.features.items():
         add(f"features.{option}", *pack_features(features))
     if artefact.titles is not None:
@@ -360,6 +363,7 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         },
         parts={name: _artefact(part, folder) for name, part in record["parts"].items()},
         titles=titles_of(*tensors_of("titles"), built_from, str(folder)) if "titles" in record["files"] else None,
-        lent=lent_of(tensors, built_from, str(folder)),
+        lent=other_of("lent", tensors, built_from, str(folder)),
+        chosen=other_of("chosen", tensors, built_from, str(folder)),
         seen=seen_of(tensors, str(folder)),
     )

@@ -19,7 +19,7 @@ from graphrec.models import Scorer
 from graphrec.recommender import fitting
 from graphrec.recommender.blend_weights import MemberScores, best_weights
 from graphrec.recommender.recommender import Recommender, known_to_parts
-from graphrec.recommender.refitting import refitted
+from graphrec.recommender.refitting import check_refittable, refitted
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
@@ -80,14 +80,15 @@ class Blend(Recommender):
         told = super()._told()
         return told if self._state is None else {**told, "weights": [round(weight, 4) for weight in self.weights]}
 
-    @with_options("metric", "seed", "device", "progress")
-    def fit(
+    @with_options("seed", "device", "progress")
+    def fit(  # type: ignore[override]  # fewer metrics than a training
         self,
         train: Interactions,
         valid: Interactions | None = None,
         *,
         refit: bool = False,
         seen: Interactions | None = None,
+        metric: str | None = None,
         **options: Any,
     ) -> Blend:
         """Choose the weights on validation; the members stay as they were fitted.
@@ -105,9 +106,11 @@ class Blend(Recommender):
             Fit the members anew on train and valid, each for the epochs that were its best, and keep the weights.
         seen : Interactions, optional
             As of :meth:`Recommender.fit`, beside what the members were given there.
+        metric : str, optional
+            What the weights are chosen by, one name with the length of a list; ``"ndcg@20"`` unless given (``"ndcg@n"`` of a
+            smaller catalogue of n items).
         **options
-            ``metric`` (``"ndcg@20"``), ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is
-            refused: nothing is trained here.
+            ``device``, ``seed`` and ``progress``. What else :meth:`Recommender.fit` takes is refused: nothing is trained here.
 
         Returns
         -------
@@ -117,15 +120,17 @@ class Blend(Recommender):
         Raises
         ------
         InputError
-            Nothing to choose the weights on, or members of another id space or that were trained on validation pairs.
+            Nothing to choose the weights on, a metric that is none of a list, or members of another id space or that were
+            trained on validation pairs; or, with refit, a member that cannot be fitted anew: trained in several stages, or with
+            objects of the caller's own.
         """
         fitting.check_tables(train, valid)
         options = given(options)
         others = {name: options.pop(name, None) for name in ("callbacks", "checkpoint", "resume", "warm_start")}
-        refuse_for_solved(self.name, BlendModel.reads | {"metric"}, options, others)
+        refuse_for_solved(self.name, BlendModel.reads, options, others)
         if valid is None and (refit or self.hyper["weights"] is None):
             raise InputError("a blend's weights are chosen on validation: pass valid, or give weights and refit=False.")
-        if self.hyper["weights"] is not None and options.get("metric") is not None:
+        if self.hyper["weights"] is not None and metric is not None:
             raise InputError("metric is what weights are chosen by, and this blend's were given: leave one of the two out.")
         device = resolve_device(options.get("device", "auto"))
         hyper = dict(self.hyper)
@@ -136,13 +141,15 @@ class Blend(Recommender):
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
                 )
         _say_fitted_elsewhere(members, train if valid is None else joined(train, valid), train)
+        for member in members if refit else ():
+            check_refittable(member)
         met = seen_pairs(train, seen, *(member._fitted.seen for member in members))
         models = [member.to(device).model for member in members]
         model = BlendModel(train, members=models, weights=hyper["weights"], top=hyper["top"]).to(device)
         if valid is not None:
             _check_not_trained_on(members, valid)
             if hyper["weights"] is None:
-                metric = options.get("metric") or f"ndcg@{min(20, train.n_items)}"
+                metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
                 model = _chosen(models, train, valid, metric, hyper["top"], options.get("seed", 0)).to(device)
         shown = train if valid is None else joined(train, valid)
         built_from = shown if refit else train
@@ -205,7 +212,14 @@ class Blend(Recommender):
         self.hyper, self._state = (
             hyper,
             State(
-                model.eval(), as_given(hyper), table, shown, stage=state.stage + 1, parts_know=known_to_parts(hyper), seen=met
+                model.eval(),
+                as_given(hyper),
+                table,
+                shown,
+                stage=state.stage + 1,
+                parts_know=known_to_parts(hyper),
+                seen=met,
+                chosen_before=state.chosen_on,
             ),
         )
         return self

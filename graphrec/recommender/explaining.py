@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,14 @@ import numpy.typing as npt
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.ranking.explaining import people_between
-from graphrec.ranking.ranker import Ranker
-from graphrec.recommender.newcomers import counts_ratings
-from graphrec.recommender.state import State
+from graphrec.recommender.reasons import Reasons
 
-__all__ = ["as_read", "explanation", "own_items", "strongest"]
+__all__ = ["explanation", "own_items", "strongest"]
 
 
-def as_read(state: State) -> Interactions:
-    """The training table as the model sees it: without ratings and weights where it reads none, for histories are then ones."""
-    table = state.built_from if counts_ratings(state) else replace(state.built_from, ratings=None)
-    return table if state.model.reads_weights else replace(table, weights=None)
-
-
-def explanation(ranker: Ranker, table: Interactions, user: int, item: int) -> pd.DataFrame:
+def explanation(reasons: Reasons, user: int, item: int) -> pd.DataFrame:
     """The parts of a score as a table; see :meth:`graphrec.Recommender.explain`."""
-    parts = ranker.explain(table, user, item)
+    parts, table = reasons(user, item), reasons.table
     order = np.argsort(-parts.values, kind="stable")
     items, paths = people_between(table, user, item)
     count = np.zeros(table.n_items + 1, np.int64)  # one more: nothing goes through -1
@@ -41,15 +32,12 @@ def explanation(ranker: Ranker, table: Interactions, user: int, item: int) -> pd
     )
 
 
-def strongest(
-    ranker: Ranker, table: Interactions, pairs: list[tuple[int, int]], n: int, without: frozenset[int]
-) -> dict[str, Any]:
+def strongest(reasons: Reasons, pairs: list[tuple[int, int]], n: int, without: frozenset[int]) -> dict[str, Any]:
     """Columns reason_1 … reason_n: the user's own items that raise each pair's score most, over all their paths.
 
     Parameters
     ----------
-    ranker : Ranker
-    table : Interactions
+    reasons : Reasons
     pairs : list of (int, int)
         Indices of users and items.
     n : int
@@ -59,16 +47,14 @@ def strongest(
     best = np.full((len(pairs), n), -1, np.int64)
     for row, (user, item) in enumerate(pairs):
         if user not in without:
-            items, _ = own_items(ranker, table, user, item, n)
+            items, _ = own_items(reasons, user, item, n)
             best[row, : len(items)] = items
-    return {f"reason_{place + 1}": _ids(table, best[:, place]) for place in range(n)}
+    return {f"reason_{place + 1}": _ids(reasons.table, best[:, place]) for place in range(n)}
 
 
-def own_items(
-    ranker: Ranker, table: Interactions, user: int, item: int, n: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def own_items(reasons: Reasons, user: int, item: int, n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """The own items of a user that raise the score of an item most, at most `n`, and how much, over all their paths."""
-    parts = ranker.explain(table, user, item)
+    parts = reasons(user, item)
     about = parts.items >= 0
     items, place = np.unique(parts.items[about], return_inverse=True)
     totals = np.bincount(place, weights=parts.values[about], minlength=len(items)).astype(np.float64)

@@ -22,6 +22,7 @@ from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
+from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
 from graphrec.training.fingerprint import as_json, of_table
@@ -245,11 +246,12 @@ def train(
         shown,
         valid,
         selected,
-        options.to_dict(),
+        written(options),
         tuple(history),
         ended.best_epoch,
         stage,
         parts_know=plan.parts_know,
+        chosen_before=None if earlier is None else earlier.chosen_on,
     )
 
 

@@ -84,6 +84,7 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         saved.valid,
         parts_know=know,
         seen=saved.seen,
+        chosen_before=saved.chosen,
         **saved.fitted,
     )
     return recommender
@@ -94,7 +95,9 @@ def _table_beside(folder: Path) -> pd.DataFrame | None:
     if not (folder / "journal.jsonl").is_file():
         return None
     try:
-        table = pd.read_csv(folder / "table.csv", float_precision="round_trip")
+        table, text = (pd.read_csv(folder / "table.csv", dtype=dtype) for dtype in (None, str))
+        for name in table.select_dtypes("float"):  # pandas before 3 rounds what it takes for numbers itself
+            table[name] = text[name].astype(float)
         return table.fillna(dict.fromkeys(("settings", "reason"), ""))
     except (OSError, ValueError):
         return None

@@ -71,6 +71,13 @@ class Outcome:
         return state is not None and state.selected
 
     @property
+    def chosen_on(self) -> Interactions | None:
+        """Validation pairs that anything of it was chosen on: its weights, those of a recommender that it stands on, such as
+        a member of a blend, or itself among others; before a refit or an update, too. None where nothing was chosen."""
+        state = self._state
+        return None if state is None else state.chosen_on
+
+    @property
     def scores_are_ratings(self) -> bool:
         """Whether a score may be read as a predicted rating, by the model and the loss."""
         return self._fitted.scores_are_ratings

@@ -16,6 +16,7 @@ from graphrec.recommender import explaining, newcomers
 from graphrec.recommender.cold_start import Cold, best_items, whom
 from graphrec.recommender.newcomers import Histories
 from graphrec.recommender.outcome import Outcome
+from graphrec.recommender.reasons import Reasons
 
 __all__ = ["Questions"]
 
@@ -114,7 +115,7 @@ class Questions(Outcome):
         if explain:
             pairs = [(int(u), int(i)) for u, i in zip(asked.rows[row], best[row, column], strict=True)]
             nobody = frozenset(int(u) for u in asked.rows[asked.without])
-            reasons = explaining.strongest(ranker, explaining.as_read(state), pairs, int(explain), nobody)
+            reasons = explaining.strongest(Reasons(state), pairs, int(explain), nobody)
         return pd.DataFrame(
             {
                 "user_id": asked.ids[row],
@@ -188,6 +189,13 @@ class Questions(Outcome):
         cosines, one for the item's popularity. For other models that can take in people anew, a part is what the score
         loses without one interaction, and "remainder" is what these leave over.
 
+        A blend adds up what its members say. It brings each member's scores to one scale, on which the user's average item has
+        0 and their best items have 1 (:class:`graphrec.models.Blend`): so each part of a member's score is divided by how far
+        that member's best scores lie above its average one, and multiplied by its weight; parts of one kind through one item
+        are added up; and the row "level of an average item" subtracts what an average item has on this scale. It is the same
+        for all items of the user, and so no reason for or against one. A member that gives no reasons has one row: how much
+        better than an average one it finds the item.
+
         Parameters
         ----------
         user, item : scalar
@@ -217,7 +225,7 @@ class Questions(Outcome):
         state = self._fitted
         table = state.built_from
         rows, columns = table.user_index([user]), table.item_index([item])
-        return explaining.explanation(state.ranker, explaining.as_read(state), int(rows[0]), int(columns[0]))
+        return explaining.explanation(Reasons(state), int(rows[0]), int(columns[0]))
 
     def similar_items(self, items: Ids, k: int = 10) -> pd.DataFrame:
         """The items most like given ones, by cosine of their representations or the model's own measure.

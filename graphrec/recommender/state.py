@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from graphrec.distributed.group import Group
 from graphrec.losses import OF_RANKINGS
 from graphrec.models.base import Scorer
 from graphrec.models.baselines.itempop import ItemPop
+from graphrec.models.hybrids.blend import Blend
 from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
 from graphrec.recommender.tables import in_ids_of, joined
@@ -63,6 +64,8 @@ class State:
     seen : Interactions or None
         Pairs that nothing was learnt from and that are not recommended either, in an id space of their own. Figures are
         measured as if there were none.
+    chosen_before : Interactions or None
+        Pairs that something of it was chosen on before this fit: in an earlier stage, or before it was fitted anew.
     """
 
     model: Scorer
@@ -80,6 +83,7 @@ class State:
     device: str = ""
     dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
     seen: Interactions | None = None
+    chosen_before: Interactions | None = None
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None, "_listing": None})
@@ -102,6 +106,17 @@ class State:
             if isinstance(tensor, torch.nn.Parameter):
                 there[id(tensor)] = torch.nn.Parameter(copied, requires_grad=tensor.requires_grad)
         return replace(self, model=copy.deepcopy(self.model, there).to(device))
+
+    @cached_property
+    def members(self) -> list[State]:
+        """Of a blend: what its members are, with the models that it asks; empty of others."""
+        if not isinstance(self.model, Blend):
+            return []
+        known = [getattr(part, "_state", None) for part in self.made_with["members"]]  # none of a bare model
+        return [
+            replace(state, model=model) if isinstance(state, State) else State(model, {}, self.built_from, self.shown)
+            for model, state in zip(cast("Iterable[Scorer]", self.model.members), known, strict=True)
+        ]
 
     @property
     def ranker(self) -> Ranker:
@@ -146,7 +161,8 @@ class State:
     def scores_are_ratings(self) -> bool:
         """Whether a score may be read as a rating; of a loss of one's own nothing is known, and it is believed to be one."""
         loss = self.options.get("loss")
-        return self.model.reads_ratings if loss is None else loss not in OF_RANKINGS
+        of_model = loss is None or str(loss).startswith("graphrec.")  # no loss, or an objective that is the model's own
+        return self.model.reads_ratings if of_model else loss not in OF_RANKINGS
 
     @cached_property
     def trained_on(self) -> Interactions:
@@ -165,6 +181,26 @@ class State:
                     more = theirs.select(np.flatnonzero(~known))
                     lent = more if lent is None else joined(lent, more)
         return lent
+
+    @cached_property
+    def chosen_on(self) -> Interactions | None:
+        """Pairs that it, or a recommender that it stands on, was chosen on, now or before; None where nothing was chosen."""
+        known = self.valid if self.selected else None
+        for theirs in (self.chosen_before, *(part.chosen_on for part in _parts_of(self.made_with))):
+            if theirs is not None and theirs is not known:
+                known = _with(known, in_ids_of(self.built_from, theirs))
+        return known
+
+    @property
+    def chosen_elsewhere(self) -> Interactions | None:
+        """Those of them that are not of its own validation part; None where there are none."""
+        chosen = self.chosen_on
+        if chosen is None or self.valid is None or not self.selected:
+            return chosen
+        if chosen is self.valid:
+            return None
+        beyond = np.flatnonzero(~self.valid.has_keys(chosen.keys))
+        return chosen.select(beyond) if len(beyond) else None
 
     @cached_property
     def _taught(self) -> Interactions:
@@ -195,6 +231,22 @@ class State:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, **state})
         self.__post_init__()
+
+
+def _parts_of(options: Mapping[str, Any]) -> Iterator[State]:
+    """States of the fitted recommenders among some options."""
+    for value in options.values():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(state := getattr(one, "_state", None), State):
+                yield state
+
+
+def _with(known: Interactions | None, more: Interactions) -> Interactions:
+    """A table with the pairs of another that it does not have."""
+    if known is None:
+        return more
+    beyond = np.flatnonzero(~known.has_keys(more.keys))
+    return joined(known, more.select(beyond)) if len(beyond) else known
 
 
 def as_given(options: Mapping[str, Any]) -> dict[str, Any]:

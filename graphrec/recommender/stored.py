@@ -68,6 +68,7 @@ class Stored(Outcome):
             valid=state.valid,
             lent=state.lent,
             seen=state.seen,
+            chosen=state.chosen_elsewhere,
             fitted={
                 "selected": state.selected,
                 "options": dict(state.options),

@@ -25,9 +25,9 @@ __all__ = [
     "features_of",
     "in_ids_of",
     "joined",
-    "lent_of",
+    "other_of",
     "pack_features",
-    "pack_lent",
+    "pack_others",
     "pack_seen",
     "pack_tables",
     "pack_titles",
@@ -140,15 +140,15 @@ def _others_of(
     return shown, valid
 
 
-def pack_lent(lent: Interactions | None) -> dict[str, Tensor]:
-    """Pairs that only the recommenders that a model stands on know, beside the tables of its own."""
-    return {} if lent is None else _table("lent", lent)
+def pack_others(**tables: Interactions | None) -> dict[str, Tensor]:
+    """Tables by name beside those of a recommender's fit: pairs that only what it stands on knows, for one."""
+    return {name: column for part, table in tables.items() if table is not None for name, column in _table(part, table).items()}
 
 
-def lent_of(tensors: dict[str, Tensor], built_from: Interactions, where: str) -> Interactions | None:
-    """What :func:`pack_lent` packed, in the id spaces of a table."""
+def other_of(part: str, tensors: dict[str, Tensor], built_from: Interactions, where: str) -> Interactions | None:
+    """One that :func:`pack_others` packed, in the id spaces of a table."""
     ids = {"user": built_from.user_ids, "item": built_from.item_ids}
-    return _table_of("lent", tensors, ids, where) if "lent.users" in tensors else None
+    return _table_of(part, tensors, ids, where) if f"{part}.users" in tensors else None
 
 
 def pack_seen(seen: Interactions | None) -> dict[str, Tensor]:

@@ -22,8 +22,8 @@ from graphrec.recommender import fitting
 from graphrec.recommender.growth import grown
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import in_ids_of, joined
+from graphrec.recommender.written_options import brought_back, written
 from graphrec.training.choose import choose, refuse_for_solved
-from graphrec.training.fingerprint import as_json
 
 __all__ = ["EPOCHS", "extended", "nothing_more", "shown_after", "update"]
 
@@ -69,7 +69,8 @@ def update(
             return state
         device = options.get("device", str(device_of(state.model)))
         solved = fitting.solve(plan, table, None, False, device)
-        return replace(solved, shown=shown_after(state, wider, more, seen), stage=state.stage + 1)
+        shown = shown_after(state, wider, more, seen)
+        return replace(solved, shown=shown, stage=state.stage + 1, chosen_before=state.chosen_on)
     chosen = choose(_taken_over(state, plan, options), options, table)
     if _says_nothing_new(old, table):
         return state
@@ -87,24 +88,20 @@ def update(
         plan.made_with,
         table,
         shown,
-        options=chosen.to_dict(),
+        options=written(chosen),
         history=tuple(history),
         stage=stage,
         parts_know=plan.parts_know,
+        chosen_before=state.chosen_on,
     )
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the latest fit that hold for an update, too."""
-    before = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
-    own = plan.kind.defaults_for(state.built_from)
-    for name in ("loss", "negatives", "credit"):  # what was an object is written down by its name only
-        of_their_own = isinstance(before.get(name), dict) or ":" in str(before.get(name))
-        if of_their_own and name in own and as_json(own[name]) == before[name]:
-            before[name] = own[name]
-        elif of_their_own and name in given:
-            del before[name]
-        elif of_their_own:
+    of_it = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
+    before, lost = brought_back(of_it, plan.kind.defaults_for(state.built_from))
+    for name in lost:
+        if name not in given and not (name == "loss_options" and "loss" in given):
             raise InputError(
                 f"the latest fit had {name} as an object, and only its name was kept: give {name}= to update again."
             )

@@ -170,7 +170,7 @@ def _anew(run: Run, best: Recommender, expected: float, writing: float) -> tuple
     """See :func:`fitted_anew`; and whether there was time, with so many seconds for writing it down."""
     task, trial = run.task, Trial("refit", {}, {})
     left = run.budget.left - writing
-    as_it_is = replace(best._fitted, valid=task.valid)
+    as_it_is = task.known_to(best._fitted)
     if expected > max(left, 0.02 * run.budget.seconds):  # what is next to nothing is done in any case
         why = f"would take about {as_seconds(expected)}; {as_seconds(left)} are left: fitted on train alone"
         run.tell(trial, "skipped", why)

@@ -16,6 +16,7 @@ from graphrec.tensor_files import replace_file
 __all__ = ["Journal"]
 
 _END, _SAVED = "end", "saved"
+_NO_CANDIDATES = ("blend", "refit")  # rows of what is made of the candidates
 
 
 class Journal:
@@ -84,6 +85,12 @@ class Journal:
         asked = [mark.get("models") for mark in self.marks if mark["key"] == _END and float(mark["budget"]) >= seconds]
         tried = {name for names in asked for name in names or ()}
         return None in asked or (bool(asked) and models is not None and set(models) <= tried)
+
+    def told(self, seconds: float) -> str:
+        """Where a search of so many seconds goes on, in words."""
+        known = {row["key"] for row in self.rows if row["figure"] is not None and row["model"] not in _NO_CANDIDATES}
+        some = f"{len(known)} candidate{'' if len(known) == 1 else 's'}"
+        return f"{self.spent:.1f} s of {seconds:g} s spent, {some} known"
 
     def end(self, at: float, budget: float, models: Collection[str] | None) -> None:
         """Write that the search is at its end."""

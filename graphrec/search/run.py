@@ -266,4 +266,5 @@ class Run:
         if not quietly:
             mark = "*" if figure is not None and figure > best else " "
             said = f"{figure:.4f}" if figure is not None else status
-            self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {trial.settings} {reason}".rstrip())
+            words = "; ".join(filter(None, (trial.settings, reason)))
+            self.say(f"{mark} {trial.model:<14} {said:>8} {trial.seconds:8.1f} s  {words}".rstrip())

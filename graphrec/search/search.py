@@ -13,6 +13,7 @@ from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, check_path
+from graphrec.evaluation.full_ranking import check_parts
 from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
@@ -107,8 +108,9 @@ def search(
     Raises
     ------
     InputError
-        An option is of no use, no candidate could be fitted, or the folder is another search's, had its time without any of
-        these models, or holds a run that was updated since or is of somebody else, or another search is under way in it.
+        An option is of no use, `valid` has pairs of `train`, no candidate could be fitted, or the folder is another search's,
+        had its time without any of these models, or holds a run that was updated since or is of somebody else, or another
+        search is under way in it.
     OSError
         Something cannot be written, such as for a full disk: what was found until then is kept, and the same call goes on.
     """
@@ -152,10 +154,11 @@ def search_as(
     check_tables(train, valid)
     if valid is None:
         raise InputError("a search chooses on validation: pass valid.")
+    check_parts(train, valid, "validation")  # as each fit would
     resolve_device(device)
     met = seen_pairs(train, seen)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
-    metric = metric or f"ndcg@{min(20, train.n_items)}"
+    metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
     if parse(metric).k is None:
         raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     solved, trained = chosen(models, SOLVED, TRAINED)
@@ -183,9 +186,10 @@ def search_as(
     before = sum(row["figure"] is not None for row in journal.rows)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) if folder is None else folder
-        run = Run(
-            task, facts_of(train), Budget(seconds, journal.spent + clock() - started, clock), allowed, journal, place, progress
-        )
+        allotted = Budget(seconds, journal.spent + clock() - started, clock)
+        run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
+        if journal.rows:
+            run.say(f"  goes on with {place}: {journal.told(seconds)}")
         with quiet(), shared_decompositions():
             result = _searched(run, solved, trained, earlier)
         best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before

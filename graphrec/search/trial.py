@@ -25,6 +25,8 @@ from graphrec.models import MODELS
 from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
 from graphrec.recommender.blend_weights import people_of
+from graphrec.recommender.state import State
+from graphrec.recommender.tables import joined
 from graphrec.search.deadline import Deadline, OutOfTime
 from graphrec.search.disk import DiskError, of_everybody
 
@@ -78,14 +80,26 @@ class Task:
         return self.valid.select(drawn[self.valid.users])
 
     @cached_property
-    def few(self) -> Task:
-        """The same of some fifty people, with the items that they have met."""
+    def few(self) -> Task | None:
+        """The same of some fifty people, with the items that they have met; None where that cannot be split."""
         people = np.unique(self.valid.users)
         chosen = np.zeros(self.train.n_users, bool)
         chosen[people[:: -(-len(people) // _FEW)]] = True
-        split = random_split(self.train.select(chosen[self.train.users]).compact(), test=0.2, seed=self.seed)
-        assert split.test is not None
-        return replace(self, train=split.train, valid=split.test)
+        try:
+            table = self.train.select(chosen[self.train.users]).drop_duplicates()  # that no pair is in both parts
+            split = random_split(table.compact(), test=0.2, seed=self.seed)
+        except InputError:  # too few pairs, or none
+            return None
+        return replace(self, train=split.train, valid=split.test) if split.test is not None else None
+
+    @cached_property
+    def _all(self) -> Interactions:
+        return joined(self.train, self.valid)
+
+    def known_to(self, state: State) -> State:
+        """A candidate's state with all of validation as its own: what people have there is not recommended to them, and the
+        candidate is chosen, or not, by what it is worth there. It was fitted with :attr:`looked_at` alone."""
+        return replace(state, shown=self._all, valid=self.valid, selected=True)
 
     @cached_property
     def eval_every(self) -> int:
@@ -142,8 +156,10 @@ class Trial:
         self.figure, self.epochs, self.ended = row["figure"], row.get("epochs"), row["status"] != "stopped"
         self.cut = "" if self.ended else str(row.get("reason") or "")
 
-    def warm_up(self, few: Task) -> None:
+    def warm_up(self, few: Task | None) -> None:
         """Fit to a few people for nothing: what is compiled at first use says nothing of how long a candidate will take."""
+        if few is None:
+            return
         again = Trial(self.model, self.hyper, self.fit)
         with (
             contextlib.suppress(Exception, DiskError),
@@ -176,6 +192,7 @@ class Trial:
             made = self.made().fit(task.train, valid=task.looked_at, device=task.device)
             fitted = time.perf_counter()
             figure = task.figure(made)
+        made._state = task.known_to(made._fitted)
         self.recommender, self.seconds, self.eval_seconds = made, fitted - started, time.perf_counter() - fitted
         self.figure, self.ended = figure, True
         return figure
@@ -196,6 +213,7 @@ class Trial:
         # One whose checkpoint is gone begins anew, and may have come less far than before.
         epochs = int(looks["epoch"].iloc[-1])
         if self.figure is None or (figure, epochs) >= (self.figure, self.epochs or 0):
+            made._state = task.known_to(made._fitted)
             self.recommender, self.figure, self.epochs = made, figure, epochs
             self.eval_seconds, self.ended = float(looks["eval_seconds"].mean()), not deadline.came
             self.cut = "" if self.ended else f"its time was over after epoch {self.epochs}, before its training was at its end"

@@ -14,6 +14,7 @@ import numpy as np
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.full_ranking import check_parts
 from graphrec.evaluation.metrics import parse
 from graphrec.models import MODELS
 from graphrec.models.parts.truncated_svd import shared_decompositions
@@ -85,12 +86,14 @@ def tune(
         An unknown model or option, an empty list, or no setting that could be fitted.
     """
     check_tables(train, valid)
+    if valid is not None:
+        check_parts(train, valid, "validation")  # as each fit would
     met = seen_pairs(train, seen)
     if not is_known(model):
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
-    metric = metric or f"ndcg@{min(20, train.n_items)}"
+    metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
     if parse(metric).k is None:
         raise InputError(f"settings are chosen by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     kind = Trial(model, {}, {}).made().kind

@@ -13,8 +13,9 @@ import numpy as np
 from graphrec.data.near_ids import bare
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.recommender.explaining import as_read, own_items
+from graphrec.recommender.explaining import own_items
 from graphrec.recommender.loading import load
+from graphrec.recommender.reasons import Reasons
 from graphrec.recommender.recommender import Recommender
 from graphrec.report.names import Names, names_of, typed_id
 
@@ -47,7 +48,7 @@ class Answers:
         recommender = copy.copy(recommender)  # it answers as it is now, even if somebody fits it anew
         self.recommender, self.names, self.version = recommender, names, version
         self._train, self._ranker = recommender.train, recommender._fitted.listing
-        self._as_read = as_read(recommender._fitted)
+        self._reasons_of = Reasons(recommender._fitted)
         self._user_ids, self._item_ids = self._train.user_ids.tolist(), self._train.item_ids.tolist()
         self._cold = (np.diff(self._train.structure[0]) == 0) & bool(recommender.kind.personalised)
         self._bare_titles = [bare(title) for title in names.titles]
@@ -113,7 +114,7 @@ class Answers:
 
     def _why(self, user: int, item: int, explain: int) -> list[dict[str, Any]]:
         """The own items that raise a score most, with what they bring over all their paths."""
-        items, brought = own_items(self._ranker, self._as_read, user, item, explain)
+        items, brought = own_items(self._reasons_of, user, item, explain)
         return [{**self._rows[one], "contribution": value} for one, value in zip(items.tolist(), brought.tolist(), strict=True)]
 
     def _leave_out(self, met: list[Any], items: list[dict[str, Any]], explain: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from graphrec.models.base import Scorer
 from graphrec.models.parts.whole_rows import WholeRows, by_columns, whole_rows_of
 from graphrec.models.scoring import Likeness, MadeOnce, Scoring, addends_of
 
-__all__ = ["LevelledSum", "add_levelled"]
+__all__ = ["LevelledSum", "add_levelled", "level"]
 
 
 def add_levelled(scores: Tensor, top: int, weight: float, out: Tensor) -> None:
@@ -37,6 +38,13 @@ def add_levelled(scores: Tensor, top: int, weight: float, out: Tensor) -> None:
     reach = scores.topk(top, 1, sorted=False).values.mean(1, keepdim=True) - mean
     flat = reach <= 1e-12 * (mean.abs() + 1e-30)
     out.add_((scores - mean) / torch.where(flat, torch.inf, reach), alpha=weight)
+
+
+def level(scores: npt.NDArray[np.float64], top: int) -> tuple[float, float]:
+    """μ and t − μ of one row of scores, shape (n_items,); the second is infinite for a row without a spread."""
+    mean = float(scores.mean())
+    reach = float(np.partition(scores, -top)[-top:].mean()) - mean
+    return mean, np.inf if reach <= 1e-12 * (abs(mean) + 1e-30) else reach
 
 
 class LevelledSum(WholeRows):
