@@ -60,7 +60,7 @@ def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls)
     worst, came, clock.now = run.reserve, [], spent
 
     def go_on():
-        assert run.reserve <= worst
+        assert run.reserve <= worst + 1e-9
         came.append(1)
         run.solve(Entry("itemknn"), Trial("itemknn", {"neighbours": 5}, {}))
 
