@@ -107,7 +107,7 @@ VARY: dict[str, Sequence[str]] = {
 # Where the model takes no more, and exponents of which a larger one would leave the range of 32 bits.
 LIMITS: dict[tuple[str, str], float] = {
     ("turbocf", "alpha"): 1.0,
-    **{one: 4.0 for one in (("rp3beta", "alpha"), ("rp3beta", "beta"), ("p3alpha", "alpha"), ("turbocf", "power"))},
+    **dict.fromkeys((("rp3beta", "alpha"), ("rp3beta", "beta"), ("p3alpha", "alpha"), ("turbocf", "power")), 4.0),
 }
 
 # Cheapest and most different first: a short budget ends somewhere in this list.
