@@ -1,12 +1,14 @@
 """In which order a search tries what is solved: all that is cheap, what is dear last, and no time is left over."""
 
+from dataclasses import replace
+
 import pytest
 from test_search_going_on import Clock, run_of
 
 import graphrec as gr
 from graphrec.search.finish import finished
 from graphrec.search.solving import Solving
-from graphrec.search.space import Entry
+from graphrec.search.space import SOLVED, Entry
 from graphrec.search.trial import Trial
 
 
@@ -68,3 +70,13 @@ def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls)
     assert len(came) == calls
     best = max(row["figure"] for row in run.journal.rows if row["figure"] is not None)
     assert result.figure == best
+
+
+def test_costs_of_an_approximation_say_nothing_of_the_exact_fit(split, tmp_path):
+    run = run_of(split, tmp_path)
+    ease = next(one for one in SOLVED if one.model == "ease")
+    large = replace(ease, seconds=lambda _, hyper: 10.0 if "neighbours" in hyper else 400.0)
+    assert ease.way({"l2": 1.0}) == ease.way({"l2": 1.0, "neighbours": 5}) != ease.way({"l2": 1.0, "budget": 9})
+    run.costs.learn(large.way({"neighbours": 5}), 10.0, 5.0)
+    assert run.price(large, Trial("ease", {"neighbours": 5, "l2": 9.0}, {})) < 10
+    assert run.price(large, Trial("ease", {"budget": 1 << 33}, {})) > 290

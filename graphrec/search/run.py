@@ -85,7 +85,7 @@ class Run:
                 f"would take about {as_size(need)} of memory beside {as_size(held)} of the best so far; "
                 f"{as_size(2 * self.memory)} are allowed for all"
             )
-        expected = self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper))
+        expected = self.costs.expected(entry.way(trial.hyper), entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve
         if not self.kept and expected < max(self.budget.left, _AT_ONCE):  # something must come of it
             return None
@@ -105,7 +105,7 @@ class Run:
         row = self.journal.latest(trial.key)
         if row is not None and row["figure"] is not None and trial.key not in self.lost:
             return 0.0
-        return self.costs.expected(entry.model, entry.seconds(self.facts, trial.hyper)) + self.look_of(entry.model)
+        return self.costs.expected(entry.way(trial.hyper), entry.seconds(self.facts, trial.hyper)) + self.look_of(entry.model)
 
     def look_of(self, model: str) -> float:
         """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""
@@ -125,7 +125,7 @@ class Run:
         lent = lent_seconds()
         self.measured(trial, lambda: self._solved(trial, lent))
         if trial.recommender is not None:
-            self.costs.learn(entry.model, entry.seconds(self.facts, trial.hyper), trial.seconds)
+            self.costs.learn(entry.way(trial.hyper), entry.seconds(self.facts, trial.hyper), trial.seconds)
 
     def warm_up(self, trial: Trial) -> None:
         """Before the first candidate of a model; see :meth:`Trial.warm_up`."""

@@ -52,6 +52,8 @@ class Entry:
     seconds : function of Facts and settings
         Of a fit; of an epoch where a model is trained, unless it is trained as a whole.
     bytes : function of Facts and settings
+    apart : sequence of str
+        Settings with which a fit is another computation, whose costs say nothing of those without.
     """
 
     model: str
@@ -61,6 +63,11 @@ class Entry:
     whole: bool = False
     seconds: Work = by_pairs
     bytes: Work = sparse
+    apart: Sequence[str] = ()
+
+    def way(self, hyper: Mapping[str, Any]) -> str:
+        """The name by which costs of a fit are remembered."""
+        return " ".join((self.model, *(name for name in self.apart if name in hyper)))
 
     def settings_for(self, facts: Facts) -> list[dict[str, Any]]:
         """Those that make sense for a table, each once."""
@@ -117,7 +124,14 @@ SOLVED = [
     Entry(
         "itemknn", [{}, {"neighbours": 50, "shrink": 10.0}, {"neighbours": 500, "shrink": 100.0}], "Dacrema 2021: its ranges"
     ),
-    Entry("ease", _ridges(500.0, 100.0, 2000.0), "Steck 2019: 200 to 1,000, and beyond", seconds=ridge, bytes=ridge_bytes),
+    Entry(
+        "ease",
+        _ridges(500.0, 100.0, 2000.0),
+        "Steck 2019: 200 to 1,000, and beyond",
+        seconds=ridge,
+        bytes=ridge_bytes,
+        apart=("budget",),
+    ),
     Entry("gfcf", _ranks(256, 64), "Shen 2021: 256 factors; fewer for small tables", seconds=by_factors),
     Entry("turbocf", [{}, {"alpha": 0.5, "power": 1.0}, {"alpha": 0.5, "power": 1.4}], "Park 2024: by data set"),
     Entry("userknn", [{}, {"neighbours": 50}, {"neighbours": 500}], "Dacrema 2021: its ranges"),
@@ -140,7 +154,14 @@ SOLVED = [
     Entry("puresvd", _ranks(64, 256, 16), "Cremonesi 2010: 50 to 300, fewer for small tables", seconds=by_factors),
     Entry("slim", [{}, {"l1": 1.0, "l2": 10.0}], "Ning 2011: penalties over two orders of magnitude", seconds=by_items),
     Entry("rp3beta", [{"alpha": 0.7, "beta": 0.5}, {"alpha": 1.0, "beta": 0.3}], "between the first ones"),
-    Entry("ease", _ridges(200.0, 1000.0), "Steck 2019, between the first ones", seconds=ridge, bytes=ridge_bytes),
+    Entry(
+        "ease",
+        _ridges(200.0, 1000.0),
+        "Steck 2019, between the first ones",
+        seconds=ridge,
+        bytes=ridge_bytes,
+        apart=("budget",),
+    ),
 ]
 
 _BPR = {"loss": "bpr", "optimizer": "adam", "lr": 5e-3, "batch_size": 2048}

@@ -32,7 +32,7 @@ def take_up(run: Run, entries: Sequence[Entry]) -> None:
             continue
         run.looks[row["model"]] = float(row["eval_seconds"])
         if row["status"] == "ok" and (entry := by_name.get(row["model"])) is not None:
-            run.costs.learn(entry.model, entry.seconds(run.facts, row["hyper"]), float(row["seconds"]))
+            run.costs.learn(entry.way(row["hyper"]), entry.seconds(run.facts, row["hyper"]), float(row["seconds"]))
         if row["figure"] >= best.get(row["key"], (-1.0,))[0]:
             best[row["key"]] = float(row["figure"]), row
     for figure, row in sorted(best.values(), key=lambda one: -one[0]):

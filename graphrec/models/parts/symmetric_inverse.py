@@ -11,7 +11,7 @@ __all__ = ["invert_in_place", "not_definite", "working_bytes"]
 
 _BLOCK = 512  # columns that are swept at a time
 _PANEL = 1024  # rows that are updated, or mirrored, at a time
-_LAPACK = 2**31  # entries: its indices have 32 bits
+_LAPACK = 30_000**2  # entries: OpenBLAS's Cholesky of 41,000 columns by two threads ends the process (scipy 1.17)
 
 
 def working_bytes(n: int) -> int:
@@ -22,7 +22,7 @@ def working_bytes(n: int) -> int:
 def invert_in_place(matrix: Tensor) -> Tensor:
     """Put the inverse of a symmetric positive definite matrix where the matrix is, by n³ operations.
 
-    On the CPU by LAPACK's Cholesky decomposition; on another device, and for more than 2³¹ entries, by sweeping.
+    On the CPU by LAPACK's Cholesky decomposition; on another device, and for more than 30,000 columns, by sweeping.
 
     Parameters
     ----------
