@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from test_search_going_on import Clock, run_of
 
 import graphrec as gr
-from graphrec.search.finish import finished
+from graphrec.search.finish import _Timed, finished
 from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, Entry
 from graphrec.search.trial import Trial
@@ -80,3 +81,13 @@ def test_costs_of_an_approximation_say_nothing_of_the_exact_fit(split, tmp_path)
     run.costs.learn(large.way({"neighbours": 5}), 10.0, 5.0)
     assert run.price(large, Trial("ease", {"neighbours": 5, "l2": 9.0}, {})) < 10
     assert run.price(large, Trial("ease", {"budget": 1 << 33}, {})) > 290
+
+
+def test_a_search_says_where_no_blend_is_better(split, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_Timed, "chosen", lambda self: np.array([1.0, 0.0]))
+    run = run_of(split, tmp_path)
+    for model in ("rp3beta", "random"):
+        run.solve(Entry(model), Trial(model, {}, {}))
+    run._show = True
+    assert finished(run, None).recommender.name == "rp3beta"
+    assert "no blend of the best 2 is better than rp3beta alone" in capsys.readouterr().err

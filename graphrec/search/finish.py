@@ -98,7 +98,8 @@ def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
         scores = _Timed(lambda: left_for(pool) < end.look(pool[:MEMBERS]), [_model_of(trial) for trial in pool], task)
         weights = scores.chosen()
         chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
-        if len(chosen) == 1:  # nobody else has a say
+        if len(chosen) == 1:
+            run.say(f"  no blend of the best {len(pool)} is better than {chosen[0][0].model} alone")
             return alone
         members = [trial.recommender for trial, _ in chosen if trial.recommender is not None]
         blend = Blend(members, weights=[w for _, w in chosen]).fit(task.train, valid=task.looked_at, device=task.device)
