@@ -117,17 +117,16 @@ def _handle_of(path: Path) -> int | None:
             return None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(handle), path.stat()):
-                with contextlib.suppress(OSError):  # a full disk: who it is cannot be said
-                    os.ftruncate(handle, 0)
-                    os.write(handle, b"%d\n" % os.getpid())
-                return handle
+            with contextlib.suppress(FileNotFoundError):  # whoever held it has removed it
+                if os.path.samestat(os.fstat(handle), path.stat()):
+                    with contextlib.suppress(OSError):  # a full disk: who it is cannot be said
+                        os.ftruncate(handle, 0)
+                        os.write(handle, b"%d\n" % os.getpid())
+                    return handle
         except BlockingIOError:
             process = _process_in(handle)
             os.close(handle)
             raise Held(process) from None
-        except FileNotFoundError:  # whoever held it has removed it
-            pass
         except OSError:
             os.close(handle)
             return None
