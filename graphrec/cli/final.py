@@ -11,6 +11,7 @@ import click
 from graphrec.errors import InputError
 
 if TYPE_CHECKING:
+    from graphrec.data.interactions import Interactions
     from graphrec.data.split import Split
     from graphrec.recommender import Recommender
 
@@ -28,6 +29,7 @@ def check_final(out: Path, split: Split, data: str, fresh: bool) -> None:
     InputError
         The data have no test part; or the run of the search, or what ``--final`` made of it, has taken in more since.
     """
+    from graphrec.recommender.artefact import record_in
     from graphrec.run_folder import check_folder
 
     if split.test is None or not len(split.test):
@@ -36,8 +38,8 @@ def check_final(out: Path, split: Split, data: str, fresh: bool) -> None:
     if fresh:
         return
     for folder in (out, out / FOLDER):
-        run = _run_in(folder)
-        if run is not None and (_is_updated(run) or (folder != out and _OF not in run.origin)):
+        run = record_in(folder)
+        if run is not None and (run["stage"] > 0 or (folder != out and _OF not in run.get("origin", {}))):
             raise InputError(
                 f"the run in {folder} has taken in more since its search, or is of somebody else, and --final would lose that: "
                 "search in another folder, or begin anew there with --fresh."
@@ -75,9 +77,8 @@ def keep_final(best: Recommender, split: Split, out: Path, origin: Mapping[str, 
     everything = with_test(split).train
     everything = everything if split.valid is None else joined(everything, split.valid)
     place, of = click.format_filename(out / FOLDER), record_of(out)
-    before = _run_in(out / FOLDER)
-    if before is not None and before.origin.get(_OF) == of and before.train.fingerprint == everything.fingerprint:
-        click.echo(f"{before.name} stays as it was fitted on everything in {place}")
+    if _is_of(out / FOLDER, of, everything):
+        click.echo(f"{best.name} stays as it was fitted on everything in {place}")
         return
     with quiet():
         again = refitted(best, everything, device, [Deadline(np.inf, np.inf)])  # which passes Ctrl-C on
@@ -93,32 +94,27 @@ def keep_final(best: Recommender, split: Split, out: Path, origin: Mapping[str, 
 
 def tell_of_final(best: Recommender, out: Path) -> None:
     """Say what people are recommended by a run that does not know the test part, or that there is one that does."""
+    from graphrec.recommender.artefact import record_in
     from graphrec.search.saved import record_of
 
-    place, before = click.format_filename(out / FOLDER), _run_in(out / FOLDER)
-    if before is None or _OF not in before.origin:
+    place, before = click.format_filename(out / FOLDER), record_in(out / FOLDER)
+    if before is None or _OF not in before.get("origin", {}):
         click.echo(
             f"note: pairs of the test part may be recommended again; --final fits {best.name} anew on everything, in {place}.",
             err=True,
         )
-    elif before.origin[_OF] != record_of(out):
+    elif before["origin"][_OF] != record_of(out):
         click.echo(f"note: {place} is of an earlier result of the search; --final fits it anew.", err=True)
     else:
         click.echo(f"note: pairs of the test part may be recommended again; {place} knows them.", err=True)
 
 
-def _run_in(folder: Path) -> Recommender | None:
-    """The run in a folder; None where there is none that can be read."""
+def _is_of(folder: Path, of: str | None, everything: Interactions) -> bool:
+    """Whether a run can be read there that was made of the search's own, as it is now, and of the same pairs."""
     from graphrec.recommender import load
 
-    if not (folder / "run.json").is_file():
-        return None
     try:
-        return load(folder)
+        run = load(folder)
     except InputError:
-        return None
-
-
-def _is_updated(run: Recommender) -> bool:
-    """Whether ``graphrec update`` has brought something into it, which it writes down by leaving out of what table it came."""
-    return run._fitted.stage > 0 or ("split" in run.origin and "fingerprint" not in run.origin)
+        return False
+    return run.origin.get(_OF) == of and run.train.fingerprint == everything.fingerprint

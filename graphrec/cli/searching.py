@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -94,24 +93,22 @@ def search(
             check_final(out, split, data, fresh)
         before = record_of(out)
         dressed = (lambda best: with_table(best, origin, titles)) if origin or titles is not None else None
-        with ExitStack() as held:
-            best = search_as(
-                dressed,
-                held,
-                split.train,
-                split.valid,
-                budget,
-                memory=memory,
-                out=out,
-                seed=seed,
-                device=device,
-                metric=metric,
-                models=list(models) or None,
-                resume=not fresh,
-                seen=seen,
-                progress=True,
-                clock=time.perf_counter,
-            )
+        best = search_as(
+            dressed,
+            split.train,
+            split.valid,
+            budget,
+            memory=memory,
+            out=out,
+            seed=seed,
+            device=device,
+            metric=metric,
+            models=list(models) or None,
+            resume=not fresh,
+            seen=seen,
+            progress=True,
+            clock=time.perf_counter,
+        )
         updated = record_of(out) == before and best._fitted.stage > 0  # by graphrec update, and only read here
         tried = best.table
         assert tried is not None

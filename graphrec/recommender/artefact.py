@@ -317,11 +317,17 @@ def _checked_record(folder: Path, text: bytes) -> dict[str, Any]:
     return dict(record)
 
 
+def record_in(folder: Path) -> dict[str, Any] | None:
+    """What ``run.json`` says of the run in a folder, without reading its tensors; None where there is no readable one."""
+    try:
+        return _checked_record(folder, _text(folder))
+    except InputError:
+        return None
+
+
 def _named_files(folder: Path) -> Iterator[str]:
     """The files that the run in a folder consists of; none where there is no readable run."""
-    try:
-        record = _checked_record(folder, _text(folder))
-    except InputError:
+    if (record := record_in(folder)) is None:
         return
     records = [record]
     for one in records:

@@ -10,34 +10,14 @@ from pathlib import Path
 from graphrec.errors import InputError
 from graphrec.folder_lock import Held, held_file
 
-__all__ = ["DiskError", "alone_in", "ending_with_the_disk", "of_everybody"]
+__all__ = ["alone_in", "ending_with_the_disk", "of_everybody"]
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
-class DiskError(BaseException):
-    """Something could not be written. It ends the search, whatever is forgiven a candidate.
-
-    Attributes
-    ----------
-    error : OSError
-    """
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-@contextlib.contextmanager
-def of_everybody(checkpoint: Path | None = None) -> Iterator[None]:
-    """While a candidate is fitted: an error of the disk, or of the file that it keeps its state in, is a :class:`DiskError`."""
-    try:
-        yield
-    except OSError as error:
-        own = checkpoint is not None and isinstance(error.filename, str) and Path(error.filename).is_relative_to(checkpoint)
-        if own or error.errno in _OF_THE_DISK:
-            raise DiskError(error) from error
-        raise
+def of_everybody(error: OSError, folder: Path) -> bool:
+    """Whether what went wrong while a candidate was fitted is no fault of its own: of the disk, or of a file in a folder."""
+    return error.errno in _OF_THE_DISK or (isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder))
 
 
 @contextlib.contextmanager
@@ -51,9 +31,8 @@ def ending_with_the_disk(folder: Path | None) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, DiskError) as raised:
-        error = raised.error if isinstance(raised, DiskError) else raised
-        if error is raised and (folder is None or error.errno is None):
+    except OSError as error:
+        if error.errno is None or (folder is None and error.errno not in _OF_THE_DISK):
             raise
         told = error.strerror or str(error)
         then = f"the search in {folder} has ended here, and the same call goes on with it" if folder else "nothing is kept"

@@ -76,6 +76,11 @@ class Journal:
                 raise of_file(error, self._path) from None
 
     @property
+    def figures(self) -> int:
+        """How many rows have a figure."""
+        return sum(row["figure"] is not None for row in self.rows)
+
+    @property
     def ended(self) -> bool:
         """Whether a run of the search came to its end."""
         return any(mark["key"] == _END for mark in self.marks)

@@ -10,6 +10,7 @@ from typing import Any
 from graphrec.errors import InputError
 from graphrec.models.parts.truncated_svd import lent_seconds
 from graphrec.search.budget import Budget, Costs, as_seconds, as_size
+from graphrec.search.disk import of_everybody
 from graphrec.search.journal import Journal
 from graphrec.search.reserve import Reserve
 from graphrec.search.space import Entry, Facts
@@ -154,6 +155,8 @@ class Run:
             self.tell(trial, "skipped", reason_of(error), **more)
             return None
         except Exception as error:  # whatever it is, the others are still worth a try
+            if isinstance(error, OSError) and of_everybody(error, self.folder):
+                raise
             self._forget(trial)
             self.tell(trial, "failed", reason_of(error), **more)
             return None

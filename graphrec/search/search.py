@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from graphrec._version import __version__
@@ -114,16 +113,14 @@ def search(
     OSError
         Something cannot be written, such as for a full disk: what was found until then is kept, and the same call goes on.
     """
-    with ExitStack() as held:
-        return search_as(
-            None, held, train, valid, budget, memory=memory, out=out, seed=seed, metric=metric, models=models, resume=resume,
-            seen=seen, device=device, progress=progress, clock=clock,
-        )  # fmt: skip
+    return search_as(
+        None, train, valid, budget, memory=memory, out=out, seed=seed, metric=metric, models=models, resume=resume, seen=seen,
+        device=device, progress=progress, clock=clock,
+    )  # fmt: skip
 
 
 def search_as(
     dressed: Callable[[Recommender], Recommender] | None,
-    held: ExitStack,
     train: Interactions,
     valid: Interactions,
     budget: str | float,
@@ -145,8 +142,6 @@ def search_as(
     ----------
     dressed : callable or None
         Gives the result what is saved with it: how its table was read, and titles.
-    held : ExitStack
-        Lets go of the folder.
     train, valid, budget, memory, out, seed, metric, models, resume, seen, device, progress, clock
         As of :func:`search`.
     """
@@ -166,15 +161,32 @@ def search_as(
     folder = None if out is None else check_path("out", out)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")
+    resume, task = check_flag("resume", resume), Task(train, valid, metric, seed, device)
     what = {"graphrec": __version__, "train": of_table(train), "valid": of_table(valid), "metric": metric, "seed": seed}
-    resume = check_flag("resume", resume)
-    held.enter_context(ending_with_the_disk(folder))
-    held.enter_context(alone_in(folder))
-    journal = Journal(folder, what, resume)
-    task = Task(train, valid, metric, seed, device)
-    if folder is not None and (folder / "run.json").is_file() and is_at_its_end(journal, folder, seconds, models):
-        return read(folder, journal, task, met, progress, dressed)
-    earlier = Saved.of(journal, folder, train, valid)
+    with ending_with_the_disk(folder), alone_in(folder), tempfile.TemporaryDirectory() as scratch:
+        journal = Journal(folder, what, resume)
+        if folder is not None and (folder / "run.json").is_file() and is_at_its_end(journal, folder, seconds, models):
+            return read(folder, journal, task, met, progress, dressed)
+        earlier = _earlier(folder, journal, task)
+        place, allotted = folder or Path(scratch), Budget(seconds, journal.spent + clock() - started, clock)
+        run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
+        if journal.rows:
+            run.say(f"  goes on with {place}: {journal.told(seconds)}")
+        before = journal.figures
+        with quiet(), shared_decompositions():
+            result = _searched(run, solved, trained, earlier)
+        best = result.recommender
+        best.table, changed = journal.table(metric), given(best, met, dressed)
+        if folder is not None:
+            _keep(result, run, folder, changed, drawn=journal.figures == before)
+            journal.end(run.budget.spent, seconds, models)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return best
+
+
+def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
+    """What earlier runs have saved in the folder, which is emptied where they left nothing to go on with."""
+    earlier = Saved.of(journal, folder, task.train, task.valid)
     if earlier is not None and earlier.updated:
         raise InputError(
             f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
@@ -183,34 +195,30 @@ def search_as(
     if folder is not None and not journal.rows:
         for name in ("candidates", "checkpoints"):
             shutil.rmtree(folder / name, ignore_errors=True)
-    before = sum(row["figure"] is not None for row in journal.rows)
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch) if folder is None else folder
-        allotted = Budget(seconds, journal.spent + clock() - started, clock)
-        run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
-        if journal.rows:
-            run.say(f"  goes on with {place}: {journal.told(seconds)}")
-        with quiet(), shared_decompositions():
-            result = _searched(run, solved, trained, earlier)
-        best, figures = result.recommender, sum(row["figure"] is not None for row in journal.rows) - before
-        best.table, changed = journal.table(metric), given(best, met, dressed)
-        if folder is not None:
-            worth = {"worth": result.figure, "refit": result.refit, "cost": result.cost, "before": record_of(folder)}
+    return earlier
 
-            def tell(text: str) -> None:
-                journal.saving(run.budget.spent, best.name, weights=weights_in(text), **worth)
 
-            if result.is_new:
-                write(folder, best._artefact(), tell)
-            elif changed:
-                best.save(folder)
-            if figures or not (folder / "search.png").is_file():
-                write_results(best.table, metric, folder)
-            else:  # nothing new to draw
-                replace_file(folder / "table.csv", best.table.to_csv(index=False).encode("utf-8"))
-            journal.end(run.budget.spent, seconds, models)
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return best
+def _keep(result: Result, run: Run, folder: Path, changed: bool, drawn: bool) -> None:
+    """Save what was found with its table and picture.
+
+    What lies there already is saved again only if it was given something else (`changed`), and a picture that has all figures
+    (`drawn`) stays.
+    """
+    best, journal = result.recommender, run.journal
+    worth = {"worth": result.figure, "refit": result.refit, "cost": result.cost, "before": record_of(folder)}
+
+    def tell(text: str) -> None:
+        journal.saving(run.budget.spent, best.name, weights=weights_in(text), **worth)
+
+    assert best.table is not None
+    if result.is_new:
+        write(folder, best._artefact(), tell)
+    elif changed:
+        best.save(folder)
+    if drawn and (folder / "search.png").is_file():
+        replace_file(folder / "table.csv", best.table.to_csv(index=False).encode("utf-8"))
+    else:
+        write_results(best.table, run.task.metric, folder)
 
 
 def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earlier: Saved | None) -> Result:

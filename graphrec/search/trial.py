@@ -28,7 +28,6 @@ from graphrec.recommender.blend_weights import people_of
 from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.search.deadline import Deadline, OutOfTime
-from graphrec.search.disk import DiskError, of_everybody
 
 __all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
 
@@ -161,10 +160,7 @@ class Trial:
         if few is None:
             return
         again = Trial(self.model, self.hyper, self.fit)
-        with (
-            contextlib.suppress(Exception, DiskError),
-            tempfile.TemporaryDirectory() as scratch,
-        ):  # what it says it will say again
+        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as scratch:  # what it says it will say again
             if again.made().kind.needs_training:
                 again.train(few, Deadline(0.0, math.inf), Path(scratch) / "checkpoint")
             else:
@@ -187,7 +183,7 @@ class Trial:
 
     def solve(self, task: Task) -> float:
         """Fit a solved model; its figure."""
-        with quiet(), of_everybody():
+        with quiet():
             started = time.perf_counter()
             made = self.made().fit(task.train, valid=task.looked_at, device=task.device)
             fitted = time.perf_counter()
@@ -202,7 +198,7 @@ class Trial:
         made = self.made()
         options, started = self._options(task, made), deadline.clock()
         try:
-            with quiet(), of_everybody(checkpoint):
+            with quiet():
                 made.fit(task.train, valid=task.looked_at, callbacks=[deadline], checkpoint=checkpoint, resume=True, **options)
         finally:
             self.seconds += deadline.clock() - started
