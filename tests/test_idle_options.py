@@ -214,6 +214,9 @@ def test_a_preset_gives_nothing_that_would_do_nothing():
         o: rec.hyper[o] for o in ("augmentation", "drop", "temperature", "positives", "denominator")
     }, "defaults may be said"
     assert "clusters" not in gr.preset("ncl-2022", prototypes=0.0).hyper
+    assert "clusters" not in gr.preset("ncl-2022").set_params(prototypes=0.0).hyper
+    assert gr.preset("ncl-2022").set_params(prototypes=0.0, clusters=3).hyper["clusters"] == 3
+    assert gr.Recommender("ncl", clusters=3).set_params(prototypes=0.0).hyper["clusters"] == 3
     assert gr.preset("ncl-2022", prototypes=0.0, clusters=3).hyper["clusters"] == 3, "the caller's is refused in fit"
     assert "budget" not in gr.preset("ease-2019", neighbours=5).hyper
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from graphrec.errors import unknown_name
 from graphrec.models import Scorer
+from graphrec.models.parts.idle import idle_options
 from graphrec.recommender.state import State
 
 __all__ = ["Parameters"]
@@ -63,7 +64,8 @@ class Parameters:
         Parameters
         ----------
         **params
-            Names of :meth:`get_params`. Those with two underscores go to the recommender that they name.
+            Names of :meth:`get_params`. Those with two underscores go to the recommender that they name. Options of a preset
+            that do nothing beside them are left out.
 
         Returns
         -------
@@ -89,6 +91,9 @@ class Parameters:
             fresh.hyper[part] = fresh.hyper[part].__sklearn_clone__().set_params(**options)
         if fresh.kind is not self.kind:
             self.fit_defaults = {}  # a recipe belongs to its model
+        elif self.fit_defaults:
+            for option in idle_options(fresh.kind, fresh.hyper).keys() - params.keys():
+                del fresh.hyper[option]  # the recipe's, and of no use beside what differs from it
         self.name, self.kind, self.hyper, self._state = fresh.name, fresh.kind, fresh.hyper, None
         return self
 
