@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+
 import click
 
 from graphrec._version import __version__
@@ -23,6 +26,7 @@ __all__ = ["main"]
 @click.version_option(__version__)
 def main() -> None:
     """Graph-based recommendation: train, evaluate and use NGCF, LightGCN and their relatives."""
+    atexit.register(gc.freeze)  # looking for garbage among all that torch and numba hold takes the end of a process a second
 
 
 for _command in (demo, datasets, models, presets, options, table, train, evaluate, recommend, similar, explain):

@@ -28,7 +28,8 @@ class HOPRec(Model):
 
     Beside the loss of the observed pair (order 1), order k = 2 … K adds C(k) · −log σ(u · i_k − u · i'), C(k) = 1/k, where i_k
     is the item that a walk from the observed item reaches over k − 1 further people. A step of the walk chooses a neighbour
-    with probability proportional to its degree to the power `degree_power`; i' is the pair's own negative.
+    with probability proportional to its degree to the power `degree_power`; i' is the pair's first negative, or one of those
+    that a batch shares.
 
     Parameters
     ----------
@@ -90,11 +91,13 @@ class HOPRec(Model):
         batch, rows = step.batch, step.rows
         if self.order == 1:
             return {}
-        if rows is None or not isinstance(batch, PairBatch) or batch.negatives is None or batch.negatives.dim() != 2:
-            raise InputError("hoprec's walks start from pairs with negatives of their own; train it with a loss such as 'bpr'.")
-        size, k = batch.negatives.shape
-        users = rows.users[:size]
-        against = (users * rows.items[size:].view(size, k, -1)[:, 0]).sum(1)
+        if rows is None or not isinstance(batch, PairBatch) or batch.negatives is None:
+            raise InputError("hoprec's walks start from pairs with negatives; train it with a loss such as 'bpr'.")
+        size, negatives = len(batch.items), batch.negatives
+        users, drawn = rows.users[:size], rows.items[size:]
+        pair = torch.arange(size, device=users.device)
+        # A pair's first negative, or one of those that the batch shares.
+        against = (users * drawn[pair * negatives.shape[1] if negatives.dim() == 2 else pair % len(negatives)]).sum(1)
         losses, nodes = {}, batch.items + self.n_users
         for order in range(2, self.order + 1):
             nodes = self.walk(self.walk(nodes))
