@@ -175,13 +175,17 @@ def test_hoprec_walks_along_edges_by_degree(interactions):
     ]
 
 
-def test_hoprec_asks_one_negative_of_each_pair(interactions):
+def test_hoprec_asks_all_negatives_of_a_pair(interactions):
     model, people = gr.models.HOPRec(interactions, dim=6, order=2, init_std=0.5), [0, 1, 2]
     met = [int(interactions.items[interactions.users == u][0]) for u in people]
     model.walk = lambda nodes: nodes  # nobody walks: the item at the end is the observed one
     z, users, items = model.encode(), torch.tensor(people), torch.tensor(met)
-    for negatives, against in (([[4, 5], [6, 7], [8, 9]], [4, 6, 8]), ([4, 6], [4, 6, 4])):
+    for negatives, against in (([[4, 5], [6, 7], [8, 9]], [[4, 5], [6, 7], [8, 9]]), ([4, 6], [[4, 6]] * 3)):
         batch = PairBatch(users, items, torch.tensor(negatives))
         step = Step(z, z.gather(users, torch.cat([items, batch.negatives.reshape(-1)])), batch, 1)
-        lead = (model.users[people] * (model.items[met] - model.items[against])).sum(1)
-        assert torch.allclose(model.auxiliary(step)["order_2"], F.softplus(-lead).mean() / 2)
+        leads = [
+            model.users[u] @ (model.items[i] - model.items[j])
+            for u, i, js in zip(people, met, against, strict=True)
+            for j in js
+        ]
+        assert torch.allclose(model.auxiliary(step)["order_2"], F.softplus(-torch.stack(leads)).mean() / 2)

@@ -28,8 +28,8 @@ class HOPRec(Model):
 
     Beside the loss of the observed pair (order 1), order k = 2 … K adds C(k) · −log σ(u · i_k − u · i'), C(k) = 1/k, where i_k
     is the item that a walk from the observed item reaches over k − 1 further people. A step of the walk chooses a neighbour
-    with probability proportional to its degree to the power `degree_power`; i' is the pair's first negative, or one of those
-    that a batch shares.
+    with probability proportional to its degree to the power `degree_power`; i' is each of the pair's negatives, or of
+    those that a batch shares, and the mean over them is taken.
 
     Parameters
     ----------
@@ -95,13 +95,12 @@ class HOPRec(Model):
             raise InputError("hoprec's walks start from pairs with negatives; train it with a loss such as 'bpr'.")
         size, negatives = len(batch.items), batch.negatives
         users, drawn = rows.users[:size], rows.items[size:]
-        pair = torch.arange(size, device=users.device)
-        # A pair's first negative, or one of those that the batch shares.
-        against = (users * drawn[pair * negatives.shape[1] if negatives.dim() == 2 else pair % len(negatives)]).sum(1)
+        shared = negatives.dim() == 1
+        against = users @ drawn.T if shared else torch.einsum("bd,bkd->bk", users, drawn.view(*negatives.shape, -1))
         losses, nodes = {}, batch.items + self.n_users
         for order in range(2, self.order + 1):
             nodes = self.walk(self.walk(nodes))
-            lead = (users * F.embedding(nodes - self.n_users, self.items)).sum(1) - against
+            lead = (users * F.embedding(nodes - self.n_users, self.items)).sum(1, keepdim=True) - against
             term = F.softplus(-lead)
             losses[f"order_{order}"] = (term if self.margin is None else term * (lead < self.margin)).mean() / order
         return losses
