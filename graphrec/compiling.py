@@ -1,12 +1,14 @@
-"""A line that says why nothing moves: a kernel is compiled when this machine needs it for the first time."""
+"""A kernel is compiled when this machine needs it first: a line that says why nothing moves, and how long it took."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import threading
+import time
 from collections.abc import Iterator
 
-__all__ = ["compiling_told"]
+__all__ = ["Compilation", "compiling_timed", "compiling_told"]
 
 _LINE = "compiling kernels for this machine, which is done once and can take half a minute"
 _told = False
@@ -35,6 +37,52 @@ def compiling_told(enabled: bool = True) -> Iterator[None]:
 
     with event.install_listener("numba:compile", Teller()):
         yield
+
+
+class Compilation:
+    """How long kernels have been compiled.
+
+    Attributes
+    ----------
+    seconds : float
+        All in all, once for what several kernels need.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock, self._depth, self._began = threading.Lock(), 0, 0.0
+
+    def begin(self) -> None:
+        """A kernel, or one that another needs."""
+        with self._lock:
+            if not self._depth:
+                self._began = time.perf_counter()
+            self._depth += 1
+
+    def end(self) -> None:
+        """It is there."""
+        with self._lock:
+            self._depth -= 1
+            if not self._depth:
+                self.seconds += time.perf_counter() - self._began
+
+
+@contextlib.contextmanager
+def compiling_timed() -> Iterator[Compilation]:
+    """While this lasts, the time is taken that compiling takes, be it in another thread."""
+    from numba.core import event
+
+    total = Compilation()
+
+    class Timer(event.Listener):  # type: ignore[misc]
+        def on_start(self, event: event.Event) -> None:
+            total.begin()
+
+        def on_end(self, event: event.Event) -> None:
+            total.end()
+
+    with event.install_listener("numba:compile", Timer()):
+        yield total
 
 
 def _tell(compilation: object) -> None:

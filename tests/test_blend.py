@@ -270,3 +270,9 @@ def test_weights_are_chosen_by_one_metric_of_a_list(members, split, metric, told
     _, _, text = gr.Blend.fit.__doc__.partition("metric : str, optional\n")
     assert "one name with the length of a list" in text
     assert "rmse" not in text
+
+
+@pytest.mark.parametrize("weights", [["3", 1], [True, False], ["a", "b"], [None, 1]])
+def test_weights_are_numbers(members, split, weights):
+    with pytest.raises(InputError, match=r"weights must be \d numbers of at least 0"):
+        gr.Blend(members[:2], weights=weights).fit(split.train)

@@ -60,7 +60,10 @@ def test_train_says_which_epoch_it_kept(bought, tmp_path):
     assert "kept epoch" in done.stdout
     assert "--set patience" not in done.stderr
     assert "kept epoch" not in call(*train, "--no-valid", "--out", tmp_path / "c").stdout
+    done = call(*train, "--set", "eval_every=12", "--out", tmp_path / "e")
+    assert "note: only the last epoch was looked at on validation; --set eval_every=1 looks at each" in done.stderr
     done = call(*train, "--refit", "--set", "metric=recall@5", "--out", tmp_path / "d")
+    assert "only the last epoch" not in done.stderr
     assert "of 12: recall@5 0." in done.stdout
     assert ", and trained again for so many, with the validation pairs\n" in done.stdout
 

@@ -123,12 +123,12 @@ def rows_are_true(table, split):
 def test_rows_of_a_search_can_be_had_again_and_those_cut_short_say_so(split, tmp_path):
     models = ["itempop", "gfcf-2021", "mf", "lightgcn-2020"]
     given = {"models": models, "progress": False, "device": "cpu", "out": tmp_path / "run"}
-    best = gr.search(split.train, split.valid, 12, clock=ticks(0.1), **given)
+    best = gr.search(split.train, split.valid, 15, clock=ticks(0.1), **given)
     table = best.table
     assert {"itempop", "gfcf-2021"} <= set(table.model[table.status == "ok"])
     assert (table.status == "stopped").any()
     rows_are_true(table, split)
-    again = gr.search(split.train, split.valid, 24, clock=ticks(0.1), **given).table
+    again = gr.search(split.train, split.valid, 30, clock=ticks(0.1), **given).table
     rows_are_true(again, split)
     both = table.merge(again, on=["model", "settings"]).dropna(subset=["ndcg@20_x"])
     both = both[~both.model.isin(["blend", "refit"])]
@@ -303,3 +303,17 @@ def test_budgets_of_several_units_are_read():
     for wrong in ("1min30", "1x", "min", "", "1h-3min", "1.2.3s"):
         with pytest.raises(InputError, match="budget must be"):
             seconds_of(wrong)
+
+
+def test_what_cannot_be_chosen_by_or_drawn_is_refused_at_once(split):
+    of = (split.train, split.valid, "9s")
+    for metric, words in (("ndcg@100000", r"lists of 100,000, and there are \d+ items"), ("rmse", "of a list.*not by 'rmse'")):
+        with pytest.raises(InputError, match=words):
+            gr.search(*of, metric=metric, progress=False)
+        with pytest.raises(InputError, match=words):
+            gr.tune("ease", {"l2": [1.0]}, *of, metric=metric, progress=False)
+    with pytest.raises(InputError, match="settings are chosen on validation: pass valid"):
+        gr.tune("ease", {"l2": [1.0]}, split.train, None)
+    with pytest.raises(InputError, match=r"space\['layers'\] must take a NumPy generator"):
+        gr.tune("lightgcn", {"layers": lambda: 3}, *of)
+    assert len(gr.tune("itemknn", {"shrink": [10.0, 10, 20.0]}, *of, progress=False).table) == 2

@@ -323,3 +323,9 @@ def test_one_moment_cannot_be_cut():
 def test_a_cut_in_time_holds_out_a_row_where_the_share_is_less_than_one():
     table = gr.Interactions.from_indices([0, 0, 1, 1], [0, 1, 2, 3], times=[1, 2, 3, 4])
     assert len(ways.global_time(table, test=0.05, valid=0).test) == 1
+
+
+def test_times_that_order_nothing_are_told():
+    table = gr.Interactions.from_indices([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], times=[7] * 6)
+    with pytest.warns(UserWarning, match="all 6 times are the same, so that the order of the rows decides"):
+        ways.chronological(table, test=0.3)

@@ -1,6 +1,7 @@
 """Tomorrow's interactions: an id space that grows, in one piece or not at all."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -154,3 +155,20 @@ def test_ids_that_lost_their_zeros_are_told(model):
     with pytest.warns(UserWarning, match=r"1 new item ids are known ones but for zeros in front, first '7' for '007'"):
         rec.update(gr.Interactions.from_frame(later))
     assert rec.train.n_items == 5
+
+
+def test_low_ratings_of_the_new_table_are_told_where_the_old_one_had_none(old, more):
+    def rated(table, low):
+        frame = table.to_frame()[["user_id", "item_id"]].assign(stars=[low, *[5.0] * (len(table) - 1)])
+        return gr.Interactions.from_frame(frame, rating="stars")
+
+    old = rated(old, 1.0).binarize()
+    for members in (1, 2):
+        rec = gr.Recommender("itemknn").fit(old)
+        if members == 2:
+            rec = gr.Blend([rec, gr.Recommender("itempop").fit(old)], [1, 1]).fit(old)
+        with pytest.warns(UserWarning, match=r"^the table for update has ratings from 1 to 5 and itemknn does not read them"):
+            rec.update(rated(more, 1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gr.Recommender("itempop").fit(old).update(rated(more, 1.0).binarize(min_rating=4))

@@ -35,5 +35,10 @@ def tell_kept(recommender: Recommender, refit: bool) -> None:
     click.echo(
         f"kept epoch {best:,} of {ran:,}{told}{', and trained again for so many, with the validation pairs' if refit else ''}"
     )
+    if best == ran > 1 and history["eval_seconds"].notna().sum() == 1:
+        click.echo(
+            "note: only the last epoch was looked at on validation; --set eval_every=1 looks at each and keeps the best.",
+            err=True,
+        )
     if recommender.options["patience"] is None and ran >= _WORTH_STOPPING and 2 * best <= ran:
         click.echo("note: the best epoch came early; --set patience=10 ends a training that no longer gains.", err=True)

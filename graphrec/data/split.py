@@ -16,6 +16,7 @@ A part whose size is given as 0 is left out (None); a part that was asked for an
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from typing import TypedDict, Unpack
 
@@ -308,6 +309,12 @@ def _check(way: str, inter: Interactions, policies: Policies) -> None:
 def _times(inter: Interactions, way: str, otherwise: str = "") -> npt.NDArray[np.int64]:
     if inter.times is None:
         raise InputError(f"{way} needs times, and this table has no time column: name it with time={otherwise}.")
+    if len(inter) > 1 and inter.times.min() == inter.times.max():
+        warnings.warn(
+            f"all {len(inter):,} times are the same, so that the order of the rows decides what is held out; a split at random "
+            "does not depend on it.",
+            stacklevel=4,
+        )
     return inter.times
 
 

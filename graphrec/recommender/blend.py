@@ -251,9 +251,10 @@ def _say_fitted_elsewhere(members: Sequence[Recommender], known: Interactions, t
     for place, member in enumerate(members):
         beyond = int((~known.has_keys(member.trained_on.keys)).sum())
         without = int((~member.trained_on.has_keys(train.distinct_keys)).sum())
-        if beyond or without:
+        said = [f"{beyond:,} of its pairs are not there"] * bool(beyond) + [
+            f"it does not know {without:,} of its pairs"
+        ] * bool(without)
+        if said:
             warnings.warn(
-                f"member {place} of the blend ({member.name}) was not fitted on train: {beyond:,} of its pairs are not there, "
-                f"and it does not know {without:,} of those that are.",
-                stacklevel=5,
+                f"member {place} of the blend ({member.name}) was not fitted on train: {', and '.join(said)}.", stacklevel=5
             )

@@ -51,6 +51,7 @@ def update(
         refuse_for_solved(plan.name, plan.kind.reads, options, {"callbacks": callbacks})
     old = state.built_from
     _check_ratings(state, plan, more)
+    _say_unread_ratings(state, plan, more)
     table, wider = extended(old, more, seen)
     if unlearnt := len(_unlearnt(wider(old), wider.of(more), seen)):
         warnings.warn(
@@ -130,6 +131,14 @@ def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None
     if (state.built_from.weights is None) != (more.weights is None):
         had, has = ("without", "some") if state.built_from.weights is None else ("with", "none")
         raise InputError(f"this {plan.name} was fitted on a table {had} weights, and the table for update has {has}.")
+
+
+def _say_unread_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None:
+    """Warn of low ratings where what was fitted had none: they would count as liked."""
+    if plan.kind.reads_ratings or state.options.get("loss") in RATING_ERRORS or fitting.unread_ratings("", state.built_from):
+        return
+    if said := fitting.unread_ratings(plan.name, more):
+        warnings.warn(said.replace("the table has", "the table for update has", 1), stacklevel=5)
 
 
 def _say_lost_zeros(old: Interactions, wider: Interactions) -> None:

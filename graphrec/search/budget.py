@@ -57,7 +57,7 @@ def as_size(n: float) -> str:
     for unit, scale in (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10)):
         if n >= scale:
             return f"{n / scale:.1f} {unit}"
-    return f"{n:.0f} bytes"
+    return "1 byte" if n == 1 else f"{n:.0f} bytes"
 
 
 def as_seconds(n: float) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from graphrec.compiling import compiling_timed
 from graphrec.search.budget import as_seconds
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
@@ -175,10 +176,13 @@ def _checkpoint(run: Run, trial: Trial) -> Path:
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> float | None:
-    started = run.budget.spent
-    run.warm_up(trial)
-    seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started))
-    hard = min(max(2 * seconds, 1.0), max(seconds, run.budget.left - run.reserve))
-    deadline = Deadline(seconds, hard, lambda: run.budget.spent)
-    checkpoint = _checkpoint(run, trial)
-    return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint), rung=rung)
+    started, checkpoint = run.budget.spent, _checkpoint(run, trial)
+    with compiling_timed() as compiled:
+        run.warm_up(trial)
+        before = compiled.seconds
+        seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started - before))
+        left = run.budget.left - run.reserve
+        hard = min(max(2 * seconds, 1.0), max(seconds, left))
+        spare = max(0.0, left - seconds)  # what compiling may take without being the candidate's own time
+        deadline = Deadline(seconds, hard, lambda: run.budget.spent - min(compiled.seconds - before, spare))
+        return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint), rung=rung)

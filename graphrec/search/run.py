@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from graphrec.compiling import compiling_timed
 from graphrec.errors import InputError
 from graphrec.models.parts.truncated_svd import lent_seconds
 from graphrec.search.budget import Budget, Costs, as_seconds, as_size
@@ -133,8 +134,9 @@ class Run:
         if trial.model not in self._warm:
             self._warm.add(trial.model)
             started = self.budget.spent
-            trial.warm_up(self.task.few)
-            self.costs_of_end.started(trial.model, self.budget.spent - started)
+            with compiling_timed() as compiled:
+                trial.warm_up(self.task.few)
+            self.costs_of_end.started(trial.model, max(0.0, self.budget.spent - started - compiled.seconds))
 
     def _solved(self, trial: Trial, lent: float) -> float:
         figure = trial.solve(self.task)

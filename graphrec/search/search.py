@@ -13,7 +13,6 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, check_path
 from graphrec.evaluation.full_ranking import check_parts
-from graphrec.evaluation.metrics import parse
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.artefact import write
@@ -33,7 +32,7 @@ from graphrec.search.saved import Saved, record_of, weights_in
 from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
-from graphrec.search.trial import Task, Trial, quiet
+from graphrec.search.trial import Task, Trial, check_metric, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
@@ -154,8 +153,7 @@ def search_as(
     met = seen_pairs(train, seen)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
     metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
-    if parse(metric).k is None:
-        raise InputError(f"a search chooses by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
+    check_metric(metric, train.n_items, "a search chooses")
     solved, trained = chosen(models, SOLVED, TRAINED)
     say_what_is_unread("search", kinds_of([*solved, *trained]), train, stacklevel=4)
     folder = None if out is None else check_path("out", out)

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from graphrec.compiling import compiling_timed
 from graphrec.data.interactions import Interactions
 from graphrec.data.split import random as random_split
 from graphrec.errors import InputError
-from graphrec.evaluation.evaluator import Evaluator
+from graphrec.evaluation.evaluator import ERRORS, Evaluator
+from graphrec.evaluation.metrics import parse
 from graphrec.losses import RATING_ERRORS
 from graphrec.models import MODELS
 from graphrec.presets import preset, preset_names
@@ -29,7 +31,7 @@ from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.search.deadline import Deadline, OutOfTime
 
-__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
+__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "check_metric", "is_known", "key_of", "quiet", "reason_of"]
 
 
 _PEOPLE, _FEW = 6_000, 50
@@ -40,6 +42,15 @@ _EPOCHS, _PATIENCE = 1000, 15  # where neither the settings nor a preset says ho
 def is_known(name: str) -> bool:
     """Whether a name is a model's or a preset's."""
     return name in MODELS or name in preset_names()
+
+
+def check_metric(metric: Any, n_items: int, who: str) -> None:
+    """Refuse what cannot be chosen by; `who` chooses: ``"a search chooses"``."""
+    k = None if metric in ERRORS else parse(metric).k
+    if k is None:
+        raise InputError(f"{who} by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
+    if k > n_items:
+        raise InputError(f"metric {metric!r} is of lists of {k:,}, and there are {n_items:,} items.")
 
 
 def key_of(model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> str:
@@ -129,7 +140,7 @@ class Trial:
     epochs : int or None
         That a training has behind it at its latest look at validation: so many give this figure.
     seconds, eval_seconds : float
-        What fitting took, all goes together, and a look at validation.
+        What fitting took, all goes together, and a look at validation; without what kernels took to compile.
     save_seconds, lent : float
         What writing it took, and what others had worked out for it that a fit on other data must do itself.
     ended : bool
@@ -183,13 +194,14 @@ class Trial:
 
     def solve(self, task: Task) -> float:
         """Fit a solved model; its figure."""
-        with quiet():
+        with quiet(), compiling_timed() as compiled:  # which is done once, and says nothing of the next fit
             started = time.perf_counter()
             made = self.made().fit(task.train, valid=task.looked_at, device=task.device)
-            fitted = time.perf_counter()
+            fitted = time.perf_counter() - compiled.seconds
             figure = task.figure(made)
+            looked = time.perf_counter() - compiled.seconds
         made._state = task.known_to(made._fitted)
-        self.recommender, self.seconds, self.eval_seconds = made, fitted - started, time.perf_counter() - fitted
+        self.recommender, self.seconds, self.eval_seconds = made, max(0.0, fitted - started), max(0.0, looked - fitted)
         self.figure, self.ended = figure, True
         return figure
 

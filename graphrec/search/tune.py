@@ -15,7 +15,6 @@ import numpy as np
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.full_ranking import check_parts
-from graphrec.evaluation.metrics import parse
 from graphrec.models import MODELS
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
@@ -29,7 +28,7 @@ from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
-from graphrec.search.trial import Task, Trial, is_known, quiet
+from graphrec.search.trial import Task, Trial, check_metric, is_known, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.training.options import FitOptions
 
@@ -86,16 +85,16 @@ def tune(
         An unknown model or option, an empty list, or no setting that could be fitted.
     """
     check_tables(train, valid)
-    if valid is not None:
-        check_parts(train, valid, "validation")  # as each fit would
+    if valid is None:
+        raise InputError("settings are chosen on validation: pass valid.")
+    check_parts(train, valid, "validation")  # as each fit would
     met = seen_pairs(train, seen)
     if not is_known(model):
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
     metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
-    if parse(metric).k is None:
-        raise InputError(f"settings are chosen by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
+    check_metric(metric, train.n_items, "settings are chosen")
     kind = Trial(model, {}, {}).made().kind
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
     _check_space(space, own, kind.needs_training)
@@ -167,12 +166,23 @@ def _points(space: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, 
     lists = [values for values in space.values() if not callable(values)]
     size = int(np.prod([len(values) for values in lists], dtype=np.float64)) if len(lists) == len(space) else trials + 1
     if size <= trials:
-        return [dict(zip(space, values, strict=True)) for values in itertools.product(*lists)]
+        points = [dict(zip(space, values, strict=True)) for values in itertools.product(*lists)]
+        return [point for place, point in enumerate(points) if point not in points[:place]]  # 100 and 100.0 are one
     made: list[dict[str, Any]] = []
     for _ in range(20 * trials):
-        point = {n: v(generator) if callable(v) else v[int(generator.integers(len(v)))] for n, v in space.items()}
+        point = {n: _drawn(n, v, generator) if callable(v) else v[int(generator.integers(len(v)))] for n, v in space.items()}
         if point not in made:
             made.append(point)
         if len(made) == trials:
             break
     return made
+
+
+def _drawn(name: str, draw: Callable[[np.random.Generator], Any], generator: np.random.Generator) -> Any:
+    try:
+        inspect.signature(draw).bind(generator)
+    except TypeError:
+        raise InputError(f"space[{name!r}] must take a NumPy generator: lambda g: g.uniform(0, 1).") from None
+    except ValueError:  # a builtin that does not tell
+        return draw(generator)
+    return draw(generator)

@@ -144,7 +144,8 @@ def _check_members(train: Interactions, members: Sequence[object]) -> None:
 def _checked(weights: Sequence[float], n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The weights as an array, if they are what weights are."""
     try:
-        given = np.asarray(weights, np.float64)
+        given = np.asarray(weights)
+        given = given.astype(np.float64) if given.dtype.kind in "iuf" else np.zeros(0)
     except (TypeError, ValueError):
         given = np.zeros(0)
     if given.shape != (n,) or (given < 0).any() or not 0 < given.sum() < np.inf:
