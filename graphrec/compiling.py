@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 __all__ = ["Compilation", "compiling_timed", "compiling_told"]
 
@@ -26,16 +26,7 @@ def compiling_told(enabled: bool = True) -> Iterator[None]:
     if _told or not enabled:
         yield
         return
-    from numba.core import event
-
-    class Teller(event.Listener):  # type: ignore[misc]
-        def on_start(self, event: event.Event) -> None:
-            _tell(event)
-
-        def on_end(self, event: event.Event) -> None:
-            """A listener has to have it."""
-
-    with event.install_listener("numba:compile", Teller()):
+    with _listening(_tell, lambda _: None):
         yield
 
 
@@ -52,14 +43,14 @@ class Compilation:
         self.seconds = 0.0
         self._lock, self._depth, self._began = threading.Lock(), 0, 0.0
 
-    def begin(self) -> None:
+    def begin(self, compilation: object) -> None:
         """A kernel, or one that another needs."""
         with self._lock:
             if not self._depth:
                 self._began = time.perf_counter()
             self._depth += 1
 
-    def end(self) -> None:
+    def end(self, compilation: object) -> None:
         """It is there."""
         with self._lock:
             self._depth -= 1
@@ -70,19 +61,25 @@ class Compilation:
 @contextlib.contextmanager
 def compiling_timed() -> Iterator[Compilation]:
     """While this lasts, the time is taken that compiling takes, be it in another thread."""
+    total = Compilation()
+    with _listening(total.begin, total.end):
+        yield total
+
+
+@contextlib.contextmanager
+def _listening(begin: Callable[[object], None], end: Callable[[object], None]) -> Iterator[None]:
+    """While this lasts, call what is given with every compilation that begins, and with every one that ends."""
     from numba.core import event
 
-    total = Compilation()
-
-    class Timer(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):  # type: ignore[misc]
         def on_start(self, event: event.Event) -> None:
-            total.begin()
+            begin(event)
 
         def on_end(self, event: event.Event) -> None:
-            total.end()
+            end(event)
 
-    with event.install_listener("numba:compile", Timer()):
-        yield total
+    with event.install_listener("numba:compile", Listener()):
+        yield
 
 
 def _tell(compilation: object) -> None:

@@ -82,7 +82,7 @@ def check_tables(train: object, valid: object) -> None:
         )
 
 
-def unread_ratings(name: str, table: Interactions) -> str:
+def unread_ratings(name: str, table: Interactions, called: str = "the table") -> str:
     """What to say of a table's ratings where `name` does not read them; empty if they do not differ, or are not there."""
     ratings = table.ratings
     if ratings is None or ratings.min() == ratings.max():
@@ -90,7 +90,7 @@ def unread_ratings(name: str, table: Interactions) -> str:
     low, high = float(ratings.min()), float(ratings.max())
     least = float(ratings[ratings >= low + 0.75 * (high - low)].min())
     return (
-        f"the table has ratings from {low:g} to {high:g} and {name} does not read them: every pair counts as liked, low "
+        f"{called} has ratings from {low:g} to {high:g} and {name} does not read them: every pair counts as liked, low "
         f"ratings too. interactions.binarize(min_rating={least:g}) keeps the high ones, and binarize() says that all count."
     )
 

@@ -135,10 +135,14 @@ def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None
 
 def _say_unread_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None:
     """Warn of low ratings where what was fitted had none: they would count as liked."""
-    if plan.kind.reads_ratings or state.options.get("loss") in RATING_ERRORS or fitting.unread_ratings("", state.built_from):
+    if (
+        plan.kind.reads_ratings
+        or state.options.get("loss") in RATING_ERRORS
+        or fitting.unread_ratings(plan.name, state.built_from)
+    ):
         return
-    if said := fitting.unread_ratings(plan.name, more):
-        warnings.warn(said.replace("the table has", "the table for update has", 1), stacklevel=5)
+    if said := fitting.unread_ratings(plan.name, more, "the table for update"):
+        warnings.warn(said, stacklevel=5)
 
 
 def _say_lost_zeros(old: Interactions, wider: Interactions) -> None:

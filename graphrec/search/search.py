@@ -32,7 +32,7 @@ from graphrec.search.saved import Saved, record_of, weights_in
 from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
-from graphrec.search.trial import Task, Trial, check_metric, quiet
+from graphrec.search.trial import Task, Trial, metric_of, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
@@ -152,8 +152,7 @@ def search_as(
     resolve_device(device)
     met = seen_pairs(train, seen)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
-    metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
-    check_metric(metric, train.n_items, "a search chooses")
+    metric = metric_of(metric, train.n_items, "a search chooses")
     solved, trained = chosen(models, SOLVED, TRAINED)
     say_what_is_unread("search", kinds_of([*solved, *trained]), train, stacklevel=4)
     folder = None if out is None else check_path("out", out)

@@ -31,7 +31,7 @@ from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.search.deadline import Deadline, OutOfTime
 
-__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "check_metric", "is_known", "key_of", "quiet", "reason_of"]
+__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "metric_of", "quiet", "reason_of"]
 
 
 _PEOPLE, _FEW = 6_000, 50
@@ -44,13 +44,15 @@ def is_known(name: str) -> bool:
     return name in MODELS or name in preset_names()
 
 
-def check_metric(metric: Any, n_items: int, who: str) -> None:
-    """Refuse what cannot be chosen by; `who` chooses: ``"a search chooses"``."""
+def metric_of(given: str | None, n_items: int, who: str) -> str:
+    """What is chosen by, if it is a metric of a list that can be made; `who` chooses: ``"a search chooses"``."""
+    metric = f"ndcg@{min(20, n_items)}" if given is None else given
     k = None if metric in ERRORS else parse(metric).k
     if k is None:
         raise InputError(f"{who} by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
     if k > n_items:
         raise InputError(f"metric {metric!r} is of lists of {k:,}, and there are {n_items:,} items.")
+    return metric
 
 
 def key_of(model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> str:

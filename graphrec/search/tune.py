@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import tempfile
@@ -28,7 +29,7 @@ from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
-from graphrec.search.trial import Task, Trial, check_metric, is_known, quiet
+from graphrec.search.trial import Task, Trial, is_known, metric_of, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.training.options import FitOptions
 
@@ -93,8 +94,7 @@ def tune(
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
-    metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
-    check_metric(metric, train.n_items, "settings are chosen")
+    metric = metric_of(metric, train.n_items, "settings are chosen")
     kind = Trial(model, {}, {}).made().kind
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
     _check_space(space, own, kind.needs_training)
@@ -180,9 +180,8 @@ def _points(space: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, 
 
 def _drawn(name: str, draw: Callable[[np.random.Generator], Any], generator: np.random.Generator) -> Any:
     try:
-        inspect.signature(draw).bind(generator)
+        with contextlib.suppress(ValueError):  # a builtin does not tell what it takes
+            inspect.signature(draw).bind(generator)
     except TypeError:
         raise InputError(f"space[{name!r}] must take a NumPy generator: lambda g: g.uniform(0, 1).") from None
-    except ValueError:  # a builtin that does not tell
-        return draw(generator)
     return draw(generator)
