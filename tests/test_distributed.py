@@ -499,7 +499,7 @@ def test_a_pulse_lets_a_long_work_be_waited_for_and_a_silent_process_not(monkeyp
 
 
 COMMAND = """
-import os, signal, sys
+import os, signal, sys, time
 import torch
 torch.set_num_threads(1)
 from graphrec.cli import main
@@ -508,7 +508,10 @@ from graphrec.distributed.group import joined
 pulse._BEAT, pulse._SILENCE = 0.2, 3.0
 if os.environ["RANK"] == "0":
     joined()
+    time.sleep(1.0)
     os.kill(os.getpid(), signal.SIGSTOP)
+begin = pulse.Pulse.__init__
+pulse.Pulse.__init__ = lambda *arguments: (time.sleep(2.0), begin(*arguments)) and None  # process 0 is stopped by then
 main(["train", "mf", "--data", "synthetic", "--out", sys.argv[1], "--distributed"])
 """
 

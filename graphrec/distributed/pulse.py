@@ -37,7 +37,6 @@ class Pulse:
         # The store may lie in a process that is stopped, and its answer is then waited for without end: not by the caller.
         self._thread = threading.Thread(target=self._beat, name="graphrec-pulse", daemon=True)
         if self._heard:
-            self._store = _store()
             self._thread.start()
             atexit.register(self.end)  # a thread that is cut off inside of torch aborts the process
 
@@ -67,17 +66,18 @@ class Pulse:
 
     def _beat(self) -> None:
         count, beats = 0, dict.fromkeys(self._heard, b"")
-        while not self._ended.is_set():
-            count += 1
-            try:
-                self._store.set(self._own, str(count))
+        try:
+            store = _store()
+            while not self._ended.is_set():
+                count += 1
+                store.set(self._own, str(count))
                 for other in self._heard:
-                    beat = self._store.get(other)
+                    beat = store.get(other)
                     if beat != beats[other]:
                         beats[other], self._heard[other] = beat, time.monotonic()
-            except RuntimeError:
-                return  # whoever kept the store is gone: all are silent from now on
-            self._ended.wait(_BEAT)
+                self._ended.wait(_BEAT)
+        except RuntimeError:
+            return  # whoever kept the store is gone: all are silent from now on
 
 
 def _store() -> Store:
