@@ -1,6 +1,7 @@
 """Paired comparison: p-values that mean what they say, over one run or several, and the tables they are printed in."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -135,6 +136,21 @@ def test_one_report_is_a_list_of_one():
     )
     assert np.isnan(table["std"]).all()
     assert "±" not in table.to_markdown().splitlines()[2]
+
+
+def test_a_model_that_knew_more_pairs_is_named():
+    split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2, valid=0.1)
+    alone, whole = (
+        gr.evaluate(gr.Recommender("itempop").fit(known), split, metrics=["ndcg@20"])
+        for known in (split.train, split.train_and_valid)
+    )
+    assert (alone.n_trained, whole.n_trained) == (12091, 13818)
+    with pytest.warns(UserWarning, match="whole was fitted on 13,818 pairs and alone on 12,091: a part of") as told:
+        gr.compare({"whole": whole, "alone": alone})
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gr.compare({"again": alone, "alone": alone})
 
 
 # ---- printed --------------------------------------------------------------------------------------

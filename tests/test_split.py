@@ -1,5 +1,6 @@
 """Splits: against loops over users, and the promises that hold for every table."""
 
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -327,5 +328,11 @@ def test_a_cut_in_time_holds_out_a_row_where_the_share_is_less_than_one():
 
 def test_times_that_order_nothing_are_told():
     table = gr.Interactions.from_indices([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], times=[7] * 6)
-    with pytest.warns(UserWarning, match="all 6 times are the same, so that the order of the rows decides"):
-        ways.chronological(table, test=0.3)
+    for way in (ways.chronological, ways.leave_one_out):
+        with pytest.warns(UserWarning, match="all 6 times are the same, so that the order of the rows decides") as told:
+            way(table)
+        assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(gr.errors.InputError, match="global_time"):
+            ways.global_time(table)

@@ -81,7 +81,7 @@ def chronological(inter: Interactions, test: float = 0.2, valid: float = 0.0, **
     Split(train 12,091, valid 1,727, test 3,454 pairs of 1,200 users and 900 items)
     """
     _check("chronological", inter, policies)
-    order = stable_argsort(_times(inter, "chronological"))
+    order = _order_of_times(inter, "chronological", stacklevel=3)
     return _split_by_share(inter, order, test, valid, policies)
 
 
@@ -243,7 +243,7 @@ def _split_by_number(inter: Interactions, way: str, test: int, valid: int, seed:
         if not _is_whole(size):
             raise InputError(f"{name} must be a whole number of rows per user, got {size!r}.")
     if seed is None:
-        order = stable_argsort(_times(inter, way, " or give a seed= to hold out random rows"))
+        order = _order_of_times(inter, way, " or give a seed= to hold out random rows", stacklevel=4)
     else:
         order = shuffled(len(inter), seed)
     degree = np.bincount(inter.users, minlength=inter.n_users)
@@ -309,13 +309,18 @@ def _check(way: str, inter: Interactions, policies: Policies) -> None:
 def _times(inter: Interactions, way: str, otherwise: str = "") -> npt.NDArray[np.int64]:
     if inter.times is None:
         raise InputError(f"{way} needs times, and this table has no time column: name it with time={otherwise}.")
-    if len(inter) > 1 and inter.times.min() == inter.times.max():
-        warnings.warn(
-            f"all {len(inter):,} times are the same, so that the order of the rows decides what is held out; a split at random "
-            "does not depend on it.",
-            stacklevel=4,
-        )
     return inter.times
+
+
+def _order_of_times(inter: Interactions, way: str, otherwise: str = "", *, stacklevel: int) -> IndexArray:
+    times = _times(inter, way, otherwise)
+    if len(times) > 1 and times.min() == times.max():
+        warnings.warn(
+            f"all {len(times):,} times are the same, so that the order of the rows decides what is held out; a split at random "
+            "does not depend on it.",
+            stacklevel=stacklevel,
+        )
+    return stable_argsort(times)
 
 
 def _check_shares(test: float, valid: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol as Interface
 
 import numpy as np
@@ -159,10 +160,11 @@ def evaluate(
     ranker, pairs = _to_rank(recommender, test)
     k = _usual_length(pairs.n_items, metrics) if k is None else k
     train = test.train if isinstance(test, Split) else recommender.train
+    n_trained = len(recommender.trained_on.distinct_keys)
     if negatives is None:
         if seed is not None:
             raise InputError("seed is of the negatives that are drawn; it does nothing without negatives=….")
-        return full_ranking(
+        report = full_ranking(
             ranker,
             pairs,
             k,
@@ -172,13 +174,14 @@ def evaluate(
             user_groups=None if user_groups is None else (user_groups, train),
             item_groups=None if item_groups is None else (item_groups, train),
         )
+        return replace(report, n_trained=n_trained)
     if beyond is not False or user_groups is not None or item_groups is not None:
         raise InputError("beyond and groups are of lists from the whole catalogue, not of the sampled protocol (negatives=…).")
     if not filter_seen:
         raise InputError("filter_seen=False is for rankings of the whole catalogue, not for the sampled protocol.")
     if metrics is not None or not isinstance(k, int | np.integer) or isinstance(k, bool):
         raise InputError("the sampled protocol (negatives=…) takes one k and no metrics.")
-    return sampled_ranking(ranker, pairs, int(k), negatives, 0 if seed is None else seed)
+    return replace(sampled_ranking(ranker, pairs, int(k), negatives, 0 if seed is None else seed), n_trained=n_trained)
 
 
 def evaluate_ratings(recommender: Fitted, test: Interactions | Split) -> dict[str, float]:

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["AT_K", "WHOLE", "Metric", "at_k", "parse"]
+__all__ = ["AT_K", "WHOLE", "Metric", "at_k", "parse", "usual"]
 
 Floats = npt.NDArray[np.float64]
 Hits = npt.NDArray[np.bool_]
@@ -153,6 +153,11 @@ def parse(text: str) -> Metric:
     if not re.fullmatch(r"[1-9]\d*", number):
         raise InputError(f"metric {text!r} must have a positive whole number after the @.")
     return Metric(name, int(number))
+
+
+def usual(n_items: int) -> str:
+    """The metric of rankings that is chosen by where none is named."""
+    return f"ndcg@{min(20, n_items)}"
 
 
 def at_k(metric: Metric, hits: Hits, relevant: npt.NDArray[np.int64]) -> Floats:

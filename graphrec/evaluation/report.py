@@ -57,6 +57,8 @@ class Report:
         A row per group of people: their number n and the means of the metrics over them.
     by_item_group : DataFrame or None
         A row per group of items: their number n, test_share, and exposure and recall for each length of list.
+    n_trained : int or None
+        Distinct pairs that the model knew.
     """
 
     per_user: _Table = _Table()
@@ -67,6 +69,7 @@ class Report:
     basis: Mapping[str, str] = field(default_factory=dict)
     by_user_group: pd.DataFrame | None = None
     by_item_group: pd.DataFrame | None = None
+    n_trained: int | None = None
 
     @property
     def metrics(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,11 @@ def compare(
         Fewer than two models, a model without a report, an unknown baseline or metric, no shared metric; or reports of
         different protocols: other pairs left out, other test pairs, other candidates.
 
+    Warns
+    -----
+    UserWarning
+        A model knew more pairs than the baseline, such as one that was fitted anew on training and validation.
+
     Examples
     --------
     >>> split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(), test=0.2)
@@ -73,6 +79,7 @@ def compare(
     runs = _runs(reports)
     baseline = _checked(runs, baseline, n_permutations)
     of_users, of_runs = _metrics(runs, baseline, metrics)
+    _say_if_fitted_on_more(runs, baseline)
     users = pd.Index(runs[baseline][0].per_user["user_id"])
     values = {name: [_by_user(run, of_users, users) for run in of_model] for name, of_model in runs.items()}
     spread = any(not isinstance(given, Report) for given in reports.values())
@@ -114,6 +121,19 @@ def _runs(reports: Mapping[str, Report | Sequence[Report]]) -> dict[str, list[Re
         if len({id(run) for run in of_model}) < len(of_model):
             raise InputError(f"the runs of {name!r} hold one report twice; each must be of a seed of its own.")
     return runs
+
+
+def _say_if_fitted_on_more(runs: Mapping[str, Sequence[Report]], baseline: str) -> None:
+    base = runs[baseline][0].n_trained
+    for name, of_model in runs.items():
+        for run in of_model:
+            if base is not None and run.n_trained not in (None, base):
+                warnings.warn(
+                    f"{name} was fitted on {run.n_trained:,} pairs and {baseline} on {base:,}: a part of their difference "
+                    "is that of the data. Fit both on the same, refit=True with both or with neither.",
+                    stacklevel=3,
+                )
+                break
 
 
 def _metrics(runs: Mapping[str, Sequence[Report]], baseline: str, named: Sequence[str] | None) -> tuple[list[str], list[str]]:

@@ -249,9 +249,12 @@ class Model(Scorer, DotProduct):
             (:func:`graphrec.models.parts.fold_in.guessed`); with ratings it is found by gradient steps with everything else
             fixed (:func:`graphrec.models.parts.fold_in.stepped`).
         """
+        return either(MadeOnce(lambda: stepped(self)), self.guessing())
+
+    def guessing(self) -> People:
+        """Rows from the mean of the rows of the items met, whatever their ratings."""
         z = self.encode_for_ranking()
-        met = guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
-        return either(MadeOnce(lambda: stepped(self)), met)
+        return guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
 
     def fold_in(self, histories: sparse.csr_matrix) -> Tensor:
         """Rows of people who were not there in training; the model stays as it is.

@@ -14,6 +14,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import device_of, resolve_device
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
+from graphrec.evaluation.metrics import usual
 from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import fitting
@@ -149,7 +150,7 @@ class Blend(Recommender):
         if valid is not None:
             _check_not_trained_on(members, valid)
             if hyper["weights"] is None:
-                metric = f"ndcg@{min(20, train.n_items)}" if metric is None else metric
+                metric = usual(train.n_items) if metric is None else metric
                 model = _chosen(models, train, valid, metric, hyper["top"], options.get("seed", 0)).to(device)
         shown = train if valid is None else joined(train, valid)
         built_from = shown if refit else train
@@ -251,9 +252,11 @@ def _say_fitted_elsewhere(members: Sequence[Recommender], known: Interactions, t
     for place, member in enumerate(members):
         beyond = int((~known.has_keys(member.trained_on.keys)).sum())
         without = int((~member.trained_on.has_keys(train.distinct_keys)).sum())
-        said = [f"{beyond:,} of its pairs are not there"] * bool(beyond) + [
-            f"it does not know {without:,} of its pairs"
-        ] * bool(without)
+        said = []
+        if beyond:
+            said.append(f"{beyond:,} of its pairs are not there")
+        if without:
+            said.append(f"it does not know {without:,} of its pairs")
         if said:
             warnings.warn(
                 f"member {place} of the blend ({member.name}) was not fitted on train: {', and '.join(said)}.", stacklevel=5

@@ -21,7 +21,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.data.split import random as random_split
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import ERRORS, Evaluator
-from graphrec.evaluation.metrics import parse
+from graphrec.evaluation.metrics import parse, usual
 from graphrec.losses import RATING_ERRORS
 from graphrec.models import MODELS
 from graphrec.presets import preset, preset_names
@@ -46,7 +46,7 @@ def is_known(name: str) -> bool:
 
 def metric_of(given: str | None, n_items: int, who: str) -> str:
     """What is chosen by, if it is a metric of a list that can be made; `who` chooses: ``"a search chooses"``."""
-    metric = f"ndcg@{min(20, n_items)}" if given is None else given
+    metric = usual(n_items) if given is None else given
     k = None if metric in ERRORS else parse(metric).k
     if k is None:
         raise InputError(f"{who} by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
@@ -245,7 +245,7 @@ class Trial:
             if "patience" not in said:
                 added["patience"] = max(3, _PATIENCE // every)
         loss = said.get("loss", own.get("loss"))
-        if task.metric != f"ndcg@{min(20, task.train.n_items)}" or (isinstance(loss, str) and loss in RATING_ERRORS):
+        if task.metric != usual(task.train.n_items) or (isinstance(loss, str) and loss in RATING_ERRORS):
             added["metric"] = task.metric
         if task.seed and "seed" not in said:
             added["seed"] = task.seed

@@ -10,6 +10,7 @@ from typing import Any
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.metrics import usual
 from graphrec.losses import RATING_ERRORS
 from graphrec.training.hogwild_step import STRETCH
 from graphrec.training.objectives import kind_of, objective
@@ -81,7 +82,7 @@ def choose(
     _check_validation(options, valid, refit)
     if options.metric is None and valid is not None:
         rated = options.of_ratings and valid.ratings is not None
-        options = replace(options, metric="rmse" if rated else f"ndcg@{min(20, train.n_items)}")
+        options = replace(options, metric="rmse" if rated else usual(train.n_items))
     return options
 
 

@@ -17,7 +17,6 @@ from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
 from graphrec.models.parts.checks import check_at_least
-from graphrec.models.parts.fold_in import guessed
 from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.idle import Idle, ratings_alike
 from graphrec.models.parts.routes import level_adjacencies
@@ -105,8 +104,7 @@ class GCMC(Model):
 
     def folding(self) -> People:
         """From the items met, whatever their ratings: steps towards the ratings rank below popularity with both decoders."""
-        z = self.encode()
-        return guessed(z.items.full(), z.users.full(), self._train.to_csr("ones"))
+        return self.guessing()
 
     def _logits(self, u: Tensor, v: Tensor, pairs: str) -> Tensor:
         return torch.einsum(pairs, u, self.forms, v)

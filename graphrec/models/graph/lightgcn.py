@@ -25,8 +25,7 @@ from graphrec.models.parts.graph_reasons import HopMeanReasons
 from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.listening import listening
 from graphrec.models.parts.sampled_nodes import ego_rows, hops_over, sampled_encoding
-from graphrec.models.parts.svd_start import singular_vectors
-from graphrec.models.parts.tables import embedding
+from graphrec.models.parts.svd_start import node_table
 from graphrec.models.scoring import People
 
 __all__ = ["LightGCN"]
@@ -99,8 +98,8 @@ class LightGCN(Model):
         super().__init__(train)
         if layers < 0:
             raise InputError(f"layers must be 0 or more, got {layers}.")
-        words = (("init", init, ("normal", "svd")), ("similarity", similarity, ("dot", "cosine")))
-        for name, value, allowed in (*words, ("ranking", ranking, ("same", "dot"))):
+        words = (("similarity", similarity, ("dot", "cosine")), ("ranking", ranking, ("same", "dot")))
+        for name, value, allowed in words:
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
         self.ranks_by_cosine = similarity == "cosine" and ranking == "same"
@@ -112,9 +111,7 @@ class LightGCN(Model):
         self.dropout = check_dropout("dropout", dropout)
         self.popularity = popularity
         self.ranks_as_it_trains = not popularity and self.ranks_by_cosine == (similarity == "cosine")
-        self.embedding = embedding(self.n_users + self.n_items, dim, init_std)
-        if init == "svd":
-            self.embedding.data.copy_(singular_vectors(train, dim, init_std))
+        self.embedding = node_table(train, dim, init_std, init)
         self.register_buffer("log_degree", log_degree(train), persistent=False)
         self.log_degree: Tensor
         self._adjacency = BipartiteGraph(train).adjacency(normalisation)

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
+from graphrec.models.parts.tables import embedding
 from graphrec.models.parts.truncated_svd import truncated_svd
 
-__all__ = ["singular_vectors"]
+__all__ = ["node_table", "singular_vectors"]
+
+
+def node_table(train: Interactions, dim: int, std: float, init: str) -> nn.Parameter:
+    """An embedding table of all nodes, users first.
+
+    Parameters
+    ----------
+    train : Interactions
+    dim : int
+    std : float
+        Spread of the entries.
+    init : {"normal", "svd"}
+        N(0, std²), or :func:`singular_vectors`.
+
+    Returns
+    -------
+    torch.nn.Parameter of float32, shape (n_users + n_items, dim)
+    """
+    if init not in ("normal", "svd"):
+        raise InputError(f"init must be 'normal' or 'svd', got {init!r}.")
+    table = embedding(train.n_users + train.n_items, dim, std)
+    if init == "svd":
+        table.data.copy_(singular_vectors(train, dim, std))
+    return table
 
 
 def singular_vectors(train: Interactions, dim: int, spread: float) -> Tensor:
