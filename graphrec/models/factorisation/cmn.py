@@ -66,7 +66,7 @@ class CMN(Model):
         for name, value, low in (("hops", hops, 1), ("neighbours", neighbours, 1), ("draw_seed", draw_seed, 0)):
             check_at_least(name, value, low)
         start = node_table(train, dim, init_std, init)
-        self.users, self.items = (nn.Parameter(part.clone()) for part in start.data.split([self.n_users, self.n_items]))
+        self.users, self.items = (nn.Parameter(part.clone()) for part in torch.split(start.data, [self.n_users, self.n_items]))
         self.memory = embedding(self.n_users, dim, init_std)  # c
         self.maps = nn.ModuleList(nn.Linear(dim, dim, dtype=torch.float32) for _ in range(hops - 1))
         self.of_product, self.of_memory = (
