@@ -9,6 +9,7 @@ import graphrec as gr
 from graphrec.models.base import Step
 from graphrec.models.factorisation.ultragcn import UltraGCN
 from graphrec.models.parts.item_graph import strongest_items
+from graphrec.models.parts.svd_start import singular_vectors
 from graphrec.sampling import PairBatch
 
 
@@ -189,3 +190,19 @@ def test_hoprec_asks_all_negatives_of_a_pair(interactions):
             for j in js
         ]
         assert torch.allclose(model.auxiliary(step)["order_2"], F.softplus(-torch.stack(leads)).mean() / 2)
+
+
+@pytest.mark.parametrize(("name", "users", "items"), [("pinsage", "embedding", "embedding"), ("cmn", "users", "items")])
+def test_a_start_from_singular_vectors(interactions, tmp_path, name, users, items):
+    start = singular_vectors(interactions, 4, 0.1)
+    rec = gr.Recommender(name, dim=4, init="svd").fit(interactions, epochs=1, lr=1e-12, l2=0.0, seed=0, progress=False)
+    state, n = rec.model.state_dict(), interactions.n_users
+    assert torch.allclose(state[users][:n].abs(), start[:n].abs(), atol=1e-5)
+    assert torch.allclose(state[items][-interactions.n_items :].abs(), start[n:].abs(), atol=1e-5)
+    rec.save(tmp_path / "run")
+    again = gr.load(tmp_path / "run")
+    assert again.hyper["init"] == "svd"
+    person = interactions.user_ids[0]
+    assert again.recommend(person, k=3).equals(rec.recommend(person, k=3))
+    with pytest.raises(gr.errors.InputError, match="init must be 'normal' or 'svd', got 'he'"):
+        gr.Recommender(name, init="he").fit(interactions, epochs=1)

@@ -226,5 +226,5 @@ def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earli
     compete(run, contenders, solving.go_on)
     if not run.kept:
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
-        raise InputError(f"no candidate could be fitted within the budget{why}.")
+        raise InputError(f"no candidate could be fitted within the time and memory{why}.")
     return finished(run, earlier, lambda: refine(run, solved, share=1.0))

@@ -117,7 +117,7 @@ def tune(
                     run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
             why = next((f": {row['reason'].rstrip('.')}" for row in journal.rows if row["reason"]), "")
-            raise InputError(f"no setting of {model} could be fitted within the budget{why}.")
+            raise InputError(f"no setting of {model} could be fitted within the time and memory{why}.")
         best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
         if refit:
             with quiet():
