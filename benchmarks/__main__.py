@@ -10,6 +10,7 @@ NAMES = (
     "speed",
     "quality",
     "quality_table",
+    "best_blend",
     "scale",
     "cost_model",
     "hops",
