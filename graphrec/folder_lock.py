@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Held", "held_file", "locked"]
+__all__ = ["Held", "held_file", "holder_of", "locked"]
 
 try:
     import fcntl
@@ -72,6 +72,21 @@ class Held(BlockingIOError):
     def __init__(self, process: int | None) -> None:
         super().__init__(f"held by process {process}")
         self.process = process
+
+    def __str__(self) -> str:
+        """Who it is, to be put behind something: `` (process 7)``, or nothing."""
+        return f" (process {self.process})" if self.process is not None else ""
+
+
+def holder_of(path: Path) -> Held | None:
+    """Who holds a file (:func:`held_file`), if anybody does."""
+    if path.exists():
+        try:
+            with held_file(path):
+                pass
+        except Held as held:
+            return held
+    return None
 
 
 @contextlib.contextmanager

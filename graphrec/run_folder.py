@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.recommender.artefact import RUN_FILES, foreign_file
+from graphrec.recommender.artefact import RUN_FILES, check_not_searched, foreign_file, is_run
 from graphrec.tensor_files import replace_file
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
     Raises
     ------
     InputError
-        A file is in the way, the folder cannot be made or written, or holds files of another kind and no run.
+        A file is in the way, the folder cannot be made or written, or holds files of another kind and no run; or a run would
+        take the place of a search's result, or of one that a search is about to save.
     """
     if not out.is_dir():
         if out.exists():
@@ -49,6 +50,10 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
         _try_to_write(out)
         return False
     _try_to_write(out)
+    if files is RUN_FILES:
+        check_not_searched(out)
+        if (out / "journal.jsonl").is_file() and is_run(out):
+            raise InputError(f"--out {out} holds what a search has found, which would be lost; give another folder.")
     inside = sorted(out.iterdir())
     if files is RUN_FILES:
         strange = foreign_file(out)

@@ -14,9 +14,10 @@ from graphrec.data.side_table import read_side_table
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
+from graphrec.recommender.artefact import read, record_in
 from graphrec.report.names import cut_titles
 
-__all__ = ["named_items", "read_titles"]
+__all__ = ["named_items", "read_titles", "titles_kept"]
 
 
 def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
@@ -41,6 +42,18 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
     if len(twice):
         raise InputError(f"--items {path}: item {twice.iloc[0]} has more than one title.")
     return cut_titles(pd.Series(frame[title].to_numpy(object), index=pd.Index(frame[item].to_numpy(object))))
+
+
+def titles_kept(run: Path) -> pd.Series[str] | None:
+    """The titles that a run was saved with, as :func:`read_titles` gives those of a file; None where it has none."""
+    record = record_in(run)
+    if record is None or "titles" not in record["files"]:
+        return None
+    try:
+        titles = read(run).titles
+    except InputError:  # what is damaged is told of by whoever reads the run
+        return None
+    return None if titles is None else pd.Series(titles.to_numpy(object), index=pd.Index([str(one) for one in titles.index]))
 
 
 def named_items(recommender: Recommender, titles: pd.Series[str]) -> pd.Series[str]:

@@ -105,6 +105,7 @@ def test_cmn_attends_to_the_people_of_an_item(interactions):
     for u in range(4):
         for i in range(interactions.n_items):
             people = torch.tensor(csr[:, i].indices).long()
+            people = people[people != u]
             e, query = model.items[i], model.users[u] + model.items[i]
             for hop in range(2):
                 p = (model.users[people] @ query).softmax(0)

@@ -239,3 +239,24 @@ def test_dates_that_are_written_otherwise_are_refused_with_a_remedy(text, said):
 def test_the_docstring_of_a_preset_names_what_there_is():
     assert ":func:`graphrec.presets.preset_names`" in gr.preset.__doc__
     assert "lightgcn-2020" in __import__("graphrec.presets").presets.preset_names()
+
+
+@pytest.mark.parametrize(("option", "said"), [(["--metric", "foo"], "foo"), (["--model", "ngfc"], "did you mean 'ngcf'")])
+def test_names_that_are_none_are_refused_before_anything_is_read(tmp_path, option, said):
+    done = call("search", "--data", tmp_path / "nothing.csv", "--out", tmp_path / "run", *option)
+    assert done.exit_code == 1
+    assert said in done.output
+
+
+def test_titles_for_a_search_whose_run_was_updated_are_refused(tiny, tmp_path):
+    out, items = tmp_path / "run", tmp_path / "items.csv"
+    pd.DataFrame({"item_id": range(12), "name": "x"}).to_csv(items, index=False)
+    assert search(tiny, out).exit_code == 0
+    more = tmp_path / "more.csv"
+    pd.DataFrame({"user_id": [0, 99], "item_id": [3, 4], "time": [99, 99]}).to_csv(more, index=False)
+    updated = call("update", out, "--data", more)
+    assert updated.exit_code == 0, updated.output
+    done = search(tiny, out, "--items", items, "--title", "name")
+    assert done.exit_code == 1
+    assert "--items is not taken in: the run in" in done.output
+    assert search(tiny, out).exit_code == 0

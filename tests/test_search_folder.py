@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,104 @@ def what_of(out):
 
 
 # ---- whose run it is ------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_of_no_search_is_not_overwritten(split, tmp_path):
+    out = tmp_path / "run"
+    gr.Recommender("puresvd", rank=4).fit(split.train).save(out)
+    with pytest.raises(InputError, match=r"holds a run that is of no search, and it would be overwritten"):
+        search(split, out)
+    assert gr.load(out).name == "puresvd"
+    assert not (out / "journal.jsonl").exists()
+    assert search(split, out, resume=False).name in MODELS
+
+
+def test_nobody_saves_in_a_folder_that_a_search_holds(split, tmp_path):
+    out, other = tmp_path / "run", gr.Recommender("puresvd", rank=4).fit(split.train)
+    search(split, out)
+    before = record_of(out)
+    with held_file(out / "search.lock"), pytest.raises(InputError, match=r"a search is under way in .* \(process \d+\): wait"):
+        other.save(out)
+    assert record_of(out) == before
+    other.save(out)
+    (out / "search.lock").touch()  # of a search that was killed
+    other.save(out)
+
+
+def test_what_a_search_found_is_not_replaced_by_a_training(tmp_path):
+    data = ["--data", "synthetic", "--out", str(tmp_path / "run")]
+    found = CliRunner().invoke(main, ["search", *data, "--budget", "60s", "--model", "itempop"])
+    assert found.exit_code == 0, found.output
+    before = record_of(tmp_path / "run")
+    done = CliRunner().invoke(main, ["train", "puresvd", *data])
+    assert done.exit_code == 1
+    assert "holds what a search has found, which would be lost; give another folder" in done.output
+    assert record_of(tmp_path / "run") == before
+
+
+def test_a_training_that_lay_in_the_folder_leaves_no_picture_behind(tmp_path):
+    data = ["--data", "synthetic", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(main, ["train", "mf", *data, "--set", "epochs=1"]).exit_code == 0
+    more = ["search", *data, "--budget", "60s", "--model", "itempop"]
+    told = CliRunner().invoke(main, more)
+    assert told.exit_code == 1
+    assert "holds a run that is of no search" in told.output
+    assert CliRunner().invoke(main, [*more, "--fresh"]).exit_code == 0
+    assert not {"history.csv", "curves.png"} & {path.name for path in (tmp_path / "run").iterdir()}
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_result_that_is_damaged_or_gone_is_made_again_with_a_word(split, tmp_path, harm):
+    out = tmp_path / "run"
+    first = search(split, out)
+    if harm == "gone":
+        (out / "run.json").unlink()
+    else:
+        (out / "run.json").write_text("{}")
+    with pytest.warns(UserWarning, match="is damaged or gone: it is made again") as told:
+        again = search(split, out, 200)
+    assert told[0].filename == __file__
+    assert again.name == first.name
+    assert gr.load(out).name == first.name
+
+
+def test_titles_stay_where_none_are_given(split, tmp_path):
+    items = tmp_path / "items.csv"
+    ids = gr.load_dataset("synthetic").interactions.item_ids
+    pd.DataFrame({"item_id": ids, "name": [f"thing {i}" for i in ids]}).to_csv(items, index=False)
+    out = tmp_path / "run"
+    call = ["search", "--data", "synthetic", "--out", str(out), "--budget", "60s", "--model", "itempop"]
+    assert CliRunner().invoke(main, [*call, "--items", str(items), "--title", "name"]).exit_code == 0
+    done = CliRunner().invoke(main, [*call, "--model", "rp3beta", "--budget", "90s"])
+    assert f"the titles that the run in {out} has are kept" in done.stderr
+    assert gr.load(out).titles[ids[0]] == f"thing {ids[0]}"
+    assert gr.load(out).name != "itempop"
+    assert CliRunner().invoke(main, [*call, "--fresh"]).exit_code == 0
+    assert gr.load(out).titles is None
+
+
+def test_a_figure_that_is_reached_again_was_there_before(tmp_path):
+    journal, row = Journal(None, {}, True), {"model": "a", "settings": "", "status": "ok", "reason": ""}
+    for at, figure, seconds in ((1.0, 0.2, 1.0), (3.0, 0.3, 2.0), (5.0, 0.3, 3.0), (7.0, 0.25, 4.0)):
+        journal.add({**row, "key": "a", "figure": figure, "seconds": seconds, "epochs": None, "at": at})
+    table = journal.table("ndcg@20")
+    assert table[["ndcg@20", "at", "seconds"]].to_numpy().tolist() == [[0.3, 3.0, 3.0]]
+
+
+def test_a_search_of_models_without_settings_is_read_without_a_warning(split, tmp_path):
+    search(split, tmp_path / "run", models=["itempop"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert gr.load(tmp_path / "run").table["settings"].tolist()[0] == ""
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", True, 2**63])
+def test_a_seed_that_is_none_is_refused_at_once(split, tmp_path, seed):
+    with pytest.raises(InputError, match="seed must be"):
+        search(split, tmp_path / "run", seed=seed)
+    with pytest.raises(InputError, match="seed must be"):
+        gr.tune("itemknn", {"neighbours": [5]}, split.train, split.valid, seed=seed)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_run_of_somebody_else_has_not_the_figure_of_the_search(split, tmp_path):

@@ -16,7 +16,9 @@ from graphrec.errors import InputError
 
 __all__ = ["search"]
 
-_FILES = re.compile(r"(run\.json|journal\.jsonl|table\.csv|search\.png|.+\.safetensors|.*\.lock)(\.\d+\.part)?")
+_FILES = re.compile(
+    r"(run\.json|journal\.jsonl|table\.csv|search\.png|history\.csv|curves\.png|.+\.safetensors|.*\.lock)(\.\d+\.part)?"
+)
 
 
 @click.command()
@@ -71,22 +73,32 @@ def search(
     """
     with telling_of_its_journal(out):
         from graphrec.devices import resolve_device
+        from graphrec.evaluation.metrics import parse
         from graphrec.own_table import TableOptions
         from graphrec.run_folder import check_folder
         from graphrec.runs import split_of, with_table
         from graphrec.search.budget import seconds_of
+        from graphrec.search.entries import chosen
         from graphrec.search.saved import record_of
         from graphrec.search.search import search_as
+        from graphrec.search.space import SOLVED, TRAINED
         from graphrec.search.summary import summary
-        from graphrec.titles import read_titles
+        from graphrec.titles import read_titles, titles_kept
 
         seconds_of(budget)
         resolve_device(device)
         check_titles(items, title)
         check_folder(out, _FILES, ("candidates", "checkpoints", FOLDER))
         table = TableOptions(**columns)
+        chosen(list(models) or None, SOLVED, TRAINED)
+        if metric is not None:
+            parse(metric)
+        titles = titles_kept(out) if items is None and not fresh else None
+        if titles is not None:
+            click.echo(f"note: the titles that the run in {click.format_filename(out)} has are kept.", err=True)
+        if items is not None and title is not None:
+            titles = read_titles(items, table.item or "item_id", title)
         split, origin, seen = split_of(data, table)
-        titles = None if items is None or title is None else read_titles(items, table.item or "item_id", title)
         if split.valid is None:
             raise InputError(f"{data} leaves no pair to choose on: its people have too few.")
         if final:
@@ -110,6 +122,11 @@ def search(
             clock=time.perf_counter,
         )
         updated = record_of(out) == before and best._fitted.stage > 0  # by graphrec update, and only read here
+        if updated and items is not None:
+            raise InputError(
+                f"--items is not taken in: the run in {out} has taken in more since its search and stays as it is. "
+                "graphrec update with --items gives it titles."
+            )
         tried = best.table
         assert tried is not None
         click.echo(summary(tried, str(tried.columns[2])))

@@ -32,7 +32,7 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.folder_lock import locked
+from graphrec.folder_lock import holder_of, locked
 from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import (
@@ -49,7 +49,7 @@ from graphrec.recommender.tables import (
 )
 from graphrec.tensor_files import digest_of, pack, read_tensors, replace_file
 
-__all__ = ["RUN_FILES", "Artefact", "fill", "foreign_file", "is_run", "read", "write"]
+__all__ = ["RUN_FILES", "SEARCH_LOCK", "Artefact", "check_not_searched", "fill", "foreign_file", "is_run", "read", "write"]
 
 FORMAT = 2
 _OURS = re.compile(
@@ -57,6 +57,8 @@ _OURS = re.compile(
 )
 RUN_FILES = re.compile(r"(run\.json|history\.csv|curves\.png|.+\.safetensors)(\.\d+\.part)?")
 """Names of the files of a run; the command line lays figures beside it."""
+SEARCH_LOCK = "search.lock"
+"""Held in a folder by the search that will save its best there."""
 _ABANDONED = 3600.0  # seconds
 
 
@@ -108,7 +110,12 @@ class Artefact:
     chosen: Interactions | None = None
 
 
-def write(folder: Path, artefact: Artefact, announce: Callable[[str], None] = lambda text: None) -> None:
+def write(
+    folder: Path,
+    artefact: Artefact,
+    announce: Callable[[str], None] = lambda text: None,
+    of_its_search: bool = False,
+) -> None:
     """Write the folder, or leave it as it was.
 
     Parameters
@@ -117,11 +124,14 @@ def write(folder: Path, artefact: Artefact, announce: Callable[[str], None] = la
     artefact : Artefact
     announce : callable
         Given the text of ``run.json`` when everything else is written, just before it takes its place.
+    of_its_search : bool
+        Whether the search that holds the folder is who writes.
 
     Raises
     ------
     InputError
-        The recommender has options that cannot be written, or the folder is a file or holds something else than a run.
+        The recommender has options that cannot be written, or the folder is a file, holds something else than a run, or is held
+        by a search, which will save its own result there.
     OSError
         A file could not be written; what was there before is still there.
     """
@@ -134,6 +144,8 @@ def write(folder: Path, artefact: Artefact, announce: Callable[[str], None] = la
             f"{folder} holds {strange}, which no saved recommender consists of; "
             "give a new or empty folder, or an earlier run's."
         )
+    if not of_its_search:
+        check_not_searched(folder)
     _check_finite(artefact)
     bodies: dict[str, list[bytes | memoryview]] = {}
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}
@@ -176,11 +188,17 @@ def foreign_file(folder: Path) -> str | None:
         return None
     own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
     if "journal.jsonl" in names:  # of a search, whose best is saved in its folder at the end
-        own += ["journal.jsonl", "table.csv", "search.png", "search.lock", "candidates", "checkpoints", "final"]
+        own += ["journal.jsonl", "table.csv", "search.png", SEARCH_LOCK, "candidates", "checkpoints", "final"]
     strange = next((name for name in names if name not in own), None)
     if strange is None and "run.json" in own and not any(name.endswith(".safetensors") for name in own):
         return "run.json"  # somebody else's file of this name
     return strange
+
+
+def check_not_searched(folder: Path) -> None:
+    """Refuse a folder that a search holds, in this process or another."""
+    if (search := holder_of(folder / SEARCH_LOCK)) is not None:
+        raise InputError(f"a search is under way in {folder}{search}: wait for its end, or save in another folder.")
 
 
 def is_run(folder: Path) -> bool:

@@ -95,10 +95,11 @@ def _table_beside(folder: Path) -> pd.DataFrame | None:
     if not (folder / "journal.jsonl").is_file():
         return None
     try:
-        table, text = (pd.read_csv(folder / "table.csv", dtype=dtype) for dtype in (None, str))
+        texts: dict[str, type] = dict.fromkeys(("settings", "reason"), str)  # which may all be empty
+        table, text = (pd.read_csv(folder / "table.csv", dtype=dtype) for dtype in (texts, str))
         for name in table.select_dtypes("float"):  # pandas before 3 rounds what it takes for numbers itself
             table[name] = text[name].astype(float)
-        return table.fillna(dict.fromkeys(("settings", "reason"), ""))
+        return table.fillna(dict.fromkeys(texts, ""))
     except (OSError, ValueError):
         return None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender, load
+from graphrec.recommender.artefact import write
 from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
 from graphrec.search.saved import taken_in_since, told_of
@@ -54,7 +55,7 @@ def read(
             "begin anew there with resume=False (--fresh)."
         )
     elif given(best, met, dressed):
-        best.save(folder)
+        write(folder, best._artefact(), of_its_search=True)
     if not all((folder / name).is_file() for name in ("table.csv", "search.png")):
         write_results(best.table, task.metric, folder)
     if progress:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from graphrec.errors import InputError
 from graphrec.folder_lock import Held, held_file
+from graphrec.recommender.artefact import SEARCH_LOCK
 
 __all__ = ["alone_in", "ending_with_the_disk", "of_everybody"]
 
@@ -55,10 +56,9 @@ def alone_in(folder: Path | None) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(held_file(folder / "search.lock"))
+            held.enter_context(held_file(folder / SEARCH_LOCK))
         except Held as other:
-            process = f" (process {other.process})" if other.process is not None else ""
             raise InputError(
-                f"a search is under way in {folder}{process}: wait for its end, or search in another folder."
+                f"a search is under way in {folder}{other}: wait for its end, or search in another folder."
             ) from None
         yield

@@ -53,7 +53,7 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
     untried = [(entry, trial) for entry, trial in untried if run.best_of_key(trial.key) is None]  # an earlier run may have
     if untried:
         beside = f" beside {after}" if after else ""
-        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} are left{beside}"
+        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} were left{beside}"
         for _, trial in untried:
             run.tell(trial, "skipped", why, quietly=True)
         run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")

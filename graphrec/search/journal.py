@@ -13,10 +13,17 @@ from graphrec.errors import InputError, of_file
 from graphrec.search.journal_lines import line_of, row_of
 from graphrec.tensor_files import replace_file
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "has_journal"]
 
+_NAME = "journal.jsonl"
 _END, _SAVED = "end", "saved"
 _NO_CANDIDATES = ("blend", "refit")  # rows of what is made of the candidates
+
+
+def has_journal(folder: Path) -> bool:
+    """Whether a search has begun in a folder."""
+    path = folder / _NAME
+    return path.exists() and path.stat().st_size > 0
 
 
 class Journal:
@@ -43,10 +50,10 @@ class Journal:
     def __init__(self, folder: Path | None, what: Mapping[str, Any], resume: bool) -> None:
         self.rows: list[dict[str, Any]] = []
         self.marks: list[dict[str, Any]] = []
-        self._path = None if folder is None else folder / "journal.jsonl"
+        self._path = None if folder is None else folder / _NAME
         if self._path is None:
             return
-        if resume and self._path.exists() and self._path.stat().st_size:
+        if resume and has_journal(self._path.parent):
             for row in self._read(self._path, what):
                 (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(row)
         else:
@@ -112,12 +119,13 @@ class Journal:
         return [mark for mark in self.marks if mark["key"] == _SAVED]
 
     def table(self, metric: str) -> pd.DataFrame:
-        """A row a candidate, in the order in which they were begun: of a figure its best, otherwise its latest."""
+        """A row a candidate, as they were begun: the best of those with a figure, from when it was there, else the latest."""
         best: dict[str, dict[str, Any]] = {}
         for row in self.rows:
-            before = best.get(row["key"], {}).get("figure")
-            if before is None or (row["figure"] is not None and row["figure"] >= before):
-                best[row["key"]] = row
+            before = best.get(row["key"], {})
+            figure = before.get("figure")
+            if figure is None or (row["figure"] is not None and row["figure"] >= figure):
+                best[row["key"]] = {**row, "at": before["at"]} if row["figure"] == figure is not None else row
         columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
         return pd.DataFrame(list(best.values())).reindex(columns=columns).rename(columns={"figure": metric})
 

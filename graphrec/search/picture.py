@@ -7,6 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from graphrec.deferred import pandas as pd
 from graphrec.report.style import COLOURS, DARK_GREY, WIDTH, new_figure, plain_legend, tidy
 from graphrec.tensor_files import replace_file
@@ -45,25 +48,25 @@ def plot_search(table: pd.DataFrame, metric: str) -> Figure:
     axes.plot(found["at"][~cut], found[metric][~cut], label="candidate", **look)
     if cut.any():
         axes.plot(found["at"][cut], found[metric][cut], label="stopped before its end", markerfacecolor="none", **look)
-        plain_legend(axes, loc="lower right")
+        plain_legend(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)  # above: points may lie anywhere within
     axes.step(found["at"], found[metric].cummax(), where="post", color=COLOURS[0])
     axes.margins(x=0.08, y=0.12)
     tidy(axes, "Quality against time", "seconds", f"{metric} on validation")
     figure.draw_without_rendering()  # it is now known where a point lies
     best = found[found[metric] > found[metric].cummax().shift(fill_value=-1.0)]
-    _name(axes, list(zip(best["at"], best[metric], best["model"], strict=True)))
+    points = axes.transData.transform(found[["at", metric]].to_numpy(float))
+    _name(axes, list(zip(best["at"], best[metric], best["model"], strict=True)), points)
     return figure
 
 
-def _name(axes: Axes, steps: list[tuple[float, float, str]]) -> None:
-    """Write names beside points, from the last one on, each where it touches no other and no line, or not at all."""
+def _name(axes: Axes, steps: list[tuple[float, float, str]], points: npt.NDArray[np.float64]) -> None:
+    """Write names beside steps, from the last one on, each where it touches no other, no line and no point, or not at all."""
     from matplotlib.transforms import Bbox
 
     corners = [axes.transData.transform((at, value)) for at, value, _ in steps]
     taken = [Bbox([(x, y - 1), (right, y + 1)]) for (x, y), (right, _) in pairwise(corners)]
     taken += [Bbox([(x - 1, low), (x + 1, y)]) for (_, low), (x, y) in pairwise(corners)]
-    if (legend := axes.get_legend()) is not None:
-        taken.append(legend.get_window_extent())
+    taken += [Bbox([(x - 2, y - 2), (x + 2, y + 2)]) for x, y in points]
     for at, value, model in reversed(steps):
         for x, y, across, along in _PLACES:
             text = axes.annotate(

@@ -64,4 +64,6 @@ def _around(model: str, hyper: Mapping[str, Any], factor: float) -> Iterator[dic
             continue
         for moved in (value * factor, value / factor):
             at_most = min(moved, LIMITS.get((model, name), moved))
-            yield {**hyper, name: max(1, round(at_most)) if isinstance(value, int) else float(f"{at_most:.3g}")}
+            number = max(1, round(at_most)) if isinstance(value, int) else float(f"{at_most:.3g}")
+            others = {n: v for n, v in hyper.items() if n != name}
+            yield others if number == usual.get(name) else {**others, name: number}  # one setting, one key

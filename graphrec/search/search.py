@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from graphrec.errors import InputError, check_flag, check_path
 from graphrec.evaluation.full_ranking import check_parts
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
-from graphrec.recommender.artefact import write
+from graphrec.recommender.artefact import is_run, write
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.at_its_end import given, is_at_its_end, read
@@ -24,7 +25,7 @@ from graphrec.search.disk import alone_in, ending_with_the_disk
 from graphrec.search.entries import chosen, kinds_of
 from graphrec.search.finish import Result, finished
 from graphrec.search.halving import compete
-from graphrec.search.journal import Journal
+from graphrec.search.journal import Journal, has_journal
 from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
@@ -36,6 +37,7 @@ from graphrec.search.trial import Task, Trial, metric_of, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
+from graphrec.training.option_types import check_seed
 
 __all__ = ["search", "search_as"]
 
@@ -150,6 +152,7 @@ def search_as(
         raise InputError("a search chooses on validation: pass valid.")
     check_parts(train, valid, "validation")  # as each fit would
     resolve_device(device)
+    check_seed(seed)
     met = seen_pairs(train, seen)
     seconds, allowed = seconds_of(budget), bytes_of(memory)
     metric = metric_of(metric, train.n_items, "a search chooses")
@@ -161,6 +164,8 @@ def search_as(
     resume, task = check_flag("resume", resume), Task(train, valid, metric, seed, device)
     what = {"graphrec": __version__, "train": of_table(train), "valid": of_table(valid), "metric": metric, "seed": seed}
     with ending_with_the_disk(folder), alone_in(folder), tempfile.TemporaryDirectory() as scratch:
+        if folder is not None:
+            _check_ours(folder, resume)
         journal = Journal(folder, what, resume)
         if folder is not None and (folder / "run.json").is_file() and is_at_its_end(journal, folder, seconds, models):
             return read(folder, journal, task, met, progress, dressed)
@@ -181,6 +186,15 @@ def search_as(
     return best
 
 
+def _check_ours(folder: Path, resume: bool) -> None:
+    """Refuse a folder with a run that no search has made."""
+    if resume and is_run(folder) and not has_journal(folder):
+        raise InputError(
+            f"{folder} holds a run that is of no search, and it would be overwritten: search in another folder, or begin anew "
+            "there with resume=False (--fresh)."
+        )
+
+
 def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
     """What earlier runs have saved in the folder, which is emptied where they left nothing to go on with."""
     earlier = Saved.of(journal, folder, task.train, task.valid)
@@ -189,9 +203,16 @@ def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
             f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
             "in another folder, or begin anew there with resume=False (--fresh)."
         )
+    if earlier is None and journal.saved and journal.ended:
+        warnings.warn(
+            f"what the search saved in {folder} is damaged or gone: it is made again, as well as there is time for.",
+            stacklevel=4,
+        )
     if folder is not None and not journal.rows:
         for name in ("candidates", "checkpoints"):
             shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("history.csv", "curves.png"):  # of a training that saved its run here
+            (folder / name).unlink(missing_ok=True)
     return earlier
 
 
@@ -209,9 +230,9 @@ def _keep(result: Result, run: Run, folder: Path, changed: bool, drawn: bool) ->
 
     assert best.table is not None
     if result.is_new:
-        write(folder, best._artefact(), tell)
+        write(folder, best._artefact(), tell, of_its_search=True)
     elif changed:
-        best.save(folder)
+        write(folder, best._artefact(), of_its_search=True)
     if drawn and (folder / "search.png").is_file():
         replace_file(folder / "table.csv", best.table.to_csv(index=False).encode("utf-8"))
     else:

@@ -31,6 +31,7 @@ from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, metric_of, quiet
 from graphrec.search.unread import say_what_is_unread
+from graphrec.training.option_types import check_seed
 from graphrec.training.options import FitOptions
 
 __all__ = ["tune"]
@@ -94,6 +95,7 @@ def tune(
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
+    check_seed(seed)
     metric = metric_of(metric, train.n_items, "settings are chosen")
     kind = Trial(model, {}, {}).made().kind
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}

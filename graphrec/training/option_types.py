@@ -16,6 +16,11 @@ __all__ = ["instance", "number", "table", "whole", "word"]
 _MOST = 2**31 - 1
 
 
+def check_seed(seed: object) -> int:
+    """What all that is drawn may begin with."""
+    return whole("seed", seed, least=0, below=2**63)
+
+
 def whole(name: str, value: object, least: int = 1, below: int = _MOST + 1) -> int:
     """A whole number of Python or NumPy from `least` up to, and without, `below`; True and 2.0 are none."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

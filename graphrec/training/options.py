@@ -15,7 +15,7 @@ from graphrec.losses import RATING_ERRORS
 from graphrec.sampling import Negatives
 from graphrec.training.credit import Credit
 from graphrec.training.fingerprint import as_json
-from graphrec.training.option_types import instance, number, table, whole, word
+from graphrec.training.option_types import check_seed, instance, number, table, whole, word
 from graphrec.training.schedules import Schedule
 
 __all__ = ["FitOptions"]
@@ -267,7 +267,7 @@ _CHECKS: dict[str, Callable[[str, Any], object]] = {
     "optimizer": word,
     "parameter_groups": _groups,
     "schedule": _schedule,
-    "seed": partial(whole, least=0, below=2**63),
+    "seed": lambda name, value: check_seed(value),
     "eval_every": whole,
     "metric": _metric,
     "patience": lambda name, value: None if value is None else whole(name, value),

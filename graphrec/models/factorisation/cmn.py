@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import sparse
 from graphrec.graph.bipartite import BipartiteGraph
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
@@ -17,7 +18,7 @@ from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.joined import Joined
 from graphrec.models.parts.svd_start import node_table
 from graphrec.models.parts.tables import embedding
-from graphrec.models.scoring import Likeness, cosines
+from graphrec.models.scoring import Likeness, People, cosines
 
 __all__ = ["CMN"]
 
@@ -27,9 +28,11 @@ _BLOCK = 1 << 24  # entries of a block's attention weights
 class CMN(Model):
     """Collaborative memory network (Ebesu et al., SIGIR 2018, eq. 1 to 6).
 
-    With N(i) the people who met item i, z¹ = m_u + e_i, attention p_v = softmax over v ∈ N(i) of z^h · m_v and o^h = Σ p_v c_v,
-    a further hop asks z^{h+1} = ReLU(W z^h + o^h + b). The score is v · ReLU(U(m_u ⊙ e_i) + W' o^H + b'). The paper starts
-    from a trained GMF; ``init="svd"`` is such a start without training.
+    With N(i) the people beside u who met item i, z¹ = m_u + e_i, attention p_v = softmax over v ∈ N(i) of z^h · m_v and
+    o^h = Σ p_v c_v, a further hop asks z^{h+1} = ReLU(W z^h + o^h + b). The score is v · ReLU(U(m_u ⊙ e_i) + W' o^H + b').
+
+    The paper's N(i) has u as well. A training pair then finds the person's own row there, and little else is learnt: our u is
+    left out. The paper starts from a trained GMF; ``init="svd"`` is such a start without training.
 
     Parameters
     ----------
@@ -83,27 +86,39 @@ class CMN(Model):
             people[i, : len(met)], absent[i, : len(met)] = met, False
         self.register_buffer("people", torch.from_numpy(people), persistent=False)
         self.register_buffer("absent", torch.from_numpy(absent), persistent=False)
-        self.register_buffer("number", torch.arange(self.n_items, dtype=torch.float64)[:, None], persistent=False)
+        self.register_buffer("user_numbers", _as_columns(self.n_users), persistent=False)
+        self.register_buffer("item_numbers", _as_columns(self.n_items), persistent=False)
         self.people: Tensor
         self.absent: Tensor
-        self.number: Tensor
+        self.user_numbers: Tensor
+        self.item_numbers: Tensor
 
     def encode(self) -> Encoding:
-        """The tables; an item's row ends with its number in two columns, by which the score finds the item's people."""
-        high, low = self.number.div(4096, rounding_mode="floor"), self.number.remainder(4096)
+        """The tables; rows end with their number in two columns, by which the score finds an item's people but for the user."""
         users, items = Table(self.users), Table(self.items)
-        return Encoding(users, Joined(items, Table(torch.cat([high, low], 1).to(self.items.dtype))), users, items)
+        return Encoding(Joined(users, Table(self.user_numbers)), Joined(items, Table(self.item_numbers)), users, items)
+
+    def folding(self) -> People:
+        """As of any model; new people are nobody's."""
+        found = super().folding()
+
+        def people(histories: sparse.csr_matrix) -> Tensor:
+            rows = found(histories)
+            return torch.cat([rows[:, :-2], torch.full_like(rows[:, -2:], -1.0)], dim=1)
+
+        return people
 
     def _answer(self, u: Tensor, items: Tensor) -> Tensor:
-        """Scores of u (b, m or 1, dim) with items (m, dim + 2), of the shape (b, m); each item's memory is read once."""
-        e, number = items[:, :-2], items[:, -2:].detach().long()
-        index = number[:, 0] * 4096 + number[:, 1]
-        people, absent = self.people[index], self.absent[index]
+        """Scores of u (b, m or 1, dim + 2) with items (m, dim + 2), of the shape (b, m); each item's memory is read once."""
+        person, index = _numbers(u), _numbers(items)
+        u, e = u[..., :-2], items[:, :-2]
+        people = self.people[index]
+        closed = self.absent[index][:, None] | (people[:, None] == person.T[..., None])  # (m, b, k)
         keys, values = F.embedding(people, self.users), F.embedding(people, self.memory)  # (m, k, dim)
         z = (u + e).transpose(0, 1)  # (m, b, dim)
-        alone = absent.all(1)[:, None, None]  # nobody to attend to: nothing is read
+        alone = closed.all(2, keepdim=True)  # nobody to attend to: nothing is read
         for hop in range(len(self.maps) + 1):
-            weights = torch.bmm(z, keys.transpose(1, 2)).masked_fill(absent[:, None] & ~alone, -torch.inf).softmax(2)
+            weights = torch.bmm(z, keys.transpose(1, 2)).masked_fill(closed & ~alone, -torch.inf).softmax(2)
             o = torch.bmm(weights.masked_fill(alone, 0.0), values)
             z = (self.maps[hop](z) + o).relu() if hop < len(self.maps) else z
         hidden = self.of_product((u * e).transpose(0, 1)) + self.of_memory(o)
@@ -111,16 +126,28 @@ class CMN(Model):
         return scores[:, :, 0].T
 
     def score(self, u: Tensor, v: Tensor) -> Tensor:
-        """Scores of paired rows (..., dim) and (..., dim + 2), shape (...)."""
+        """Scores of paired rows (..., dim + 2), shape (...)."""
         shape = (u[..., 0] + v[..., 0]).shape
         u, v = u.expand(*shape, u.shape[-1]), v.expand(*shape, v.shape[-1])
         return self._answer(u.reshape(1, -1, u.shape[-1]), v.reshape(-1, v.shape[-1]))[0].reshape(shape)
 
     def score_all(self, u: Tensor, items: Tensor) -> Tensor:
-        """Scores of all pairs of u (b, dim) and items (m, dim + 2), shape (b, m), in blocks of bounded memory."""
+        """Scores of all pairs of u (b, dim + 2) and items (m, dim + 2), shape (b, m), in blocks of bounded memory."""
         width = max(1, _BLOCK // max(1, len(u) * (self.people.shape[1] + 2 * self.users.shape[1])))
         return torch.cat([self._answer(u[:, None], part) for part in torch.split(items, width)], dim=1)
 
     def likeness(self) -> Likeness:
         """Cosines of the items' embeddings."""
         return cosines(self.items)
+
+
+def _as_columns(n: int) -> Tensor:
+    """The numbers 0 to n − 1 in two columns of float32, which has no room for all of them in one."""
+    number = torch.arange(n, dtype=torch.float64)[:, None]
+    return torch.cat([number.div(4096, rounding_mode="floor"), number.remainder(4096)], 1).to(torch.float32)
+
+
+def _numbers(rows: Tensor) -> Tensor:
+    """What :func:`_as_columns` has made of numbers, from the last two columns."""
+    columns = rows[..., -2:].detach().long()
+    return columns[..., 0] * 4096 + columns[..., 1]
