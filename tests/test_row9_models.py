@@ -200,6 +200,9 @@ def test_a_start_from_singular_vectors(interactions, tmp_path, name, users, item
     state, n = rec.model.state_dict(), interactions.n_users
     assert torch.allclose(state[users][:n].abs(), start[:n].abs(), atol=1e-5)
     assert torch.allclose(state[items][-interactions.n_items :].abs(), start[n:].abs(), atol=1e-5)
+    if name == "cmn":
+        assert torch.allclose(state["of_product.weight"], torch.eye(4), atol=1e-5)
+        assert torch.allclose(state["out.weight"], torch.ones(1, 4), atol=1e-5)
     rec.save(tmp_path / "run")
     again = gr.load(tmp_path / "run")
     assert again.hyper["init"] == "svd"

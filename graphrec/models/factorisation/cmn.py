@@ -45,7 +45,8 @@ class CMN(Model):
     draw_seed : int
         The same people are drawn again when a stored model is loaded.
     init : {"normal", "svd"}
-        The tables of people and items start at random, or as the leading singular vectors of the interactions.
+        The tables of people and items start at random, or as the leading singular vectors of the interactions, and U then as
+        the identity and v as ones: near their dot product.
     init_std : float
     """
 
@@ -77,6 +78,9 @@ class CMN(Model):
             nn.Linear(dim, dim, dtype=torch.float32),
         )
         self.out = nn.Linear(dim, 1, bias=False, dtype=torch.float32)
+        if init == "svd":
+            nn.init.eye_(self.of_product.weight)
+            nn.init.ones_(self.out.weight)
         pattern, g = BipartiteGraph(train).pattern, np.random.default_rng(draw_seed)
         people = np.zeros((self.n_items, neighbours), np.int64)
         absent = np.ones((self.n_items, neighbours), np.bool_)
