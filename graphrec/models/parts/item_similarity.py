@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
@@ -104,8 +105,11 @@ class ItemSimilarity(ItemFilter):
 
     def _filter_on_device(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """(Sᵀ Xᵀ)ᵀ: a sparse matrix times the people's signals as dense columns."""
-        product: Tensor = self._transposed() @ histories.dense(index).T
-        return product.T.contiguous()
+        people = histories.dense(index)
+        # A sparse product may add a column up in another order among few others than among many: they are never few.
+        whole = F.pad(people, (0, 0, 0, -len(people) % 64))
+        product: Tensor = self._transposed() @ whole.T
+        return product.T[: len(people)].contiguous()
 
     def _transposed(self) -> Tensor:
         """Sᵀ in compressed rows, made once for the values that are there now."""
