@@ -79,7 +79,8 @@ def main(arguments: list[str]) -> None:
         {"model": "blend", **{f"valid {m}": chosen[m] for m in METRICS}, **figures, "low": told["low"], "high": told["high"]}
     )
     table = pd.DataFrame(rows)
-    write("best_blend", "Gowalla: the best blend, weights chosen on validation", table, picture(table))
+    shown = table.astype(object).where(table.notna(), "–")
+    write("best_blend", "Gowalla: the best blend, weights chosen on validation", shown, picture(table))
 
 
 if __name__ == "__main__":
