@@ -37,6 +37,9 @@ FILES = [
     "test_sampled_training.py",
 ]
 
+# The pretended device multiplies by MKL, which on Intel's processors adds up in another order for other shapes.
+_ONE_ORDER = {"MKL_CBWR": "AVX2,STRICT"}
+
 
 @pytest.mark.parametrize("file", FILES)
 def test_it_passes_on_the_pretended_device(file):
@@ -50,8 +53,7 @@ def test_it_passes_on_the_pretended_device(file):
             **os.environ,
             "GRAPHREC_PRETEND_GPU": str(FOLDER),
             "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)]),
-            # The pretended device multiplies by MKL, which on Intel's processors adds up in another order for other shapes.
-            "MKL_CBWR": "AVX2,STRICT",
+            **(_ONE_ORDER if file == "test_equal_items.py" else {}),
         },
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
