@@ -50,12 +50,11 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
         _try_to_write(out)
         return False
     _try_to_write(out)
+    inside = sorted(out.iterdir())
     if files is RUN_FILES:
         check_not_searched(out)
         if (out / "journal.jsonl").is_file() and is_run(out):
             raise InputError(f"--out {out} holds what a search has found, which would be lost; give another folder.")
-    inside = sorted(out.iterdir())
-    if files is RUN_FILES:
         strange = foreign_file(out)
     else:
         own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}

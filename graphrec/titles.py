@@ -14,7 +14,7 @@ from graphrec.data.side_table import read_side_table
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.recommender import Recommender
-from graphrec.recommender.artefact import read, record_in
+from graphrec.recommender.artefact import titles_in
 from graphrec.report.names import cut_titles
 
 __all__ = ["named_items", "read_titles", "titles_kept"]
@@ -46,13 +46,7 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
 
 def titles_kept(run: Path) -> pd.Series[str] | None:
     """The titles that a run was saved with, as :func:`read_titles` gives those of a file; None where it has none."""
-    record = record_in(run)
-    if record is None or "titles" not in record["files"]:
-        return None
-    try:
-        titles = read(run).titles
-    except InputError:  # what is damaged is told of by whoever reads the run
-        return None
+    titles = titles_in(run)
     return None if titles is None else pd.Series(titles.to_numpy(object), index=pd.Index([str(one) for one in titles.index]))
 
 

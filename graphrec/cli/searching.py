@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,6 @@ def search(
     """
     with telling_of_its_journal(out):
         from graphrec.devices import resolve_device
-        from graphrec.evaluation.metrics import parse
         from graphrec.own_table import TableOptions
         from graphrec.run_folder import check_folder
         from graphrec.runs import split_of, with_table
@@ -83,6 +83,7 @@ def search(
         from graphrec.search.search import search_as
         from graphrec.search.space import SOLVED, TRAINED
         from graphrec.search.summary import summary
+        from graphrec.search.trial import metric_of
         from graphrec.titles import read_titles, titles_kept
 
         seconds_of(budget)
@@ -91,8 +92,7 @@ def search(
         check_folder(out, _FILES, ("candidates", "checkpoints", FOLDER))
         table = TableOptions(**columns)
         chosen(list(models) or None, SOLVED, TRAINED)
-        if metric is not None:
-            parse(metric)
+        metric_of(metric, sys.maxsize, "a search chooses")  # of how many items is not known yet
         titles = titles_kept(out) if items is None and not fresh else None
         if titles is not None:
             click.echo(f"note: the titles that the run in {click.format_filename(out)} has are kept.", err=True)

@@ -20,6 +20,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -365,11 +366,24 @@ def _left_behind(folder: Path, alone: bool) -> Iterator[str]:
                 yield path.name
 
 
-def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
-    def tensors_of(piece: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        file = record["files"][piece]
-        return read_tensors(folder / file["name"], file["sha256"])
+def titles_in(folder: Path) -> pd.Series[str] | None:
+    """The titles that a run was saved with, without reading its model; None where it has none, or they cannot be read."""
+    if (record := record_in(folder)) is None or "titles" not in record["files"]:
+        return None
+    try:
+        built_from, _, _ = tables_of(*_tensors_of(record, folder, "interactions"), str(folder))
+        return titles_of(*_tensors_of(record, folder, "titles"), built_from, str(folder))
+    except InputError:  # what is damaged is told of by whoever reads the run
+        return None
 
+
+def _tensors_of(record: Mapping[str, Any], folder: Path, piece: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    file = record["files"][piece]
+    return read_tensors(folder / file["name"], file["sha256"])
+
+
+def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
+    tensors_of = partial(_tensors_of, record, folder)
     tensors, how = tensors_of("interactions")
     built_from, shown, valid = tables_of(tensors, how, str(folder))
     return Artefact(

@@ -125,7 +125,8 @@ class Journal:
             before = best.get(row["key"], {})
             figure = before.get("figure")
             if figure is None or (row["figure"] is not None and row["figure"] >= figure):
-                best[row["key"]] = {**row, "at": before["at"]} if row["figure"] == figure is not None else row
+                again = figure is not None and row["figure"] == figure
+                best[row["key"]] = {**row, "at": before["at"]} if again else row
         columns = ["model", "settings", "figure", "seconds", "epochs", "at", "status", "reason"]
         return pd.DataFrame(list(best.values())).reindex(columns=columns).rename(columns={"figure": metric})
 

@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import sparse
 from graphrec.errors import InputError
 from graphrec.models.parts.cooccurrence import Rows
 from graphrec.models.parts.item_filter import ItemFilter
-from graphrec.models.parts.sparse_rows import SparseRows
+from graphrec.models.parts.sparse_rows import SparseRows, times_columns
 from graphrec.models.scoring import Sums
 from graphrec.threads import even_bounds, run_ranges, thread_count
 
@@ -105,11 +104,7 @@ class ItemSimilarity(ItemFilter):
 
     def _filter_on_device(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """(Sᵀ Xᵀ)ᵀ: a sparse matrix times the people's signals as dense columns."""
-        people = histories.dense(index)
-        # A sparse product may add a column up in another order among few others than among many: they are never few.
-        whole = F.pad(people, (0, 0, 0, -len(people) % 64))
-        product: Tensor = self._transposed() @ whole.T
-        return product.T[: len(people)].contiguous()
+        return times_columns(self._transposed(), histories.dense(index).T).T.contiguous()
 
     def _transposed(self) -> Tensor:
         """Sᵀ in compressed rows, made once for the values that are there now."""

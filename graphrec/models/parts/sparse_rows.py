@@ -12,7 +12,16 @@ from torch.nn import functional as F
 from graphrec.deferred import sparse
 from graphrec.threads import balanced_bounds, run_ranges, thread_count
 
-__all__ = ["SparseRows"]
+__all__ = ["SparseRows", "times_columns"]
+
+
+def times_columns(matrix: Tensor, columns: Tensor) -> Tensor:
+    """A sparse matrix of torch's times dense columns (m, b), each of which has the same result whatever is beside it.
+
+    A sparse product may add a column up in another order among few others than among many: they are never few.
+    """
+    product: Tensor = matrix @ F.pad(columns, (0, -columns.shape[1] % 64))
+    return product[:, : columns.shape[1]]
 
 
 class SparseRows(nn.Module):
@@ -91,8 +100,7 @@ class SparseRows(nn.Module):
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
             rows, where = (self.indptr, self.indices, self.values), self.values.device
             matrix = torch.sparse_csr_tensor(*rows, size=self.shape, device=where, check_invariants=False)
-            product: Tensor = matrix @ columns
-        return product
+            return times_columns(matrix, columns)
 
     def dense(self, index: Tensor | None = None) -> Tensor:
         """The matrix, or some of its rows, in full: (n, m) or (b, m)."""
