@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.recommender.artefact import RUN_FILES, check_not_searched, foreign_file, is_run
+from graphrec.folder_files import RUN_FILES, check_not_searched, foreign_file, has_journal, is_run
 from graphrec.tensor_files import replace_file
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
     inside = sorted(out.iterdir())
     if files is RUN_FILES:
         check_not_searched(out)
-        if (out / "journal.jsonl").is_file() and is_run(out):
+        if has_journal(out) and is_run(out):
             raise InputError(f"--out {out} holds what a search has found, which would be lost; give another folder.")
         strange = foreign_file(out)
     else:

@@ -16,6 +16,7 @@ from graphrec.data.split import random as random_split
 from graphrec.deferred import pandas as pd
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
+from graphrec.folder_files import CURVES, HISTORY
 from graphrec.models import MODELS, Scorer
 from graphrec.own_table import TableOptions, is_table, refuse_final, refuse_options, split_again, split_table
 from graphrec.presets import preset, preset_data, preset_names
@@ -210,8 +211,8 @@ def keep_with_run(recommender: Recommender, out: Path, origin: Mapping[str, Any]
     if len(history):
         from graphrec.report.plots import plot_history
 
-        write_table(history, out / "history.csv")
-        write_figure(plot_history(history), out / "curves.png")
+        write_table(history, out / HISTORY)
+        write_figure(plot_history(history), out / CURVES)
     else:
-        for name in ("history.csv", "curves.png"):  # of the run that was here before
+        for name in (HISTORY, CURVES):  # of the run that was here before
             (out / name).unlink(missing_ok=True)

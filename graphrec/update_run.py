@@ -7,6 +7,7 @@ from typing import Any
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
+from graphrec.folder_files import RECORD
 from graphrec.own_table import TableOptions, read_more
 from graphrec.recommender import Blend, load
 from graphrec.runs import Interrupt, keep_with_run
@@ -75,6 +76,6 @@ def update_run(
 def _record_of(run: Path) -> bytes:
     """What ``run.json`` says, which names every other file with its checksum; nothing where there is none."""
     try:
-        return (run / "run.json").read_bytes()
+        return (run / RECORD).read_bytes()
     except OSError:
         return b""

@@ -14,7 +14,8 @@ from graphrec.models.hybrids.hybrid import Hybrid
 ROOT = Path(graphrec.__file__).parent
 # Each room may import from its own line and the lines above it.
 ROOMS = [
-    {"errors", "threads", "deferred", "devices", "_version", "tensor_files", "html_table", "bars", "compiling", "folder_lock"},
+    {"errors", "threads", "deferred", "devices", "_version", "html_table", "bars", "compiling"}
+    | {"tensor_files", "folder_files", "folder_lock"},
     {"data"},
     {"graph"},
     {"losses", "sampling"},

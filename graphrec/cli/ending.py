@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from graphrec.folder_files import JOURNAL
+
 __all__ = ["removing_what_was_begun", "telling_of_its_journal"]
 
 _UNHEARD = 2.0  # seconds after which an interrupt that has not ended the command is taken for lost
@@ -51,7 +53,7 @@ def telling_of_its_journal(out: Path) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         try:
-            lines = (out / "journal.jsonl").read_bytes().count(b"\n")
+            lines = (out / JOURNAL).read_bytes().count(b"\n")
         except OSError:
             lines = 0
         raise KeyboardInterrupt("the search can be gone on with" if lines > 1 else "nothing was saved") from None

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphrec.errors import InputError
+from graphrec.folder_files import FINAL
 
 if TYPE_CHECKING:
     from graphrec.data.interactions import Interactions
     from graphrec.data.split import Split
     from graphrec.recommender import Recommender
 
-__all__ = ["FOLDER", "check_final", "keep_final", "tell_of_final"]
+__all__ = ["check_final", "keep_final", "tell_of_final"]
 
-FOLDER = "final"
 _OF = "final_of"  # in the origin of the run: the record of the search's own run at that time
 
 
@@ -34,10 +34,10 @@ def check_final(out: Path, split: Split, data: str, fresh: bool) -> None:
 
     if split.test is None or not len(split.test):
         raise InputError(f"{data} has no test part, so that --final has nothing to add: leave it out.")
-    check_folder(out / FOLDER)
+    check_folder(out / FINAL)
     if fresh:
         return
-    for folder in (out, out / FOLDER):
+    for folder in (out, out / FINAL):
         run = record_in(folder)
         if run is not None and (run["stage"] > 0 or (folder != out and _OF not in run.get("origin", {}))):
             raise InputError(
@@ -76,8 +76,8 @@ def keep_final(best: Recommender, split: Split, out: Path, origin: Mapping[str, 
 
     everything = with_test(split).train
     everything = everything if split.valid is None else joined(everything, split.valid)
-    place, of = click.format_filename(out / FOLDER), record_of(out)
-    if _is_of(out / FOLDER, of, everything):
+    place, of = click.format_filename(out / FINAL), record_of(out)
+    if _is_of(out / FINAL, of, everything):
         click.echo(f"{best.name} stays as it was fitted on everything in {place}")
         return
     with quiet():
@@ -85,7 +85,7 @@ def keep_final(best: Recommender, split: Split, out: Path, origin: Mapping[str, 
     titles = best.titles
     with_table(again, {**origin, "final": True, _OF: of}, None)
     again.titles = titles
-    again.save(out / FOLDER)
+    again.save(out / FINAL)
     click.echo(f"{again.name} fitted anew on all {len(everything):,} pairs of {data} (--final), saved in {place}")
     click.echo(
         f"note: recommend with {place}; figures on the test part are of the run in {click.format_filename(out)}.", err=True
@@ -97,7 +97,7 @@ def tell_of_final(best: Recommender, out: Path) -> None:
     from graphrec.recommender.artefact import record_in
     from graphrec.search.saved import record_of
 
-    place, before = click.format_filename(out / FOLDER), record_in(out / FOLDER)
+    place, before = click.format_filename(out / FINAL), record_in(out / FINAL)
     if before is None or _OF not in before.get("origin", {}):
         click.echo(
             f"note: pairs of the test part may be recommended again; --final fits {best.name} anew on everything, in {place}.",

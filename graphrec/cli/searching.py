@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from pathlib import Path
@@ -11,15 +10,12 @@ from typing import Any
 import click
 
 from graphrec.cli.ending import telling_of_its_journal
-from graphrec.cli.final import FOLDER, check_final, keep_final, tell_of_final
+from graphrec.cli.final import check_final, keep_final, tell_of_final
 from graphrec.cli.table_options import DATA, ITEMS, TITLE, check_titles, table_options
 from graphrec.errors import InputError
+from graphrec.folder_files import SEARCH_FILES, SEARCH_FOLDERS
 
 __all__ = ["search"]
-
-_FILES = re.compile(
-    r"(run\.json|journal\.jsonl|table\.csv|search\.png|history\.csv|curves\.png|.+\.safetensors|.*\.lock)(\.\d+\.part)?"
-)
 
 
 @click.command()
@@ -89,7 +85,7 @@ def search(
         seconds_of(budget)
         resolve_device(device)
         check_titles(items, title)
-        check_folder(out, _FILES, ("candidates", "checkpoints", FOLDER))
+        check_folder(out, SEARCH_FILES, SEARCH_FOLDERS)
         table = TableOptions(**columns)
         chosen(list(models) or None, SOLVED, TRAINED)
         metric_of(metric, sys.maxsize, "a search chooses")  # of how many items is not known yet

@@ -33,7 +33,8 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.folder_lock import holder_of, locked
+from graphrec.folder_files import RECORD, check_not_searched, foreign_file
+from graphrec.folder_lock import locked
 from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.run_record import check_record
 from graphrec.recommender.tables import (
@@ -50,16 +51,12 @@ from graphrec.recommender.tables import (
 )
 from graphrec.tensor_files import digest_of, pack, read_tensors, replace_file
 
-__all__ = ["RUN_FILES", "SEARCH_LOCK", "Artefact", "check_not_searched", "fill", "foreign_file", "is_run", "read", "write"]
+__all__ = ["Artefact", "fill", "read", "write"]
 
 FORMAT = 2
 _OURS = re.compile(
     r"(.+\.)?(model|interactions|titles|features\.[^-]+)-[0-9a-f]{16}\.safetensors(\.\d+\.part)?|run\.json\.\d+\.part"
 )
-RUN_FILES = re.compile(r"(run\.json|history\.csv|curves\.png|.+\.safetensors)(\.\d+\.part)?")
-"""Names of the files of a run; the command line lays figures beside it."""
-SEARCH_LOCK = "search.lock"
-"""Held in a folder by the search that will save its best there."""
 _ABANDONED = 3600.0  # seconds
 
 
@@ -161,7 +158,7 @@ def write(
                     made.append(name)
                 replace_file(folder / name, *body)
             announce(text)
-            replace_file(folder / "run.json", text.encode("utf-8"))
+            replace_file(folder / RECORD, text.encode("utf-8"))
         except OSError:
             for name in set(made) - set(_named_files(folder)):  # it may have been the last step that failed
                 (folder / name).unlink(missing_ok=True)
@@ -177,38 +174,6 @@ def _check_finite(artefact: Artefact) -> None:
             raise InputError(f"a recommender of {artefact.model} cannot be saved: {name} has numbers that are not finite.")
     for part in artefact.parts.values():
         _check_finite(part)
-
-
-def foreign_file(folder: Path) -> str | None:
-    """Something in a folder that has no run and is none of the files that runs consist of; None where there is no such thing.
-
-    A run may be damaged, or of another format, and whoever lays files of their own beside a run knows of it.
-    """
-    names = sorted(path.name for path in folder.iterdir())
-    if is_run(folder):
-        return None
-    own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
-    if "journal.jsonl" in names:  # of a search, whose best is saved in its folder at the end
-        own += ["journal.jsonl", "table.csv", "search.png", SEARCH_LOCK, "candidates", "checkpoints", "final"]
-    strange = next((name for name in names if name not in own), None)
-    if strange is None and "run.json" in own and not any(name.endswith(".safetensors") for name in own):
-        return "run.json"  # somebody else's file of this name
-    return strange
-
-
-def check_not_searched(folder: Path) -> None:
-    """Refuse a folder that a search holds, in this process or another."""
-    if (search := holder_of(folder / SEARCH_LOCK)) is not None:
-        raise InputError(f"a search is under way in {folder}{search}: wait for its end, or save in another folder.")
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a recommender was saved in a folder, in whatever format; it may be damaged."""
-    try:
-        record = json.loads((folder / "run.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(record, dict) and {"format", "graphrec"} <= record.keys()
 
 
 def read(folder: Path) -> Artefact:
@@ -313,14 +278,14 @@ def _checksum(record: Mapping[str, Any]) -> str:
 
 
 def _text(folder: Path) -> bytes:
-    path = folder / "run.json"
+    path = folder / RECORD
     if not path.is_file():
         raise InputError(f"{folder} is not a saved recommender: it has no run.json.")
     return path.read_bytes()
 
 
 def _checked_record(folder: Path, text: bytes) -> dict[str, Any]:
-    path = folder / "run.json"
+    path = folder / RECORD
     try:
         record = json.loads(text)
         version, checksum = record["format"], record.pop("checksum", None)

@@ -8,6 +8,7 @@ from typing import Any
 from graphrec.deferred import pandas as pd
 from graphrec.devices import plainly, resolve_device
 from graphrec.errors import InputError, check_path
+from graphrec.folder_files import TABLE, has_journal
 from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import artefact, fitting
@@ -92,11 +93,11 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
 
 def _table_beside(folder: Path) -> pd.DataFrame | None:
     """What the search tried that has the folder; None where none has. The run does not depend on it, whatever it holds."""
-    if not (folder / "journal.jsonl").is_file():
+    if not has_journal(folder):
         return None
     try:
         texts: dict[str, type] = dict.fromkeys(("settings", "reason"), str)  # which may all be empty
-        table, text = (pd.read_csv(folder / "table.csv", dtype=dtype) for dtype in (texts, str))
+        table, text = (pd.read_csv(folder / TABLE, dtype=dtype) for dtype in (texts, str))
         for name in table.select_dtypes("float"):  # pandas before 3 rounds what it takes for numbers itself
             table[name] = text[name].astype(float)
         return table.fillna(dict.fromkeys(texts, ""))

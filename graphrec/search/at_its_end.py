@@ -9,6 +9,7 @@ from pathlib import Path
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
+from graphrec.folder_files import PICTURE, TABLE
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.artefact import write
 from graphrec.search.journal import Journal
@@ -56,7 +57,7 @@ def read(
         )
     elif given(best, met, dressed):
         write(folder, best._artefact(), of_its_search=True)
-    if not all((folder / name).is_file() for name in ("table.csv", "search.png")):
+    if not all((folder / name).is_file() for name in (TABLE, PICTURE)):
         write_results(best.table, task.metric, folder)
     if progress:
         print(f"{said}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graphrec.errors import InputError
+from graphrec.folder_files import LOCK
 from graphrec.folder_lock import Held, held_file
-from graphrec.recommender.artefact import SEARCH_LOCK
 
 __all__ = ["alone_in", "ending_with_the_disk", "of_everybody"]
 
@@ -56,7 +56,7 @@ def alone_in(folder: Path | None) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(held_file(folder / SEARCH_LOCK))
+            held.enter_context(held_file(folder / LOCK))
         except Held as other:
             raise InputError(
                 f"a search is under way in {folder}{other}: wait for its end, or search in another folder."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from graphrec.compiling import compiling_timed
+from graphrec.folder_files import CHECKPOINTS
 from graphrec.search.budget import as_seconds
 from graphrec.search.run import Run
 from graphrec.search.space import Entry
@@ -172,7 +173,7 @@ def _again(run: Run, trial: Trial) -> float:
 
 
 def _checkpoint(run: Run, trial: Trial) -> Path:
-    return run.folder / "checkpoints" / run.place(trial).name
+    return run.folder / CHECKPOINTS / run.place(trial).name
 
 
 def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> float | None:

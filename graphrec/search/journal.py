@@ -10,20 +10,14 @@ from typing import Any
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, of_file
+from graphrec.folder_files import JOURNAL, has_journal
 from graphrec.search.journal_lines import line_of, row_of
 from graphrec.tensor_files import replace_file
 
-__all__ = ["Journal", "has_journal"]
+__all__ = ["Journal"]
 
-_NAME = "journal.jsonl"
 _END, _SAVED = "end", "saved"
 _NO_CANDIDATES = ("blend", "refit")  # rows of what is made of the candidates
-
-
-def has_journal(folder: Path) -> bool:
-    """Whether a search has begun in a folder."""
-    path = folder / _NAME
-    return path.exists() and path.stat().st_size > 0
 
 
 class Journal:
@@ -50,7 +44,7 @@ class Journal:
     def __init__(self, folder: Path | None, what: Mapping[str, Any], resume: bool) -> None:
         self.rows: list[dict[str, Any]] = []
         self.marks: list[dict[str, Any]] = []
-        self._path = None if folder is None else folder / _NAME
+        self._path = None if folder is None else folder / JOURNAL
         if self._path is None:
             return
         if resume and has_journal(self._path.parent):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.deferred import pandas as pd
+from graphrec.folder_files import PICTURE, TABLE
 from graphrec.report.style import COLOURS, DARK_GREY, WIDTH, new_figure, plain_legend, tidy
 from graphrec.tensor_files import replace_file
 
@@ -91,7 +92,7 @@ def _name(axes: Axes, steps: list[tuple[float, float, str]], points: npt.NDArray
 
 def write_results(table: pd.DataFrame, metric: str, folder: Path) -> None:
     """``table.csv`` and ``search.png``, each whole or not at all."""
-    replace_file(folder / "table.csv", table.to_csv(index=False).encode("utf-8"))
+    replace_file(folder / TABLE, table.to_csv(index=False).encode("utf-8"))
     body = io.BytesIO()
     plot_search(table, metric).savefig(body, dpi=120, format="png")
-    replace_file(folder / "search.png", body.getvalue())
+    replace_file(folder / PICTURE, body.getvalue())

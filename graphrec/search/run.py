@@ -9,6 +9,7 @@ from typing import Any
 
 from graphrec.compiling import compiling_timed
 from graphrec.errors import InputError
+from graphrec.folder_files import CANDIDATES
 from graphrec.models.parts.truncated_svd import lent_seconds
 from graphrec.search.budget import Budget, Costs, as_seconds, as_size
 from graphrec.search.disk import of_everybody
@@ -226,7 +227,7 @@ class Run:
         """The folder of a candidate."""
         import hashlib
 
-        return self.folder / "candidates" / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
+        return self.folder / CANDIDATES / f"{trial.model}-{hashlib.sha256(trial.key.encode()).hexdigest()[:10]}"
 
     def taken_back(self, trial: Trial, **same: Any) -> bool:
         """Whether an earlier run has tried this candidate, in the same round; if it was good it was taken up."""

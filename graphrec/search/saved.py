@@ -11,6 +11,7 @@ from typing import Any
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
+from graphrec.folder_files import RECORD
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.search.journal import Journal
@@ -25,7 +26,7 @@ _NO_WORSE = 0.01  # two that are as good differ by about so much on validation; 
 def record_of(folder: Path) -> str | None:
     """A checksum of ``run.json``, which names every other file of a run with its checksum; None where there is no run."""
     try:
-        return hashlib.sha256((folder / "run.json").read_bytes()).hexdigest()
+        return hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
     except OSError:
         return None
 
@@ -62,7 +63,7 @@ def told_of(journal: Journal, folder: Path, recommender: Recommender, train: Int
         return None
     if table.fingerprint not in (train.fingerprint, joined(train, valid).fingerprint):
         return None
-    marks, weights = journal.saved, weights_in((folder / "run.json").read_bytes())
+    marks, weights = journal.saved, weights_in((folder / RECORD).read_bytes())
     if any(mark.get("weights") for mark in marks):
         return next((mark for mark in reversed(marks) if mark.get("weights") == weights), None)
     if marks and marks[-1]["before"] == record_of(folder):

@@ -14,9 +14,10 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, check_path
 from graphrec.evaluation.full_ranking import check_parts
+from graphrec.folder_files import CANDIDATES, CHECKPOINTS, CURVES, HISTORY, PICTURE, RECORD, TABLE, has_journal, is_run
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
-from graphrec.recommender.artefact import is_run, write
+from graphrec.recommender.artefact import write
 from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.at_its_end import given, is_at_its_end, read
@@ -25,7 +26,7 @@ from graphrec.search.disk import alone_in, ending_with_the_disk
 from graphrec.search.entries import chosen, kinds_of
 from graphrec.search.finish import Result, finished
 from graphrec.search.halving import compete
-from graphrec.search.journal import Journal, has_journal
+from graphrec.search.journal import Journal
 from graphrec.search.picture import write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
@@ -167,7 +168,7 @@ def search_as(
         if folder is not None:
             _check_ours(folder, resume)
         journal = Journal(folder, what, resume)
-        if folder is not None and (folder / "run.json").is_file() and is_at_its_end(journal, folder, seconds, models):
+        if folder is not None and (folder / RECORD).is_file() and is_at_its_end(journal, folder, seconds, models):
             return read(folder, journal, task, met, progress, dressed)
         earlier = _earlier(folder, journal, task)
         place, allotted = folder or Path(scratch), Budget(seconds, journal.spent + clock() - started, clock)
@@ -182,7 +183,7 @@ def search_as(
         if folder is not None:
             _keep(result, run, folder, changed, drawn=journal.figures == before)
             journal.end(run.budget.spent, seconds, models)
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return best
 
 
@@ -209,9 +210,9 @@ def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
             stacklevel=4,
         )
     if folder is not None and not journal.rows:
-        for name in ("candidates", "checkpoints"):
+        for name in (CANDIDATES, CHECKPOINTS):
             shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("history.csv", "curves.png"):  # of a training that saved its run here
+        for name in (HISTORY, CURVES):  # of a training that saved its run here
             (folder / name).unlink(missing_ok=True)
     return earlier
 
@@ -233,8 +234,8 @@ def _keep(result: Result, run: Run, folder: Path, changed: bool, drawn: bool) ->
         write(folder, best._artefact(), tell, of_its_search=True)
     elif changed:
         write(folder, best._artefact(), of_its_search=True)
-    if drawn and (folder / "search.png").is_file():
-        replace_file(folder / "table.csv", best.table.to_csv(index=False).encode("utf-8"))
+    if drawn and (folder / PICTURE).is_file():
+        replace_file(folder / TABLE, best.table.to_csv(index=False).encode("utf-8"))
     else:
         write_results(best.table, run.task.metric, folder)
 

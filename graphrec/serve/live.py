@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from graphrec.folder_files import RECORD
 from graphrec.serve.answers import Answers
 
 __all__ = ["Live"]
@@ -52,7 +53,7 @@ class Live:
     def _version(self) -> str:
         """A checksum of run.json, which names every file with its own; empty while there is none."""
         try:
-            return hashlib.sha256((self._run / "run.json").read_bytes()).hexdigest()[:16]
+            return hashlib.sha256((self._run / RECORD).read_bytes()).hexdigest()[:16]
         except OSError:
             return ""
 

@@ -1,0 +1,88 @@
+"""Names of the files in the folder of a run or of a search, and whose a folder is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from graphrec.errors import InputError
+from graphrec.folder_lock import holder_of
+
+__all__ = [
+    "CANDIDATES",
+    "CHECKPOINTS",
+    "CURVES",
+    "FINAL",
+    "HISTORY",
+    "JOURNAL",
+    "LOCK",
+    "PICTURE",
+    "RECORD",
+    "RUN_FILES",
+    "SEARCH_FILES",
+    "SEARCH_FOLDERS",
+    "TABLE",
+    "check_not_searched",
+    "foreign_file",
+    "has_journal",
+    "is_run",
+]
+
+RECORD = "run.json"
+HISTORY, CURVES = "history.csv", "curves.png"
+"""What a training on the command line lays beside the run."""
+JOURNAL, TABLE, PICTURE = "journal.jsonl", "table.csv", "search.png"
+LOCK = "search.lock"
+"""Held by the search that will save its best in the folder."""
+CANDIDATES, CHECKPOINTS, FINAL = "candidates", "checkpoints", "final"
+
+_OF_A_SEARCH = (JOURNAL, TABLE, PICTURE, LOCK)
+SEARCH_FOLDERS = (CANDIDATES, CHECKPOINTS, FINAL)
+
+
+def _pattern(*names: str) -> re.Pattern[str]:
+    """Files of these names, and tensors; each may be a part that was being written."""
+    return re.compile(rf"({'|'.join(map(re.escape, names))}|.+\.safetensors)(\.\d+\.part)?")
+
+
+RUN_FILES = _pattern(RECORD, HISTORY, CURVES)
+SEARCH_FILES = _pattern(RECORD, HISTORY, CURVES, *_OF_A_SEARCH)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a recommender was saved in a folder, in whatever format; it may be damaged."""
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"format", "graphrec"} <= record.keys()
+
+
+def has_journal(folder: Path) -> bool:
+    """Whether a search has begun in a folder."""
+    path = folder / JOURNAL
+    return path.is_file() and path.stat().st_size > 0
+
+
+def foreign_file(folder: Path) -> str | None:
+    """Something in a folder that has no run and is none of the files that runs consist of; None where there is no such thing.
+
+    A run may be damaged, or of another format, and whoever lays files of their own beside a run knows of it.
+    """
+    names = sorted(path.name for path in folder.iterdir())
+    if is_run(folder):
+        return None
+    own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
+    if JOURNAL in names:  # the best of a search is saved in its folder at the end
+        own += [*_OF_A_SEARCH, *SEARCH_FOLDERS]
+    strange = next((name for name in names if name not in own), None)
+    if strange is None and RECORD in own and not any(name.endswith(".safetensors") for name in own):
+        return RECORD  # somebody else's file of this name
+    return strange
+
+
+def check_not_searched(folder: Path) -> None:
+    """Refuse a folder that a search holds, in this process or another."""
+    if (search := holder_of(folder / LOCK)) is not None:
+        raise InputError(f"a search is under way in {folder}{search}: wait for its end, or save in another folder.")
