@@ -16,7 +16,7 @@ from graphrec.data.split import random as random_split
 from graphrec.deferred import pandas as pd
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
-from graphrec.folder_files import CURVES, HISTORY
+from graphrec.folder_files import CURVES, HISTORY, is_run
 from graphrec.models import MODELS, Scorer
 from graphrec.own_table import TableOptions, is_table, refuse_final, refuse_options, split_again, split_table
 from graphrec.presets import preset, preset_data, preset_names
@@ -56,6 +56,10 @@ def named_split(data: str) -> Split:
             "--data is empty; it takes the name of a data set, a folder with train.txt and test.txt, or a CSV or Parquet file."
         )
     named = data in dataset_names()
+    if is_run(folder) and not (named or (folder / "train.txt").is_file()):
+        raise InputError(
+            f"--data {data} is the folder of a saved run; --data takes the table that it was made from, or another."
+        )
     if folder.is_dir() and not (named or (folder / "train.txt").is_file()) and (one := _table_in(folder)) is not None:
         raise InputError(
             f"--data {data} is a folder without train.txt, and {one} is in it: name that file, or let graphrec table make one "

@@ -325,6 +325,7 @@ def test_what_is_near_by_is_named(shop, tmp_path):
     train = ("train", "itempop", "--out", tmp_path / "run", "--data")
     folder = call(*train, shop, ok=False).stderr
     assert "is a folder without train.txt, and disguised.csv is in it: name that file, or let graphrec table make" in folder
+    assert "is the folder of a saved run; --data takes the table" in call(*train, shop / "run", ok=False).stderr
     few = call(*train, shop / "p.csv", *COLUMNS, "--rating", "stars", "--min-rating", 9, ok=False).stderr
     assert "--min-rating 9.0 leaves no row: the highest rating is 5" in few
     asked = call("recommend", shop / "run", "--history", "0003;0004", ok=False).stderr
