@@ -11,6 +11,7 @@ import torch
 
 import graphrec as gr
 from graphrec.errors import InputError
+from graphrec.models import Encoding, Model, Table
 from graphrec.models.hybrids.levelled import add_levelled
 
 FIT = {"epochs": 3, "batch_size": 64, "seed": 3, "progress": False}
@@ -85,6 +86,23 @@ def test_never_worse_on_validation_than_its_members(members, split, device):
         assert measure(model, split.valid)["ndcg@10"] >= max(figures) - 1e-12
         assert sum(blend.weights) == pytest.approx(1)
         assert blend.selected
+
+
+def test_who_adds_nothing_gets_nothing(split):
+    class Silent(Model):
+        def __init__(self, train):
+            super().__init__(train)
+            self.nothing = torch.nn.Parameter(torch.zeros(1))
+
+        def encode(self):
+            users, items = torch.zeros(self.n_users, 1), torch.zeros(self.n_items, 1)
+            return Encoding(Table(users + 0 * self.nothing), Table(items + 0 * self.nothing))
+
+    ease = gr.Recommender("ease").fit(split.train)
+    silent = gr.Recommender(Silent).fit(split.train, epochs=1, progress=False)
+    assert gr.Blend([ease, silent]).fit(split.train, valid=split.valid).weights == pytest.approx([1, 0])
+    assert gr.Blend([silent, ease]).fit(split.train, valid=split.valid).weights == pytest.approx([0, 1])
+    assert sorted(gr.Blend([ease, ease]).fit(split.train, valid=split.valid).weights) == [0, 1]
 
 
 def test_what_is_done_to_a_member_later_is_not_in_the_blend(split, tmp_path):

@@ -84,8 +84,10 @@ def test_a_search_at_its_end_is_read_and_a_larger_budget_goes_on(found, split, t
 
 def test_another_search_in_the_folder_is_refused(found, split):
     _, out = found
-    with pytest.raises(InputError, match="other data"):
+    with pytest.raises(InputError, match=r"of a search with another seed: give what it was given"):
         gr.search(split.train, split.valid, budget="5s", out=out, seed=1, progress=False)
+    with pytest.raises(InputError, match=r"another training part and validation part and metric:"):
+        gr.search(split.valid, split.train, budget="5s", out=out, metric="recall@20", progress=False)
 
 
 def test_what_cannot_fit_is_not_begun(split, monkeypatch):

@@ -125,19 +125,25 @@ def test_a_stale_final_run_is_told_of(tiny, tmp_path):
 # ---- what is said -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows", [0, 1])
-def test_ctrl_c_says_whether_there_is_something_to_go_on_with(tiny, tmp_path, monkeypatch, rows):
-    solve = Trial.solve
+@pytest.mark.parametrize("model", ["itempop", "ease", None])
+def test_ctrl_c_says_whether_there_is_something_to_go_on_with(tiny, tmp_path, monkeypatch, model):
+    solve, out = Trial.solve, tmp_path / "best"
 
     def stopped(trial, task):
-        if trial.model == ("ease" if rows else "itempop") and len(task.train) > 200:
+        if trial.model == model and len(task.train) > 200:
             raise KeyboardInterrupt
         return solve(trial, task)
 
-    monkeypatch.setattr(Trial, "solve", stopped)
-    done = search(tiny, tmp_path / "best")
+    def stopped_before(data, table):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*(("graphrec.runs.split_of", stopped_before) if model is None else (Trial, "solve", stopped)))
+        done = search(tiny, out)
     assert done.exit_code == 130
-    assert ("Interrupted; the search can be gone on with." if rows else "Interrupted; nothing was saved.") in done.stderr
+    assert ("Interrupted; the search can be gone on with." if model else "Interrupted; nothing was saved.") in done.stderr
+    if model == "itempop":  # the very first: what it took is not forgotten
+        assert "0 candidates known" in search(tiny, out).stderr
 
 
 def test_ctrl_c_that_is_lost_comes_again(tiny, tmp_path, monkeypatch):

@@ -322,7 +322,7 @@ def test_a_full_disk_ends_a_search_which_goes_on(split, tmp_path, monkeypatch, w
     assert where in caught.value.filename
     assert not (out / "run.json").exists()
     rows = [row_of(line) for line in (out / "journal.jsonl").read_bytes().splitlines()[1:]]
-    assert all(row["status"] in ("ok", "stopped", "saved") for row in rows)
+    assert all(row["status"] in ("ok", "stopped", "saved", "at work") for row in rows)
     table = search(split, out, 60, models=["itempop", "mf"], clock=time.perf_counter).table
     assert set(table[table.model == "mf"].status) <= {"ok", "stopped"}
     assert table[table.model == "mf"]["ndcg@20"].notna().any()

@@ -5,6 +5,7 @@ import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from test_search import QUICK
@@ -14,6 +15,7 @@ from graphrec.cli import main
 from graphrec.errors import InputError
 from graphrec.models.parts.truncated_svd import lent_seconds, row_space, shared_decompositions
 from graphrec.recommender.blend_weights import MemberScores
+from graphrec.search.at_its_end import is_at_its_end
 from graphrec.search.budget import Budget, Costs, as_seconds
 from graphrec.search.finish import Result, _Timed, finished
 from graphrec.search.journal import Journal
@@ -145,6 +147,62 @@ def test_models_that_a_search_had_not_are_tried_in_the_time_that_is_left(split, 
         search(split, out, models=["itemknn"], clock=Clock(then=200.0))
 
 
+def test_a_model_that_a_search_of_all_never_had_is_not_passed_over(tmp_path):
+    journal = Journal(tmp_path / "run", {}, True)
+    row = {"figure": 0.1, "hyper": {}, "settings": "", "seconds": 1.0, "eval_seconds": 1.0, "status": "ok", "at": 1.0}
+    journal.add({"key": "ease {}", "model": "ease", **row})
+    journal.end(60.0, 60.0, None)
+    again = Journal(tmp_path / "run", {}, True)
+    assert again.covers(60, None)
+    assert again.covers(60, ["ease"])
+    assert not again.covers(60, ["neumf"])
+    assert not again.covers(61, ["ease"])
+    with pytest.raises(InputError, match="has had its 60 s without neumf"):
+        is_at_its_end(again, tmp_path / "run", 60, ["ease", "neumf"])
+
+
+def test_time_in_the_middle_of_a_training_is_not_forgotten(split, tmp_path):
+    out, clock = tmp_path / "run", Clock()
+    run = run_of(split, out, clock=clock, what={})
+    for now in (1.0, 3.0, 4.0, 30.0, 31.0):
+        clock.now = now
+        assert run.clock() == now
+    assert [mark["at"] for mark in run.journal.marks] == [3.0, 30.0]  # a fiftieth of 100 s apart at least
+    again = Journal(out, {}, True)
+    assert again.spent == 30.0
+    assert not again.rows
+
+
+def test_a_kill_in_the_middle_of_a_training_is_charged_for(split, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    class Ticking(Clock):
+        def __call__(self):
+            if self.now > 40:
+                raise Killed
+            self.now += 0.5 if begun else 0.001
+            return self.now
+
+    begun, train = [], Trial.train
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trial, "train", lambda self, *given: [begun.append(self.model), train(self, *given)][1])
+        with pytest.raises(Killed):
+            search(split, tmp_path / "run", models=["mf"], clock=Ticking())
+    journal = Journal(tmp_path / "run", what_of(tmp_path / "run"), True)
+    assert 35 < journal.spent <= 41
+
+
+def test_a_table_that_somebody_wrote_over_is_written_again(split, tmp_path):
+    out = tmp_path / "run"
+    first = search(split, out, models=["itempop"])
+    before = (out / "table.csv").read_bytes()
+    (out / "table.csv").write_text("user_id,item_id\n1,2\n")
+    again = search(split, out, models=["itempop"])
+    assert (out / "table.csv").read_bytes() == before
+    pd.testing.assert_frame_equal(again.table, first.table)
+
+
 def test_resume_is_true_or_false(split, tmp_path):
     with pytest.raises(InputError, match="resume must be True or False, got 'no'"):
         search(split, tmp_path / "run", resume="no")
@@ -158,7 +216,9 @@ def test_an_update_is_not_overwritten(split, tmp_path, capsys):
     with pytest.raises(InputError, match="taken in more since its search"):
         search(split, out, budget=200, models=["itempop"])
     read = search(split, out, models=["itempop"], progress=True, seen=split.test)
-    assert "its run has taken in more since, and stays as it is" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "its run has taken in more since, and stays as it is; only resume=False" in said
+    assert "a larger budget" not in said
     assert len(read.train) > len(split.train) + len(split.valid)
     assert record_of(out) == before
     search(split, out, models=["itempop"], resume=False)

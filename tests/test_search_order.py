@@ -7,10 +7,10 @@ import pytest
 from test_search_going_on import Clock, run_of
 
 import graphrec as gr
-from graphrec.search.finish import _Timed, finished
+from graphrec.search.finish import _shares, _Timed, blended, finished
 from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, Entry
-from graphrec.search.trial import Trial
+from graphrec.search.trial import OutOfTime, Trial
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +91,37 @@ def test_a_search_says_where_no_blend_is_better(split, tmp_path, capsys, monkeyp
     run._show = True
     assert finished(run, None).recommender.name == "rp3beta"
     assert "no blend of the best 2 is better than rp3beta alone" in capsys.readouterr().err
+
+
+def test_a_choice_of_weights_that_had_no_time_claims_nothing(split, tmp_path, capsys, monkeypatch):
+    looks = []
+
+    def out_of_time(self, weights):
+        looks.append(weights)
+        if len(looks) > most:
+            raise OutOfTime("time was over")
+        self._best_weights = np.array([1.0, 0.0]) if most == 2 else np.array([0.5, 0.5])
+        return 0.1
+
+    monkeypatch.setattr(_Timed, "figure", out_of_time)
+    for most in (2, 4):
+        looks.clear()
+        run = run_of(split, tmp_path / str(most))
+        for model in ("rp3beta", "slim"):
+            run.solve(Entry(model), Trial(model, {}, {}))
+        run._show = True
+        blended(run)
+        said = capsys.readouterr().err
+        row = run.journal.rows[-1]
+        assert (row["model"], row["status"]) == ("blend", "stopped")
+        if most == 2:
+            assert "no blend of the few that there was time for is better" in said
+            assert row["reason"] == "there was no time to choose weights for 2"
+        else:
+            assert row["reason"] == "time was over"
+            assert row["figure"] > 0
+
+
+def test_a_blend_names_the_settings_of_its_members():
+    chosen = [(Trial("slim", {"l2": 9.0}, {}), 0.75), (Trial("rp3beta", {}, {}), 0.25)]
+    assert _shares(chosen) == {"slim(l2=9.0)": "0.75", "rp3beta": "0.25"}

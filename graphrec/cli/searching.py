@@ -127,7 +127,8 @@ def search(
         assert tried is not None
         click.echo(summary(tried, str(tried.columns[2])))
         # A search that began anew has saved what it found, be it the same to the last bit.
-        what = "stays as it was saved" if record_of(out) == before and not fresh else "saved"
+        stays = "stays as it was updated" if updated else "stays as it was saved"
+        what = stays if record_of(out) == before and not fresh else "saved"
         click.echo(f"{best.name} {what} in {click.format_filename(out)}; every candidate is in its table.csv")
         if final:
             keep_final(best, split, out, origin, device, data)

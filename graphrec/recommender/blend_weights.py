@@ -108,7 +108,8 @@ def best_weights(scores: MemberScores, members: Sequence[int] | None = None) -> 
     parts = max((d for d in range(1, 11) if math.comb(d + len(chosen) - 1, d) <= _MOST_POINTS), default=1)
     points = [np.array(point) / parts for point in _simplex(parts, len(chosen))]
     figures = [scores.figure(spread(point)) for point in points]
-    at = int(np.argmax(figures))
+    # Of mixtures that are as good, the one of the fewest members: who adds nothing gets nothing.
+    at = max(range(len(points)), key=lambda i: (figures[i], -np.count_nonzero(points[i])))
     best, _ = _refined(lambda w: scores.figure(spread(w)), points[at], figures[at], 0.5 / parts)
     return spread(best)
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from graphrec.data.interactions import Interactions
+from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.folder_files import PICTURE, TABLE
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.artefact import write
 from graphrec.search.journal import Journal
-from graphrec.search.picture import write_results
+from graphrec.search.picture import as_csv, write_results
 from graphrec.search.saved import taken_in_since, told_of
 from graphrec.search.trial import Task
 from graphrec.training.fingerprint import of_table
@@ -48,8 +49,10 @@ def read(
     best = load(folder, device="cpu" if task.device == "auto" else task.device)
     best.table = journal.table(task.metric)
     said = f"the search in {folder} is at its end: {journal.spent:.1f} s, all its runs together"
+    then = "a larger budget goes on with it, and resume=False (--fresh) begins anew"
     if taken_in_since(best, journal, task.train):
         said += "; its run has taken in more since, and stays as it is"
+        then = "only resume=False (--fresh), or another folder, searches again"
     elif told_of(journal, folder, best, task.train, task.valid) is None:
         raise InputError(
             f"the run in {folder} is not the one that its search saved, but of somebody else: search in another folder, or "
@@ -57,11 +60,16 @@ def read(
         )
     elif given(best, met, dressed):
         write(folder, best._artefact(), of_its_search=True)
-    if not all((folder / name).is_file() for name in (TABLE, PICTURE)):
+    if not ((folder / PICTURE).is_file() and _says(folder / TABLE, best.table)):
         write_results(best.table, task.metric, folder)
     if progress:
-        print(f"{said}; a larger budget goes on with it, and resume=False (--fresh) begins anew", file=sys.stderr)
+        print(f"{said}; {then}", file=sys.stderr)
     return best
+
+
+def _says(path: Path, table: pd.DataFrame) -> bool:
+    """Whether a file is this table."""
+    return path.is_file() and path.read_bytes() == as_csv(table)
 
 
 def given(best: Recommender, met: Interactions | None, dressed: Callable[[Recommender], Recommender] | None) -> bool:

@@ -99,7 +99,12 @@ def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
         weights = scores.chosen()
         chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
         if len(chosen) == 1:
-            run.say(f"  no blend of the best {len(pool)} is better than {chosen[0][0].model} alone")
+            few = "of the few that there was time for" if scores.broken_off else f"of the best {len(pool)}"
+            run.say(f"  no blend {few} is better than {chosen[0][0].model} alone")
+            if scores.broken_off:
+                run.tell(
+                    Trial("blend", {}, {}), "stopped", f"there was no time to choose weights for {len(pool)}", quietly=True
+                )
             return alone
         members = [trial.recommender for trial, _ in chosen if trial.recommender is not None]
         blend = Blend(members, weights=[w for _, w in chosen]).fit(task.train, valid=task.looked_at, device=task.device)
@@ -109,7 +114,7 @@ def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
         return alone
     whole = Trial("blend", _shares(chosen), {})
     whole.seconds = run.budget.spent - started
-    run.tell(whole, "ok", figure=figure)
+    run.tell(whole, "stopped" if scores.broken_off else "ok", scores.broken_off, figure)
     return (blend, [trial for trial, _ in chosen], figure) if figure > top else alone
 
 
@@ -122,11 +127,16 @@ class _Timed(MemberScores):
         Whether there is no more time.
     models : sequence of Scorer
     task : Task
+
+    Attributes
+    ----------
+    broken_off : str
+        Why the choice was broken off; empty where it was not.
     """
 
     def __init__(self, over: Callable[[], bool], models: Sequence[Scorer], task: Task) -> None:
         super().__init__(models, task.train, task.looked_at, task.metric, seed=task.seed)
-        self._over, self._best = over, -1.0
+        self._over, self._best, self.broken_off = over, -1.0, ""
         self._best_weights: Weights = np.eye(len(models))[0]
 
     def figure(self, weights: Weights) -> float:
@@ -142,7 +152,8 @@ class _Timed(MemberScores):
         """The weights, shape (n_members,)."""
         try:
             weights: Weights = best_weights(self, np.flatnonzero(forward_selection(self, MEMBERS)).tolist())
-        except OutOfTime:
+        except OutOfTime as error:
+            self.broken_off = reason_of(error)
             return self._best_weights
         return weights
 
@@ -153,13 +164,12 @@ def _model_of(trial: Trial) -> Scorer:
 
 
 def _shares(chosen: Sequence[tuple[Trial, float]]) -> dict[str, str]:
-    """The weights by the models' names; of a model in several settings, with these beside the name."""
-    names = [trial.model for trial, _ in chosen]
-    told = [
-        model if names.count(model) == 1 else f"{model}({','.join(f'{k}={v}' for k, v in trial.hyper.items())})"
-        for model, (trial, _) in zip(names, chosen, strict=True)
-    ]
-    return {name: f"{weight:.2f}" for name, (_, weight) in zip(told, chosen, strict=True)}
+    """The weights by the members' names, with their settings."""
+
+    def name(trial: Trial) -> str:
+        return f"{trial.model}({','.join(f'{k}={v}' for k, v in trial.hyper.items())})" if trial.hyper else trial.model
+
+    return {name(trial): f"{weight:.2f}" for trial, weight in chosen}
 
 
 def fitted_anew(run: Run, best: Recommender, parts: Sequence[Trial]) -> Recommender:

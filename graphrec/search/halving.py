@@ -185,5 +185,5 @@ def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> floa
         left = run.budget.left - run.reserve
         hard = min(max(2 * seconds, 1.0), max(seconds, left))
         spare = max(0.0, left - seconds)  # what compiling may take without being the candidate's own time
-        deadline = Deadline(seconds, hard, lambda: run.budget.spent - min(compiled.seconds - before, spare))
+        deadline = Deadline(seconds, hard, lambda: run.clock() - min(compiled.seconds - before, spare))
         return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint), rung=rung)

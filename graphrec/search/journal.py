@@ -16,7 +16,9 @@ from graphrec.tensor_files import replace_file
 
 __all__ = ["Journal"]
 
-_END, _SAVED = "end", "saved"
+_END, _SAVED, _AT_WORK = "end", "saved", "at work"
+_MARKS = (_END, _SAVED, _AT_WORK)
+_UNLIKE = {"train": "training part", "valid": "validation part", "graphrec": "version of graphrec"}
 _NO_CANDIDATES = ("blend", "refit")  # rows of what is made of the candidates
 
 
@@ -36,7 +38,7 @@ class Journal:
     rows : list of dict
         Of candidates.
     marks : list of dict
-        What else there is to know: that a result was saved, and what it is worth; that a run came to its end.
+        What else there is to know: that a result was saved, and what it is worth; that a run was at work, or came to its end.
     spent : float
         Seconds that earlier runs have used up.
     """
@@ -49,7 +51,7 @@ class Journal:
             return
         if resume and has_journal(self._path.parent):
             for row in self._read(self._path, what):
-                (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(row)
+                (self.marks if row["key"] in _MARKS else self.rows).append(row)
         else:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, json.dumps({"search": dict(what), "checked": True}).encode() + b"\n")
@@ -66,7 +68,7 @@ class Journal:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row; it is on the disk when this returns."""
-        (self.marks if row["key"] in (_END, _SAVED) else self.rows).append(dict(row))
+        (self.marks if row["key"] in _MARKS else self.rows).append(dict(row))
         if self._path is not None:
             try:
                 with self._path.open("ab") as file:
@@ -89,14 +91,22 @@ class Journal:
     def covers(self, seconds: float, models: Collection[str] | None) -> bool:
         """Whether runs that came to their end had so many seconds, and tried all of these models; None stands for all."""
         asked = [mark.get("models") for mark in self.marks if mark["key"] == _END and float(mark["budget"]) >= seconds]
+        if models is None:
+            return None in asked
         tried = {name for names in asked for name in names or ()}
-        return None in asked or (bool(asked) and models is not None and set(models) <= tried)
+        if None in asked:  # of what the search knows, that is, and there was time for
+            tried |= {row["model"] for row in self.rows}
+        return bool(asked) and set(models) <= tried
 
     def told(self, seconds: float) -> str:
         """Where a search of so many seconds goes on, in words."""
         known = {row["key"] for row in self.rows if row["figure"] is not None and row["model"] not in _NO_CANDIDATES}
         some = f"{len(known)} candidate{'' if len(known) == 1 else 's'}"
         return f"{self.spent:.1f} s of {seconds:g} s spent, {some} known"
+
+    def at_work(self, at: float) -> None:
+        """Write that the search is in the middle of something: should it be killed there, these seconds are not forgotten."""
+        self._mark(_AT_WORK, at)
 
     def end(self, at: float, budget: float, models: Collection[str] | None) -> None:
         """Write that the search is at its end."""
@@ -137,12 +147,15 @@ class Journal:
         try:
             first, *lines = whole.split(b"\n")[:-1]
             head = json.loads(first)
-            same, rows = head["search"] == dict(what), [row_of(line, head.get("checked", False)) for line in lines]
+            other = [name for name in {**head["search"], **what} if head["search"].get(name) != what.get(name)]
+            rows = [row_of(line, head.get("checked", False)) for line in lines]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise InputError(f"{path} is damaged and cannot be gone on from; resume=False begins anew.") from None
-        if not same:
+        if other:
+            unlike = " and ".join(_UNLIKE.get(name, name) for name in other)
             raise InputError(
-                f"{path} is of a search with other data, metric or seed; give another folder, or resume=False to begin anew."
+                f"{path} is of a search with another {unlike}: give what it was given (columns and split, too), or another "
+                "folder, or resume=False (--fresh) to begin anew."
             )
         if len(whole) < len(text):
             path.write_bytes(whole)

@@ -53,6 +53,8 @@ def _is_row(row: Mapping[str, Any]) -> bool:
     texts = all(isinstance(row.get(name), str) for name in ("key", "model", "status"))
     if not texts or not _is_number(row.get("at")):
         return False
+    if row["key"] == "at work":
+        return True
     if row["key"] == "end":
         models = row.get("models")
         return _is_number(row.get("budget")) and (models is None or (isinstance(models, list) and all(map(_is_text, models))))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_search", "write_results"]
+__all__ = ["as_csv", "plot_search", "write_results"]
 
 _PLACES = ((3, 3, "left", "bottom"), (-3, 3, "right", "bottom"), (3, -3, "left", "top"), (-3, -3, "right", "top"))
 
@@ -90,9 +90,14 @@ def _name(axes: Axes, steps: list[tuple[float, float, str]], points: npt.NDArray
             text.remove()
 
 
+def as_csv(table: pd.DataFrame) -> bytes:
+    """A table as it stands in ``table.csv``."""
+    return table.to_csv(index=False).encode("utf-8")
+
+
 def write_results(table: pd.DataFrame, metric: str, folder: Path) -> None:
     """``table.csv`` and ``search.png``, each whole or not at all."""
-    replace_file(folder / TABLE, table.to_csv(index=False).encode("utf-8"))
+    replace_file(folder / TABLE, as_csv(table))
     body = io.BytesIO()
     plot_search(table, metric).savefig(body, dpi=120, format="png")
     replace_file(folder / PICTURE, body.getvalue())

@@ -21,6 +21,7 @@ from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 __all__ = ["KEPT", "OF_ONE_MODEL", "Run"]
 
 KEPT, OF_ONE_MODEL = 8, 2
+_TOLD_EVERY = 0.02  # of the budget
 _AT_ONCE = 10.0  # seconds that the first candidate may take, whatever the budget
 
 
@@ -69,6 +70,7 @@ class Run:
         self.costs_of_end = Reserve(task, budget, journal.is_kept, blends)
         self._show, self._warm = show, set[str]()
         self.looks, self.lost = dict[str, float](), set[str]()
+        self._told = journal.spent
 
     # ---- what there is time for -----------------------------------------------------------------
 
@@ -114,6 +116,18 @@ class Run:
         """Seconds that a look at validation will probably take: as the model's last one, or as the slower of the others'."""
         known = sorted(self.looks.values())
         return self.looks.get(model, known[3 * len(known) // 4] if known else 0.1)
+
+    def clock(self) -> float:
+        """Seconds spent, for a long training to look at: the journal is told of them now and then, as a kill may come."""
+        spent = self.budget.spent
+        if spent - self._told > max(_TOLD_EVERY * self.budget.seconds, 0.5):
+            self.at_work(spent)
+        return spent
+
+    def at_work(self, spent: float) -> None:
+        """See :meth:`Journal.at_work`."""
+        self._told = spent
+        self.journal.at_work(round(spent, 3))
 
     # ---- candidates -----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from graphrec._version import __version__
@@ -27,7 +28,7 @@ from graphrec.search.entries import chosen, kinds_of
 from graphrec.search.finish import Result, finished
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
-from graphrec.search.picture import write_results
+from graphrec.search.picture import as_csv, write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
 from graphrec.search.saved import Saved, record_of, weights_in
@@ -88,7 +89,7 @@ def search(
         What earlier runs in `out` found stays in the running.
     resume : bool
         Go on with a search of the same data in `out` that was killed, had a smaller budget, or had not all of these models.
-        One that is at its end is read. False begins anew.
+        One that is at its end is read, with what updates have brought since. False begins anew.
     seen : Interactions, optional
         As of :meth:`graphrec.Recommender.fit`: what the result does not recommend. It has no part in the search.
     device : str
@@ -110,8 +111,8 @@ def search(
     ------
     InputError
         An option is of no use, `valid` has pairs of `train`, no candidate could be fitted, or the folder is another search's,
-        had its time without any of these models, or holds a run that was updated since or is of somebody else, or another
-        search is under way in it.
+        had its time without any of these models, or holds a run that is of somebody else, or was updated since and would be
+        overwritten, or another search is under way in it.
     OSError
         Something cannot be written, such as for a full disk: what was found until then is kept, and the same call goes on.
     """
@@ -173,11 +174,16 @@ def search_as(
         earlier = _earlier(folder, journal, task)
         place, allotted = folder or Path(scratch), Budget(seconds, journal.spent + clock() - started, clock)
         run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
-        if journal.rows:
+        if journal.spent:
             run.say(f"  goes on with {place}: {journal.told(seconds)}")
         before = journal.figures
-        with quiet(), shared_decompositions():
-            result = _searched(run, solved, trained, earlier)
+        try:
+            with quiet(), shared_decompositions():
+                result = _searched(run, solved, trained, earlier)
+        except BaseException:  # Ctrl-C in the middle of a candidate, above all
+            with suppress(OSError):
+                run.at_work(run.budget.spent)
+            raise
         best = result.recommender
         best.table, changed = journal.table(metric), given(best, met, dressed)
         if folder is not None:
@@ -235,7 +241,7 @@ def _keep(result: Result, run: Run, folder: Path, changed: bool, drawn: bool) ->
     elif changed:
         write(folder, best._artefact(), of_its_search=True)
     if drawn and (folder / PICTURE).is_file():
-        replace_file(folder / TABLE, best.table.to_csv(index=False).encode("utf-8"))
+        replace_file(folder / TABLE, as_csv(best.table))
     else:
         write_results(best.table, run.task.metric, folder)
 
