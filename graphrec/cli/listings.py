@@ -36,7 +36,7 @@ def models() -> None:
 
 @click.command()
 def presets() -> None:
-    """Papers' recipes that ``train`` takes by name."""
+    """Recipes that ``train`` takes by name: of papers, and of this library where the column source says so."""
     from graphrec.listings import preset_table
 
     click.echo(preset_table())

@@ -67,7 +67,7 @@ def published_figures(name: str) -> dict[str, dict[str, float]]:
 
 
 def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
-    """A recommender with a paper's model and training settings.
+    """A recommender with a model and training settings that go together: a paper's, or of this library where `source` says so.
 
     Parameters
     ----------

@@ -71,9 +71,10 @@ def search(
     train, valid : Interactions
         Of one id space.
     budget : str or float
-        ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return: of all runs of this search together. What
-        cannot be expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been
-        measured. Something comes of the smallest budget: a first candidate that can be solved in seconds is.
+        ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return (but for torch and others to load, where
+        nothing before it has): of all runs of this search together, those that were killed among them. What cannot be
+        expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been measured.
+        Something comes of the smallest budget: a first candidate that can be solved in seconds is.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
