@@ -26,6 +26,7 @@ __all__ = [
     "check_not_searched",
     "foreign_file",
     "has_journal",
+    "has_nothing_saved",
     "is_run",
 ]
 
@@ -63,6 +64,11 @@ def has_journal(folder: Path) -> bool:
     """Whether a search has begun in a folder."""
     path = folder / JOURNAL
     return path.is_file() and path.stat().st_size > 0
+
+
+def has_nothing_saved(folder: Path) -> bool:
+    """Whether a search has begun in a folder and no run lies there yet."""
+    return has_journal(folder) and not (folder / RECORD).exists()
 
 
 def foreign_file(folder: Path) -> str | None:

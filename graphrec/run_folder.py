@@ -42,7 +42,7 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
     ------
     InputError
         A file is in the way, the folder cannot be made or written, or holds files of another kind and no run; or a run would
-        take the place of a search's result, or of one that a search is about to save.
+        take the place of a search's result, or of one that a search is yet to save.
     """
     if not out.is_dir():
         if out.exists():
@@ -53,8 +53,9 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
     inside = sorted(out.iterdir())
     if files is RUN_FILES:
         check_not_searched(out)
-        if has_journal(out) and is_run(out):
-            raise InputError(f"--out {out} holds what a search has found, which would be lost; give another folder.")
+        if has_journal(out):
+            lost = "what a search has found" if is_run(out) else "a search that has not come to its end"
+            raise InputError(f"--out {out} holds {lost}, which would be lost; give another folder.")
         strange = foreign_file(out)
     else:
         own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}

@@ -215,6 +215,57 @@ def test_a_kill_between_the_journal_and_the_run_leaves_the_older_result(split, t
     assert search(split, out, 200).table["ndcg@20"].max() > known.figure
 
 
+def killed_before_its_end(split, out, patch, **options):
+    """A search that has its candidates in the journal, and was killed before it announced a result."""
+    patch.setattr(importlib.import_module("graphrec.search.search"), "finished", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(split, out, **options)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_nothing_is_trained_or_saved_over_a_search_that_has_saved_nothing(split, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        killed_before_its_end(split, out, patch)
+    done = CliRunner().invoke(main, ["train", "puresvd", "--data", "synthetic", "--out", str(out)])
+    assert done.exit_code == 1
+    assert "holds a search that has not come to its end, which would be lost; give another folder" in done.output
+    with pytest.raises(InputError, match="holds a search that has not come to its end, which would be lost"):
+        gr.Recommender("itempop").fit(split.train).save(out)
+    assert not (out / "run.json").exists()
+    assert search(split, out).name in MODELS
+
+
+def test_a_run_that_came_before_a_search_has_saved_anything_is_of_somebody_else(split, tmp_path, monkeypatch):
+    out, other = tmp_path / "run", gr.Recommender("puresvd", rank=4).fit(split.train)
+    with monkeypatch.context() as patch:
+        killed_before_its_end(split, out, patch)
+    other.save(tmp_path / "other")
+    for path in (tmp_path / "other").iterdir():
+        path.rename(out / path.name)
+    for budget in (100, 200):
+        with pytest.raises(InputError, match=r"of somebody else.*--fresh"):
+            search(split, out, budget)
+    assert gr.load(out).name == "puresvd"
+
+
+def test_a_search_that_began_anew_over_a_run_goes_on_after_a_kill(split, tmp_path, monkeypatch):
+    out, other = tmp_path / "run", gr.Recommender("puresvd", rank=4).fit(split.train)
+    other.save(out)
+    with monkeypatch.context() as patch:
+        killed_before_its_end(split, out, patch, resume=False)
+    assert gr.load(out).name == "puresvd"
+    gr.Recommender("random").fit(split.train).save(out)
+    with pytest.raises(InputError, match="of somebody else"):
+        search(split, out)
+    other.save(out)
+    assert search(split, out).name in MODELS
+    assert search(split, out, 200).name in MODELS
+
+
 # ---- one at a time --------------------------------------------------------------------------------
 
 

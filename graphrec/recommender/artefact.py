@@ -33,7 +33,7 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.folder_files import RECORD, check_not_searched, foreign_file
+from graphrec.folder_files import RECORD, check_not_searched, foreign_file, has_nothing_saved
 from graphrec.folder_lock import locked
 from graphrec.models.base import Scorer, Solved
 from graphrec.recommender.run_record import check_record
@@ -128,8 +128,8 @@ def write(
     Raises
     ------
     InputError
-        The recommender has options that cannot be written, or the folder is a file, holds something else than a run, or is held
-        by a search, which will save its own result there.
+        The recommender has options that cannot be written, or the folder is a file, holds something else than a run, or a
+        search has begun there, which will save its own result.
     OSError
         A file could not be written; what was there before is still there.
     """
@@ -144,6 +144,8 @@ def write(
         )
     if not of_its_search:
         check_not_searched(folder)
+        if has_nothing_saved(folder):
+            raise InputError(f"{folder} holds a search that has not come to its end, which would be lost; give another folder.")
     _check_finite(artefact)
     bodies: dict[str, list[bytes | memoryview]] = {}
     record = {"format": FORMAT, "graphrec": __version__, "torch": torch.__version__, **_record(artefact, "", bodies)}

@@ -16,7 +16,7 @@ from graphrec.recommender import Recommender, load
 from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.search.journal import Journal
 
-__all__ = ["Saved", "record_of", "taken_in_since", "told_of", "weights_in"]
+__all__ = ["Saved", "give_way", "record_of", "taken_in_since", "told_of", "weights_in"]
 
 Mark = dict[str, Any]
 
@@ -50,6 +50,15 @@ def taken_in_since(recommender: Recommender, journal: Journal, train: Interactio
         return False
     known = in_ids_of(recommender.trained_on, train)
     return len(known) == len(train) and bool(recommender.trained_on.has_keys(known.keys).all())
+
+
+def give_way(journal: Journal, folder: Path) -> None:
+    """Write in a journal that has begun anew which run of the folder its result will replace; nothing where there is none.
+
+    A kill before that then leaves a search that goes on; a run that the journal does not know is of somebody else.
+    """
+    if (before := record_of(folder)) is not None:
+        journal.saving(0.0, "", worth=0.0, refit=False, cost=0.0, before=before)
 
 
 def told_of(journal: Journal, folder: Path, recommender: Recommender, train: Interactions, valid: Interactions) -> Mark | None:

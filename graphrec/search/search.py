@@ -31,7 +31,7 @@ from graphrec.search.journal import Journal
 from graphrec.search.picture import as_csv, write_results
 from graphrec.search.refine import refine
 from graphrec.search.run import Run
-from graphrec.search.saved import Saved, record_of, weights_in
+from graphrec.search.saved import Saved, give_way, record_of, weights_in
 from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
@@ -170,6 +170,8 @@ def search_as(
         if folder is not None:
             _check_ours(folder, resume)
         journal = Journal(folder, what, resume)
+        if folder is not None and not resume:
+            give_way(journal, folder)
         if folder is not None and (folder / RECORD).is_file() and is_at_its_end(journal, folder, seconds, models):
             return read(folder, journal, task, met, progress, dressed)
         earlier = _earlier(folder, journal, task)
@@ -206,7 +208,8 @@ def _check_ours(folder: Path, resume: bool) -> None:
 def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
     """What earlier runs have saved in the folder, which is emptied where they left nothing to go on with."""
     earlier = Saved.of(journal, folder, task.train, task.valid)
-    if earlier is not None and earlier.updated:
+    unknown = folder is not None and is_run(folder) and not journal.saved
+    if unknown or (earlier is not None and earlier.updated):
         raise InputError(
             f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
             "in another folder, or begin anew there with resume=False (--fresh)."
