@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from graphrec.errors import InputError
@@ -23,11 +24,13 @@ __all__ = [
     "SEARCH_FILES",
     "SEARCH_FOLDERS",
     "TABLE",
+    "check_not_its_own",
     "check_not_searched",
     "foreign_file",
     "has_journal",
     "has_nothing_saved",
     "is_run",
+    "stranger",
 ]
 
 RECORD = "run.json"
@@ -72,20 +75,34 @@ def has_nothing_saved(folder: Path) -> bool:
 
 
 def foreign_file(folder: Path) -> str | None:
-    """Something in a folder that has no run and is none of the files that runs consist of; None where there is no such thing.
+    """Something in a folder that has neither run nor search and is none of the files that runs consist of; None without it.
 
-    A run may be damaged, or of another format, and whoever lays files of their own beside a run knows of it.
+    A run may be damaged, or of another format, and whoever lays files of their own beside a run, or a search, knows of it.
     """
     names = sorted(path.name for path in folder.iterdir())
     if is_run(folder):
         return None
     own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
-    if JOURNAL in names:  # the best of a search is saved in its folder at the end
-        own += [*_OF_A_SEARCH, *SEARCH_FOLDERS]
-    strange = next((name for name in names if name not in own), None)
+    searched = has_journal(folder)  # its best is saved there at the end
+    strange = None if searched else next((name for name in names if name not in own), None)
     if strange is None and RECORD in own and not any(name.endswith(".safetensors") for name in own):
         return RECORD  # somebody else's file of this name
     return strange
+
+
+def stranger(folder: Path, files: re.Pattern[str], folders: Collection[str] = ()) -> str | None:
+    """Something in a folder that is none of these files and folders; None where there is no such thing."""
+    inside = sorted(folder.iterdir())
+    own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}
+    return next((p.name for p in inside if p.name not in own), None)
+
+
+def check_not_its_own(out: Path) -> None:
+    """Refuse to write an answer over one of the files that a run, or the search it is of, consists of."""
+    folder = out.parent
+    own = SEARCH_FILES if has_journal(folder) else RUN_FILES if is_run(folder) else None
+    if own is not None and own.fullmatch(out.name):
+        raise InputError(f"{out} is a file of the run itself; give another name.")
 
 
 def check_not_searched(folder: Path) -> None:

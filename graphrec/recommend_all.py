@@ -15,6 +15,7 @@ from graphrec.bars import progress_bar
 from graphrec.data.parquet import require_pyarrow
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, of_file
+from graphrec.folder_files import check_not_its_own
 from graphrec.recommender import Recommender
 from graphrec.tensor_files import remove_parts_of_the_dead
 
@@ -24,11 +25,12 @@ _ROWS = 200_000  # of a block, at most
 
 
 def check_file(out: Path) -> None:
-    """Refuse a name that says no format, or a place that cannot be written, before anything is computed."""
+    """Refuse a name that says no format, a place that cannot be written, or a file of a run, before anything is computed."""
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"--out {out}: its name must end in .csv or .parquet.")
     if out.is_dir() or not out.parent.is_dir():
         raise InputError(f"--out {out} {'is a folder' if out.is_dir() else 'is in a folder that does not exist'}.")
+    check_not_its_own(out)
     if out.suffix == ".parquet":
         require_pyarrow()
 

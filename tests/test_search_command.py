@@ -266,3 +266,40 @@ def test_titles_for_a_search_whose_run_was_updated_are_refused(tiny, tmp_path):
     assert done.exit_code == 1
     assert "--items is not taken in: the run in" in done.output
     assert search(tiny, out).exit_code == 0
+
+
+# ---- files beside it --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found(tiny, tmp_path_factory):
+    out = tmp_path_factory.mktemp("found") / "best"
+    assert search(tiny, out, models=["--model", "itempop"]).exit_code == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["recommend", "--all"], "table.csv"),
+        (["recommend", "--all"], "history.csv"),
+        (["explain", "--user", "0", "--item", "0"], "search.png"),
+        (["report"], "run.json"),
+        (["report"], "journal.jsonl"),
+    ],
+)
+def test_no_answer_takes_the_place_of_a_file_of_the_run(found, command, name):
+    before = {path.name: path.read_bytes() for path in found.iterdir() if path.is_file()}
+    done = call(command[0], found, *command[1:], "--out", found / name)
+    assert done.exit_code == 1
+    assert f"{found / name} is a file of the run itself; give another name." in done.output
+    assert {path.name: path.read_bytes() for path in found.iterdir() if path.is_file()} == before
+
+
+def test_a_page_is_not_written_over_a_run_that_no_search_made(found, tmp_path):
+    run = gr.load(found)
+    run.save(tmp_path / "run")
+    with pytest.raises(InputError, match=r"run\.json is a file of the run itself"):
+        run.report(0, tmp_path / "run" / "run.json")
+    assert run.report(0, tmp_path / "run" / "page.html").is_file()
+    assert run.report(0, tmp_path / "table.csv").is_file()  # where there is no run the name is free

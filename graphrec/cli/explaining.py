@@ -30,6 +30,7 @@ def explain(run: Path, user: str, item: str, n: int, device: str, out: Path | No
     row, "level of an average item", the same for all items of the user.
     """
     import graphrec as gr
+    from graphrec.folder_files import check_not_its_own
     from graphrec.report.names import typed_id
     from graphrec.tensor_files import replace_file
 
@@ -37,6 +38,8 @@ def explain(run: Path, user: str, item: str, n: int, device: str, out: Path | No
         raise InputError(
             f"--out {out} must be a file in a folder that is there, with a name that ends in {', '.join(_FORMATS)}."
         )
+    if out is not None:
+        check_not_its_own(out)
     recommender = gr.load(run, device=device)
     train = recommender.train
     who, what = typed_id(user, train.user_ids, "user"), typed_id(item, train.item_ids, "item")

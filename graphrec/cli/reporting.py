@@ -32,10 +32,12 @@ def report(
 ) -> None:
     """Write one HTML page about a trained model and one person; with --data its metrics are there, too."""
     import graphrec as gr
+    from graphrec.folder_files import check_not_its_own
     from graphrec.own_table import TableOptions
     from graphrec.report.names import read_items, typed_id
     from graphrec.runs import same_split_of
 
+    check_not_its_own(out)
     recommender = gr.load(run)
     ids = recommender.train.user_ids
     if not len(ids):

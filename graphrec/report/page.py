@@ -13,6 +13,7 @@ from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.groups import by_user_group, group_users
 from graphrec.evaluation.report import Report
+from graphrec.folder_files import check_not_its_own
 from graphrec.report.names import Names, names_of
 from graphrec.report.paths import by_own_item, plot_paths
 from graphrec.report.told import Told
@@ -42,6 +43,8 @@ def write_page(
 
     The page loads nothing from anywhere: curves are drawn in it, and pictures of items are links.
     """
+    path = Path(path)
+    check_not_its_own(path)
     template = _template()
     train, names = recommender.train, names_of(recommender, items, title, image)
     row = int(train.user_index(user)[0])
@@ -76,7 +79,6 @@ def write_page(
         ],
         similar=_similar(recommender, places[:3], names),
     )
-    path = Path(path)
     replace_file(path, text.encode("utf-8", "replace"))
     return path
 
