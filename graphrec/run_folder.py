@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.folder_files import RUN_FILES, check_not_searched, foreign_file, has_journal, is_run
+from graphrec.folder_files import (
+    RUN_FILES,
+    SEARCH_FILES,
+    check_not_searched,
+    foreign_file,
+    has_journal,
+    is_run,
+    stranger,
+)
 from graphrec.tensor_files import replace_file
 
 if TYPE_CHECKING:
@@ -50,21 +58,22 @@ def check_folder(out: Path, files: re.Pattern[str] = RUN_FILES, folders: Sequenc
         _try_to_write(out)
         return False
     _try_to_write(out)
-    inside = sorted(out.iterdir())
     if files is RUN_FILES:
         check_not_searched(out)
         if has_journal(out):
             lost = "what a search has found" if is_run(out) else "a search that has not come to its end"
             raise InputError(f"--out {out} holds {lost}, which would be lost; give another folder.")
         strange = foreign_file(out)
+    elif files is SEARCH_FILES and has_journal(out):
+        strange = None  # whoever lays files of their own beside a search knows of it
     else:
-        own = {p.name for p in inside if (p.is_file() and files.fullmatch(p.name)) or (p.is_dir() and p.name in folders)}
-        strange = next((p.name for p in inside if p.name not in own), None)
+        strange = stranger(out, files, folders)
     if strange is not None:
         raise InputError(
-            f"--out {out} holds {strange}, which this command did not write; give a new or empty folder, or an earlier run's."
+            f"--out {out} holds {strange}, which this command did not write: move it away, or give a new or empty folder, or "
+            "an earlier run's."
         )
-    return bool(inside)
+    return any(out.iterdir())
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -303,3 +303,30 @@ def test_a_page_is_not_written_over_a_run_that_no_search_made(found, tmp_path):
         run.report(0, tmp_path / "run" / "run.json")
     assert run.report(0, tmp_path / "run" / "page.html").is_file()
     assert run.report(0, tmp_path / "table.csv").is_file()  # where there is no run the name is free
+
+
+def test_files_beside_a_search_are_nobody_s_harm(tiny, tmp_path):
+    out, models = tmp_path / "best", ["--model", "itempop"]
+    assert search(tiny, out, models=models).exit_code == 0
+    assert call("report", out, "--out", out / "page.html").exit_code == 0
+    (out / "notes").mkdir()
+    for more, budget in (([], "60s"), ([], "90s"), (["--fresh"], "60s")):
+        done = search(tiny, out, *more, models=models, budget=budget)
+        assert done.exit_code == 0, done.output
+    (out / "run.json").unlink()  # as after a kill
+    assert search(tiny, out, models=models).exit_code == 0
+    assert gr.load(out).name == "itempop"
+    assert (out / "page.html").is_file()
+    assert (out / "notes").is_dir()
+
+
+def test_a_folder_of_somebody_else_is_refused_before_the_search(tiny, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    done = search(tiny, tmp_path)
+    assert done.exit_code == 1
+    assert "holds notes.txt, which this command did not write: move it away, or give a new or empty folder" in done.output
+    table = gr.read_csv(tiny)
+    split = gr.split.random(table, test=0.2, seed=0)
+    with pytest.raises(InputError, match=r"holds notes\.txt, which no search wrote: move it away"):
+        gr.search(split.train, split.test, 60, out=tmp_path, models=["itempop"], progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -15,7 +15,20 @@ from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, check_path
 from graphrec.evaluation.full_ranking import check_parts
-from graphrec.folder_files import CANDIDATES, CHECKPOINTS, CURVES, HISTORY, PICTURE, RECORD, TABLE, has_journal, is_run
+from graphrec.folder_files import (
+    CANDIDATES,
+    CHECKPOINTS,
+    CURVES,
+    HISTORY,
+    PICTURE,
+    RECORD,
+    SEARCH_FILES,
+    SEARCH_FOLDERS,
+    TABLE,
+    has_journal,
+    is_run,
+    stranger,
+)
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.artefact import write
@@ -197,12 +210,16 @@ def search_as(
 
 
 def _check_ours(folder: Path, resume: bool) -> None:
-    """Refuse a folder with a run that no search has made."""
+    """Refuse a folder with a run that no search has made, or with files of somebody else and no search."""
     if resume and is_run(folder) and not has_journal(folder):
         raise InputError(
             f"{folder} holds a run that is of no search, and it would be overwritten: search in another folder, or begin anew "
             "there with resume=False (--fresh)."
         )
+    if is_run(folder) or has_journal(folder):  # whoever lays files of their own beside these knows of it
+        return
+    if (strange := stranger(folder, SEARCH_FILES, SEARCH_FOLDERS)) is not None:
+        raise InputError(f"{folder} holds {strange}, which no search wrote: move it away, or give a new or empty folder.")
 
 
 def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
