@@ -18,6 +18,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.data.parquet import is_parquet
 from graphrec.data.split import Split
 from graphrec.errors import InputError, NoRowLeft
+from graphrec.folder_files import has_journal, is_run
 from graphrec.own_table.options import (
     NAMES,
     TableOptions,
@@ -148,9 +149,10 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
 def refuse_final(record: Mapping[str, Any], run: Path) -> None:
     """Refuse to measure a run that was trained on its test part, too."""
     if record.get("final"):
-        instead = (
-            "measure the run of the search it is of" if record.get("final_of") else "train it without --final to measure it"
-        )
+        instead = "train it without --final to measure it"
+        if record.get("final_of"):
+            beside = f", {run.parent}" if has_journal(run.parent) and is_run(run.parent) else ""
+            instead = f"measure the run of the search it is of{beside}"
         raise InputError(
             f"{run}: it was trained with --final on everything, so that the test pairs are in train, too; {instead}."
         )
