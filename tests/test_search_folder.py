@@ -235,6 +235,9 @@ def test_nothing_is_trained_or_saved_over_a_search_that_has_saved_nothing(split,
     assert "holds a search that has not come to its end, which would be lost; give another folder" in done.output
     with pytest.raises(InputError, match="holds a search that has not come to its end, which would be lost"):
         gr.Recommender("itempop").fit(split.train).save(out)
+    asked = CliRunner().invoke(main, ["recommend", str(out), "--user", "u3"])
+    assert asked.exit_code == 1
+    assert f"the search in {out} has not come to its end; the same search, called again, goes on with it." in asked.output
     assert not (out / "run.json").exists()
     assert search(split, out).name in MODELS
 

@@ -281,6 +281,8 @@ def _checksum(record: Mapping[str, Any]) -> str:
 
 def _text(folder: Path) -> bytes:
     path = folder / RECORD
+    if has_nothing_saved(folder):
+        raise InputError(f"the search in {folder} has not come to its end; the same search, called again, goes on with it.")
     if not path.is_file():
         raise InputError(f"{folder} is not a saved recommender: it has no run.json.")
     return path.read_bytes()
