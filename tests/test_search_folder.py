@@ -92,16 +92,22 @@ def test_a_training_that_lay_in_the_folder_leaves_no_picture_behind(tmp_path):
     assert not {"history.csv", "curves.png"} & {path.name for path in (tmp_path / "run").iterdir()}
 
 
-@pytest.mark.parametrize("harm", ["gone", "damaged"])
-def test_a_result_that_is_damaged_or_gone_is_made_again_with_a_word(split, tmp_path, harm):
+@pytest.mark.parametrize("budget", [100, 200])
+@pytest.mark.parametrize("harm", ["gone", "damaged", "without a tensor", "with half a tensor"])
+def test_a_result_that_is_damaged_or_gone_is_made_again_with_a_word(split, tmp_path, harm, budget):
     out = tmp_path / "run"
     first = search(split, out)
+    tensors = next(out.glob("model-*"))
     if harm == "gone":
         (out / "run.json").unlink()
-    else:
+    elif harm == "damaged":
         (out / "run.json").write_text("{}")
+    elif harm == "without a tensor":
+        tensors.unlink()
+    else:
+        tensors.write_bytes(tensors.read_bytes()[:-10])
     with pytest.warns(UserWarning, match="is damaged or gone: it is made again") as told:
-        again = search(split, out, 200)
+        again = search(split, out, budget)
     assert told[0].filename == __file__
     assert again.name == first.name
     assert gr.load(out).name == first.name

@@ -44,9 +44,12 @@ def read(
     met: Interactions | None,
     progress: bool,
     dressed: Callable[[Recommender], Recommender] | None,
-) -> Recommender:
-    """What a search that is at its end has saved."""
-    best = load(folder, device="cpu" if task.device == "auto" else task.device)
+) -> Recommender | None:
+    """What a search that is at its end has saved; None where that is damaged, and has to be made again."""
+    try:
+        best = load(folder, device="cpu" if task.device == "auto" else task.device)
+    except InputError:
+        return None
     best.table = journal.table(task.metric)
     said = f"the search in {folder} is at its end: {journal.spent:.1f} s, all its runs together"
     then = "a larger budget goes on with it, and resume=False (--fresh) begins anew"

@@ -186,7 +186,9 @@ def search_as(
         if folder is not None and not resume:
             give_way(journal, folder)
         if folder is not None and (folder / RECORD).is_file() and is_at_its_end(journal, folder, seconds, models):
-            return read(folder, journal, task, met, progress, dressed)
+            found = read(folder, journal, task, met, progress, dressed)
+            if found is not None:
+                return found
         earlier = _earlier(folder, journal, task)
         place, allotted = folder or Path(scratch), Budget(seconds, journal.spent + clock() - started, clock)
         run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
