@@ -130,6 +130,13 @@ def test_presets_carry_the_papers_settings(split):
     [
         (lambda s: gr.Recommender("lightgnc"), "unknown model 'lightgnc'; did you mean 'lightgcn'"),
         (lambda s: gr.Recommender("lightgcn", layer=2), "did you mean 'layers'"),
+        (
+            lambda s: gr.preset("lightgcn-fast", epochs=3),
+            "option of model lightgcn 'epochs'; it is an option of fit: fit.train, ep",
+        ),
+        (lambda s: gr.Recommender("gcmc", loss="mse"), "unknown option of model gcmc 'loss'; it is an option of fit"),
+        (lambda s: gr.Recommender("ease", device="cpu"), "unknown option of model ease 'device'; it is an option of fit"),
+        (lambda s: gr.Recommender("ease", epochs=3), "unknown option of model ease 'epochs'; known are"),
         (lambda s: gr.preset("lightgcn-2021"), "did you mean 'lightgcn-2020'"),
         (lambda s: gr.Recommender("mf").fit(s.train, epoch=1), "unknown option of fit 'epoch'; did you mean 'epochs'"),
         (lambda s: gr.Recommender("mf").fit(s.train, epochs=-1), "epochs must be a whole number of at least 1, got -1"),

@@ -31,6 +31,7 @@ from graphrec.report.page import write_page
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.keywords import FitKeywords
+from graphrec.training.options import FitOptions
 from graphrec.training.signature import given, with_options
 
 __all__ = ["NAMED", "Recommender"]
@@ -87,7 +88,8 @@ class Recommender(Vectors, Parameters, Stored):
                 raise InputError(f"model must be a name or a subclass of graphrec.models.Model, got {model!r}.")
             own = next((name for name, kind in NAMED.items() if kind is model), None)
             self.name, self.kind = own or f"{model.__module__}:{model.__qualname__}", model
-        self.hyper = checked_options(self.kind, self.name, hyper)
+        of_fit = self.kind.reads if issubclass(self.kind, Solved) else FitOptions.names()
+        self.hyper = checked_options(self.kind, self.name, hyper, of_fit)
         self.fit_defaults: dict[str, Any] = {}
         self._state: State | None = None
         self.table: pd.DataFrame | None = None

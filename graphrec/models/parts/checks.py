@@ -6,7 +6,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def check_widths(name: str, widths: Sequence[int], *, may_be_empty: bool = False
     return list(widths)
 
 
-def checked_options(kind: type, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def checked_options(kind: type, name: str, given: Mapping[str, Any], of_fit: Collection[str] = ()) -> dict[str, Any]:
     """Options for the constructor of a model, by its signature.
 
     Parameters
@@ -73,6 +73,8 @@ def checked_options(kind: type, name: str, given: Mapping[str, Any]) -> dict[str
     name : str
         Of the model, for messages.
     given : mapping
+    of_fit : collection of str
+        Options that are not the model's, but of how it is fitted: the message says where they go.
 
     Returns
     -------
@@ -91,6 +93,8 @@ def checked_options(kind: type, name: str, given: Mapping[str, Any]) -> dict[str
         hints = {}
     options = {}
     for option, value in given.items():
+        if option not in known and option in of_fit:
+            raise InputError(f"unknown option of model {name} {option!r}; it is an option of fit: fit(train, {option}=…).")
         if option not in known:
             raise unknown_name(f"option of model {name}", option, known)
         value = value.item() if isinstance(value, np.generic) else value
