@@ -40,7 +40,7 @@ def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
     frame = frame[[item, title]].dropna().astype(str).drop_duplicates()
     twice = frame[item][frame[item].duplicated()]
     if len(twice):
-        raise InputError(f"--items {path}: item {twice.iloc[0]} has more than one title.")
+        raise InputError(f"--items {path}: item {twice.iloc[0]} has more than one title; keep one row for each item.")
     return cut_titles(pd.Series(frame[title].to_numpy(object), index=pd.Index(frame[item].to_numpy(object))))
 
 

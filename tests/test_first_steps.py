@@ -130,6 +130,13 @@ def test_titles_under_other_ids(tmp_path, bought):
         assert "31 of 31 items have no title: " + told in done.stderr
 
 
+def test_an_item_with_two_titles_says_what_to_do(tmp_path, bought):
+    pd.DataFrame({"what": ["004", "004"], "name": ["a", "b"]}).to_csv(tmp_path / "items.csv", index=False)
+    titled = ("--items", tmp_path / "items.csv", "--title", "name", "--out", tmp_path / "run")
+    done = call("train", "itempop", "--data", bought, *COLUMNS, *titled, code=1)
+    assert "item 004 has more than one title; keep one row for each item." in done.stderr
+
+
 def test_titles_that_are_very_long_are_cut(tmp_path, bought):
     whole, long, exact = "x" * 100_000, "é" * 301, "y" * 300
     items = pd.DataFrame({"what": [f"{t:03d}" for t in range(30)], "name": [whole, long, exact, *("short" for _ in range(27))]})
