@@ -37,7 +37,8 @@ def rows(inter):
     [
         (f"{HEAD}\n1,10,9\n2,20\n", {}, "line 2 has 3 fields, but the header has 2"),
         (f"{HEAD}\n1,10\n2,20,9\n", {}, "line 3 has 3 fields"),
-        (f"{HEAD}\n1,10\n2\n", {}, "line 3 has 1 field, but the header has 2"),
+        (f"{HEAD}\n1,10\n2\n", {}, "line 3 has 1 field, but the header has 2; mend or remove it"),
+        (f"{HEAD}\n1,10\n2\n3,30\n4,5,6\n7\n", {}, "line 3 has 1 field, .* has 2, and 2 more do not fit; mend or remove them"),
         (f"{HEAD}\n1,10,\n2,20\n", {}, "line 3 has 2 fields, but earlier rows have 3"),
         (f"{HEAD}\n1,10,,x\n2,20,,\n", {}, "line 2 has 4 fields"),
         (f"{HEAD}\r\n1,10\r\n2\r\n", {}, "line 3 has 1 field"),

@@ -203,7 +203,16 @@ class Records:
         return widths
 
     def _look_closely(self, fields: int) -> None:
-        """Raise for the first record that does not fit, naming its line."""
+        """Raise if a record does not fit, with what is wrong with the first and how many others there are."""
+        misfits = self._misfits(fields)
+        if (first := next(misfits, None)) is None:
+            return
+        more = sum(1 for _ in misfits)
+        others = f", and {more:,} more do{'es' if more == 1 else ''} not fit" if more else ""
+        raise InputError(f"{first}{others}; mend or remove {'them' if more else 'it'}.")
+
+    def _misfits(self, fields: int) -> Iterator[str]:
+        """What is wrong with each record that does not fit, with its line."""
         records = self._all()
         if self._layout.header:
             next(records, None)
@@ -215,7 +224,7 @@ class Records:
                 expected = f"the header has {fields}" if self._layout.header else f"{fields} were expected"
                 if count >= fields and not any(record[fields:]):
                     expected = f"earlier rows have {usual}"
-                raise InputError(f"line {number:,} has {count} field{'s' if count != 1 else ''}, but {expected}.")
+                yield f"line {number:,} has {count} field{'s' if count != 1 else ''}, but {expected}"
 
 
 def _widths(block: npt.NDArray[np.uint8], fields: int, separator: int) -> npt.NDArray[np.int64] | None:
