@@ -145,6 +145,13 @@ def test_objects_of_the_callers_own_are_refused_before_anything_is_fitted(split,
             refitted(blend, split.train, callbacks=[Never()])
 
 
+def test_what_was_trained_in_several_stages_says_what_to_do(split, fitted):
+    rec = gr.Recommender("mf", dim=4).fit(split.train, valid=split.valid, **HOW)
+    rec.fit(split.train, valid=split.valid, warm_start=True, **HOW)
+    with pytest.raises(InputError, match=r"several stages.*: leave refit out, or give one that was trained in one go"):
+        gr.Blend([fitted[0], rec], weights=[1, 1]).fit(split.train, valid=split.valid, refit=True)
+
+
 class Never(Callback):
     def on_epoch_end(self, *args, **kwargs):
         raise AssertionError("ials was trained though mf cannot be")

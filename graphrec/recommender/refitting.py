@@ -32,7 +32,10 @@ def check_refittable(recommender: Recommender) -> None:
     if issubclass(recommender.kind, Solved):
         return
     if recommender._fitted.stage:
-        raise InputError(f"{recommender.name} was trained in several stages; it cannot be fitted anew from its last options.")
+        raise InputError(
+            f"{recommender.name} was trained in several stages; it cannot be fitted anew from its last options: leave refit "
+            "out, or give one that was trained in one go."
+        )
     if lost := _options(recommender)[1]:
         raise InputError(
             f"{recommender.name} cannot be fitted anew: its {' and '.join(lost)} came as an object, of which only the name was "
