@@ -31,7 +31,8 @@ class Stored(Outcome):
         Raises
         ------
         InputError
-            It is not fitted, has options that cannot be written, or the folder has files and no run.
+            It is not fitted, has options that cannot be written, or the folder has files and no run, or a search that has saved
+            nothing yet.
         OSError
             The folder cannot be written.
         """
