@@ -1,5 +1,7 @@
 """One suite for every model in the table: what a model must do whatever it is."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,21 @@ def implicit():
 @pytest.fixture(scope="module")
 def fitted(implicit, device):
     return {name: fit(name, implicit, device, saturated="skip") for name in MODELS}
+
+
+def refused(train, name, **hyper):
+    """What is said where no such model is built."""
+    try:
+        MODELS[name](train, **gr.Recommender(name, **hyper).hyper)
+    except gr.InputError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_number_that_cannot_be_is_refused_by_the_name_of_its_option(implicit, name):
+    options = gr.Recommender(name).get_params().keys() - {"model"}
+    told = {(option, value): refused(implicit, name, **{option: value}) for option in options for value in (-1, 0, 1.0, 2.0)}
+    assert not {case: words for case, words in told.items() if words and not re.search(rf"\b{case[0]}\b", words)}
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -94,8 +94,8 @@ def test_dropped_edges_have_the_transposed_gradient(interactions):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: GraphDropout(1.0), "node_dropout must be at least 0 and below 1, got 1.0"),
-        (lambda: GraphDropout(0.1, "row"), "dropout_kind must be 'edge' or 'node', got 'row'"),
+        (lambda: GraphDropout(1.0), "^p must be at least 0 and below 1, got 1.0"),
+        (lambda: GraphDropout(0.1, "row"), "^kind must be 'edge' or 'node', got 'row'"),
         (lambda: NGCFConv(4, 0), "every entry of layers must be at least 1, got 0"),
     ],
 )

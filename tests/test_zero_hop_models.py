@@ -209,7 +209,7 @@ def test_training_on_ratings_beats_the_mean(name):
             r"gmf has other sizes.*\(60, 5\), not \(60, 4\)",
         ),
         (lambda x: EmbeddingNet(x, hidden=[4, 4], dropout=[0.1]), "names 1 probabilities for 2 hidden layers"),
-        (lambda x: EmbeddingNet(x, embedding_dropout=-0.1), "dropout of the embeddings must be at least 0"),
+        (lambda x: EmbeddingNet(x, embedding_dropout=-0.1), "^embedding_dropout must be at least 0"),
         (lambda x: EmbeddingNet(x, rating_range=(5, 1)), r"rating_range must be \(low, high\) with low < high, got \(5, 1\)"),
         (lambda x: CollabFNet(x, rating_range=(1, float("nan"))), "rating_range must be"),
         (lambda x: CollabFNet(x, rating_range=(1, 2, 3)), "rating_range must be"),

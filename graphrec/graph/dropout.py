@@ -29,9 +29,9 @@ class GraphDropout(nn.Module):
     def __init__(self, p: float, kind: Literal["edge", "node"] = "edge") -> None:
         super().__init__()
         if not 0 <= p < 1:
-            raise InputError(f"node_dropout must be at least 0 and below 1, got {p}.")
+            raise InputError(f"p must be at least 0 and below 1, got {p}.")
         if kind not in ("edge", "node"):
-            raise InputError(f"dropout_kind must be 'edge' or 'node', got {kind!r}.")
+            raise InputError(f"kind must be 'edge' or 'node', got {kind!r}.")
         self.p = p
         self.kind = kind
 

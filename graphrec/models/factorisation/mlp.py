@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphrec.data.interactions import Interactions
 from graphrec.models.factorisation.gmf import GMF
-from graphrec.models.parts.checks import check_widths
+from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.tables import embedding
 from graphrec.models.parts.two_tables import TwoTables
@@ -47,6 +47,7 @@ class MLP(TwoTables):
     ) -> None:
         super().__init__(train)
         hidden = check_widths("hidden", hidden)
+        check_dropout("dropout", dropout)
         self.users = embedding(self.n_users, dim, init_std)
         self.items = embedding(self.n_items, dim, init_std)
         # What enters the output layer is kept whole.

@@ -15,6 +15,7 @@ from graphrec.models.encoding import Encoding, Table
 from graphrec.models.factorisation.gmf import GMF
 from graphrec.models.factorisation.mlp import MLP
 from graphrec.models.factors import OwnedRows, RowTables
+from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.idle import Idle, Needs
 from graphrec.models.parts.joined import Joined
 
@@ -69,8 +70,11 @@ class NeuMF(Model):
     ) -> None:
         super().__init__(train)
         self.dim = dim
+        mlp_dim = dim if mlp_dim is None else mlp_dim
+        check_at_least("dim", dim, 1)
+        check_at_least("mlp_dim", mlp_dim, 1)
         self.gmf = GMF(train, dim=dim, init_std=init_std)
-        self.mlp = MLP(train, dim=dim if mlp_dim is None else mlp_dim, hidden=hidden, dropout=dropout, init_std=init_std)
+        self.mlp = MLP(train, dim=mlp_dim, hidden=hidden, dropout=dropout, init_std=init_std)
         if (gmf is None) != (mlp is None):
             raise InputError("NeuMF starts from a trained GMF and a trained MLP together: give both gmf and mlp, or neither.")
         if gmf is not None and mlp is not None:

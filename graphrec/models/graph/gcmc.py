@@ -16,7 +16,7 @@ from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model, Step
 from graphrec.models.encoding import Encoding
-from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.idle import Idle, ratings_alike
 from graphrec.models.parts.routes import level_adjacencies
@@ -74,6 +74,7 @@ class GCMC(Model):
             if value not in allowed:
                 raise InputError(f"{name} must be {allowed[0]!r} or {allowed[1]!r}, got {value!r}.")
         check_at_least("dim", dim, 1)
+        check_at_least("hidden", hidden, 1)
         levels = np.ones(1, np.float32) if train.ratings is None else np.unique(train.ratings)
         if len(levels) > 20:
             raise InputError(f"gcmc has an edge type for each rating, and there are {len(levels)} of them; round the column.")
@@ -90,7 +91,7 @@ class GCMC(Model):
         self.forms = None if decoder == "dot" else nn.Parameter(start)
         self.register_buffer("levels", torch.from_numpy(levels.copy()), persistent=False)
         self.levels: Tensor
-        self.graph_dropout = GraphDropout(edge_dropout)
+        self.graph_dropout = GraphDropout(check_dropout("edge_dropout", edge_dropout))
         self._adjacencies = level_adjacencies(train, levels)
 
     def encode(self) -> Encoding:

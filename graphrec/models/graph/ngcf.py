@@ -99,9 +99,9 @@ class NGCF(Model):
         slope: float = 0.2,
     ) -> None:
         super().__init__(train)
-        if form not in _FORMS:
-            raise InputError(f"form must be 'official' or 'paper', got {form!r}.")
+        check_one_of("form", form, tuple(_FORMS))
         chosen = _FORMS[form]
+        check_one_of("dropout_kind", dropout_kind, ("edge", "node"))
         check_one_of("l2_on", "ego" if l2_on is None else l2_on, ("ego", "propagated"))
         self.l2_on = chosen["l2_on"] if l2_on is None else l2_on
         self.normalise_layers = chosen["normalise_layers"] if normalise_layers is None else normalise_layers
@@ -112,7 +112,7 @@ class NGCF(Model):
         self.embedding = nn.Parameter(torch.cat(tables))
         widths = [dim, *check_widths("layers", layers)]
         self.transforms = nn.ModuleList(NGCFTransform(a, b, form, slope) for a, b in itertools.pairwise(widths))
-        self.graph_dropout = GraphDropout(node_dropout, dropout_kind)
+        self.graph_dropout = GraphDropout(check_dropout("node_dropout", node_dropout), dropout_kind)
         self.message_dropout = nn.Dropout(check_dropout("message_dropout", message_dropout))
 
     def encode(self) -> Encoding:

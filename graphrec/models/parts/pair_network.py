@@ -63,7 +63,7 @@ class PairNetwork(nn.Module):
         self.budget = budget
         self.layers = nn.ModuleList(nn.Linear(a, b, dtype=torch.float32) for a, b in pairwise(widths))
         self.out = nn.Linear(widths[-1], 1, dtype=torch.float32)
-        self.input_dropout = nn.Dropout(check_dropout("dropout of the embeddings", input_dropout))
+        self.input_dropout = nn.Dropout(check_dropout("input_dropout", input_dropout))
         self.dropouts = nn.ModuleList(nn.Dropout(check_dropout("dropout", p)) for p in each)
         self.activation = _ACTIVATIONS[activation](inplace=True)
         self.reset_parameters()

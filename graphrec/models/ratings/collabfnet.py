@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
+from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
@@ -57,7 +58,7 @@ class CollabFNet(Model):
         how: dict[str, Any] = {"std": 1.0} if init_range is None else {"init": "uniform", "bounds": init_range}
         self.users = embedding(self.n_users, dim, **how)
         self.items = embedding(self.n_items, dim, **how)
-        self.network = PairNetwork(dim, dim, hidden, input_dropout=dropout)
+        self.network = PairNetwork(dim, dim, hidden, input_dropout=check_dropout("dropout", dropout))
         nn.init.constant_(self.network.out.bias, self.squash.start(train))
 
     def encode(self) -> Encoding:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
-from graphrec.models.parts.checks import check_widths
+from graphrec.models.parts.checks import check_dropout, check_widths
 from graphrec.models.parts.pair_network import PairNetwork
 from graphrec.models.parts.rating_range import RatingRange
 from graphrec.models.parts.tables import embedding
@@ -60,7 +60,9 @@ class EmbeddingNet(Model):
         self.items = embedding(self.n_items, dim, init="uniform", bounds=(-0.05, 0.05))
         hidden = check_widths("hidden", hidden)
         dropout = [*[0.5] * (len(hidden) - 1), 0.25] if dropout is None else dropout
-        self.network = PairNetwork(dim, dim, hidden, input_dropout=embedding_dropout, dropout=dropout)
+        self.network = PairNetwork(
+            dim, dim, hidden, input_dropout=check_dropout("embedding_dropout", embedding_dropout), dropout=dropout
+        )
         nn.init.constant_(self.network.out.bias, self.squash.start(train))
 
     def encode(self) -> Encoding:
