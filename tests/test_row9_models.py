@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 import graphrec as gr
+from graphrec.models import MODELS
 from graphrec.models.base import Step
 from graphrec.models.factorisation.ultragcn import UltraGCN
 from graphrec.models.parts.item_graph import strongest_items
@@ -114,6 +115,17 @@ def test_cmn_attends_to_the_people_of_an_item(interactions):
                     query = (model.maps[0](query) + o).relu()
             want = model.out((model.of_product(model.users[u] * e) + model.of_memory(o)).relu())
             assert torch.allclose(got[u, i], want[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "table"), [("cmn", "people"), ("nescl", "like.nearest")])
+def test_room_is_made_for_the_neighbours_that_there_are(interactions, name, table):
+    most = max(interactions.n_users, interactions.n_items)
+    all_of_them, more = (MODELS[name](interactions, neighbours=n).get_buffer(table) for n in (most, 10**9))
+    assert torch.equal(all_of_them, more)
+    if name == "cmn":
+        assert more.shape[1] == np.bincount(interactions.items).max()
+    few = MODELS[name](interactions, neighbours=2).get_buffer(table)
+    assert few.shape == (len(more), 2)
 
 
 def pair_step(model, users, items, negatives):

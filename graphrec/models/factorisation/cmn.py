@@ -82,8 +82,9 @@ class CMN(Model):
             nn.init.eye_(self.of_product.weight)
             nn.init.ones_(self.out.weight)
         pattern, g = BipartiteGraph(train).pattern, np.random.default_rng(draw_seed)
-        people = np.zeros((self.n_items, neighbours), np.int64)
-        absent = np.ones((self.n_items, neighbours), np.bool_)
+        width = min(neighbours, int(np.diff(pattern.indptr)[self.n_users :].max()))  # nobody has more
+        people = np.zeros((self.n_items, width), np.int64)
+        absent = np.ones((self.n_items, width), np.bool_)
         for i in range(self.n_items):
             met = pattern.indices[pattern.indptr[self.n_users + i] : pattern.indptr[self.n_users + i + 1]]
             met = met if len(met) <= neighbours else g.choice(met, neighbours, replace=False)

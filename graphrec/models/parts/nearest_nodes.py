@@ -23,8 +23,8 @@ class NearestNodes(nn.Module):
 
     Attributes
     ----------
-    nearest : Tensor of int64, shape (n_users + n_items, k)
-        Users first; a node without neighbours is its own.
+    nearest : Tensor of int64, shape (n_users + n_items, at most k)
+        Users first; a node without neighbours is its own. As wide as the longest row needs, however large k is.
     count : Tensor of int64, shape (n_users + n_items,)
         How many of a row count.
     """
@@ -33,11 +33,14 @@ class NearestNodes(nn.Module):
         super().__init__()
         matrix = train.to_csr("ones")
         nodes = np.arange(sum(matrix.shape))
-        nearest, count = np.repeat(nodes[:, None], neighbours, 1), np.ones(len(nodes), np.int64)
-        for table, start in ((matrix.T.tocsr(), 0), (matrix, train.n_users)):  # the like of a table's columns
+        likes = []
+        for table in (matrix.T.tocsr(), matrix):  # the like of a table's columns
             root = np.sqrt(np.diff(table.tocsc().indptr))
-            like = cooccurrence(table, np.ones(table.shape[0]), over_product(root, root), neighbours=neighbours)
-            degree = np.diff(like.indptr)
+            likes.append(cooccurrence(table, np.ones(table.shape[0]), over_product(root, root), neighbours=neighbours))
+        degrees = [np.diff(like.indptr) for like in likes]
+        width = max(1, *(int(degree.max()) for degree in degrees))
+        nearest, count = np.repeat(nodes[:, None], width, 1), np.ones(len(nodes), np.int64)
+        for like, degree, start in zip(likes, degrees, (0, train.n_users), strict=True):
             rows = np.repeat(np.arange(len(degree)), degree)
             nearest[start + rows, np.arange(len(rows)) - like.indptr[rows]] = start + like.indices
             count[start : start + len(degree)] = np.maximum(degree, 1)
