@@ -21,7 +21,7 @@ CASES = {
         ({"time": 0.0}, {"solver": "euler", "steps": 3}),
         ({"time": 0, "ideal": 0}, {"final": "mean"}),
     ],
-    "chebycf": [({"rank": 0}, {"alpha": 0.7, "effort": 2})],
+    "chebycf": [({"rank": 0}, {"alpha": 0.7, "effort": 2}), ({"alpha": 0.0}, {"rank": 3, "effort": 2})],
     "dgcf": [
         ({"independence": 0.0}, {"correlated": 4}),
         ({"intents": 1}, {"correlated": 4, "independence": 0.5, "iterations": 3}),
@@ -31,6 +31,7 @@ CASES = {
     "gcmc": [({}, {"accumulate": "stack"})],
     "gfcf": [({"alpha": 0.0}, {"rank": 3, "effort": 2})],
     "hoprec": [({"order": 1}, {"degree_power": 0.0, "margin": 0.1})],
+    "ials": [({"dim": 8}, {"block": 8}), ({"dim": 8}, {"block": 9})],
     "itemknn": [({}, {"asymmetry": 0.1}), ({"similarity": "jaccard"}, {"asymmetry": 0.1})],
     "lightgcn": [({"layers": 0}, {"normalisation": "row"}), ({}, {"ranking": "dot"})],
     "lightgcnpp": [({"gamma": 1.0}, {"layers": 3, "alpha": 0.1, "beta": 0.5})],
@@ -136,7 +137,7 @@ def test_every_declaration_is_looked_at():
         (n, option, i)
         for n, beside, option, value in EACH
         for i, one in enumerate(MODELS[n].idle)
-        if option in one.options and one.words({**_defaults(n), **beside}, _without_ratings())
+        if option in one.options and one.words({**_defaults(n), **beside, option: value}, _without_ratings())
     }
     assert held - seen == {("neumf", "init_std", 1)}  # below
     assert not seen - held
@@ -169,6 +170,8 @@ def test_a_start_from_trained_models_has_no_other(liked):
         ("lightgcn", {"similarity": "cosine", "ranking": "dot"}),
         ("gcmc", {"accumulate": "stack"}),
         ("mf", {"bias": True, "centre": False}),
+        ("ials", {"dim": 8, "block": 7}),
+        ("ials", {"dim": 8, "block": None}),
         ("autoencoder", {"centre": False}),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +15,16 @@ from graphrec.errors import InputError
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.ridge_rows import LeastSquares, RowProblems, Sides, solve_rows
 from graphrec.models.parts.tables import embedding
 
 __all__ = ["IALS"]
+
+
+def _all_at_once(told: Mapping[str, Any], _: Interactions | None) -> str:
+    """For blocks that are no smaller than the whole."""
+    return f"with dim={told['dim']}" if told["block"] is not None and told["block"] >= told["dim"] else ""
 
 
 class IALS(Model):
@@ -46,7 +53,7 @@ class IALS(Model):
         ν: 0 penalises every row alike, 1 by how much is known of it.
     block : int, optional
         Solve so many factors at a time, the others standing still (iALS++, Rendle et al., 2021): an epoch's cost then grows
-        with dim² and not with dim³ for rows of few interactions. All at once unless given.
+        with dim² and not with dim³ for rows of few interactions. All at once unless given; below dim.
     init_std : float
         Factors start from N(0, init_std² / dim); those of users and items without an interaction from zero.
 
@@ -57,6 +64,7 @@ class IALS(Model):
     """
 
     reads_weights: ClassVar[bool] = True
+    idle = (Idle("block", when=_all_at_once),)
     defaults: ClassVar[dict[str, Any]] = {"loss": LeastSquares(), "epochs": 16}
 
     def __init__(

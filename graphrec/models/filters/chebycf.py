@@ -33,7 +33,7 @@ class ChebyCF(PolynomialFilter):
     phi : float
         φ: how flat the plateau is.
     alpha : float
-        Weight of the ideal filter.
+        Weight of the ideal filter. 0 leaves the series alone.
     rank : int
         Number of frequencies that pass it; as many as there are if that is less. 0 leaves the series alone.
     beta : float
@@ -49,7 +49,7 @@ class ChebyCF(PolynomialFilter):
     The defaults are the authors' settings for Gowalla.
     """
 
-    idle = (Idle("alpha", "effort", rank=0),)
+    idle = (Idle("alpha", "effort", rank=0), Idle("rank", "effort", alpha=0))
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class ChebyCF(PolynomialFilter):
         check_one_of("interpolation", interpolation, ("code", "exact"))
         super().__init__(train, beta)
         self.degree, self.phi, self.alpha, self.beta = degree, phi, alpha, beta
-        self.rank = min(rank, self.n_users, self.n_items)
+        self.rank = min(rank, self.n_users, self.n_items) if alpha else 0
         self.interpolation, self.effort = interpolation, effort
 
     def solve(self) -> None:
