@@ -86,8 +86,8 @@ class FitOptions:
     seed : int
         Of the initial weights, the batches and dropout; from 0 to 2**63 − 1. On the CPU the same seed gives the same
         weights, bit for bit, under the same number of threads (``torch.set_num_threads``). Under another number the
-        batches are the same, but torch adds up matrix products in another order: the weights of NGCF, NeuMF and the
-        autoencoders then differ by rounding errors, which grow while they train.
+        batches are the same, but torch adds up products in another order: what most models learn, or find in closed form by
+        a decomposition or an inverse, then differs by rounding errors, which grow while a model trains.
     eval_every : int
         Epochs between two looks at the validation part.
     metric : str, sequence of str or None
