@@ -188,6 +188,18 @@ def test_ratings_that_are_all_the_same_are_one_level(liked):
         fitted("gcmc", table, accumulate="stack")
 
 
+@pytest.mark.parametrize(
+    ("name", "hyper", "words"),
+    [
+        ("gcmc", {"accumulate": "concat"}, "accumulate must be 'sum' or 'stack', got 'concat'"),
+        ("gfcf", {"alpha": 0.0, "rank": -1}, "rank must be at least 1, got -1"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_as_such(liked, name, hyper, words):
+    with pytest.raises(gr.InputError, match=words):
+        fitted(name, liked, **hyper)
+
+
 def test_all_arguments_of_one_recommender_make_the_next(liked):
     for name in MODELS:
         params = gr.Recommender(name).get_params()

@@ -195,7 +195,7 @@ class Recommender(Vectors, Parameters, Stored):
         met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
         plan = self._plan()
         if not warm_start:  # which goes on with what is there
-            refuse_idle(self.kind, self.name, plan.made_with, train)
+            refuse_idle(self.kind, self.name, plan.made_with, train, lambda: fitting.build(plan, train))
         if issubclass(self.kind, Solved):
             others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
             refuse_for_solved(self.name, self.kind.reads, named, others)

@@ -90,9 +90,15 @@ def idle_options(kind: type, given: Mapping[str, Any], train: Interactions | Non
     return {name: words for name, words in reversed(each) if words}
 
 
-def refuse_idle(kind: type, name: str, given: Mapping[str, Any], train: Interactions) -> None:
-    """Raise :class:`InputError` for an option that was given and does nothing beside the others, or on this table."""
-    for option, words in sorted(idle_options(kind, given, train).items()):
+def refuse_idle(kind: type, name: str, given: Mapping[str, Any], train: Interactions, build: Callable[[], object]) -> None:
+    """Raise :class:`InputError` for an option that was given and does nothing beside the others, or on this table.
+
+    Before that the model is built: a value that cannot be is refused as such, by whoever knows which can.
+    """
+    found = idle_options(kind, given, train)
+    if found:
+        build()
+    for option, words in sorted(found.items()):
         raise InputError(f"{shown(option, given[option])} does nothing for {name} {words}; leave it out.")
 
 
