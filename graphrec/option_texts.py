@@ -13,7 +13,8 @@ from typing import Any
 __all__ = ["NOT_SET", "as_given", "entries", "fit_options"]
 
 NOT_SET = ("credit", "given")  # an object, which no text stands for; and no option
-_ENTRY = re.compile(r"^(\w+(?:, \w+)*) : ")  # of a section of numpydoc
+# Of a section of numpydoc: names, perhaps with a type, or with the values among which one chooses.
+_ENTRY = re.compile(r"^(\w+(?:, \w+)*)(?: : (\{.*\})?.*)?$")
 
 
 def fit_options() -> list[tuple[str, str]]:
@@ -44,9 +45,10 @@ def as_given(value: Any) -> str:
 
 
 def entries(text: str, section: str) -> dict[str, str]:
-    """The first sentence on each entry of a section of a docstring."""
+    """The first sentence on each entry of a section of a docstring, behind the values among which one chooses."""
     _, _, body = text.partition(f"{section}\n{'-' * len(section)}\n")
     found: dict[str, list[str]] = {}
+    values: dict[str, str] = {}
     names: list[str] = []
     for line in body.splitlines():
         if not line.strip() or set(line) == {"-"}:
@@ -54,10 +56,11 @@ def entries(text: str, section: str) -> dict[str, str]:
         if entry := _ENTRY.match(line):
             names = entry[1].split(", ")
             found |= {name: [] for name in names}
+            values |= dict.fromkeys(names, ", ".join(re.findall(r"\w+", entry[2] or "")))
         elif line.startswith(" "):
             for name in names:
                 found[name].append(line.strip())
-    return {name: _sentence(" ".join(lines)) for name, lines in found.items()}
+    return {name: ". ".join(filter(None, (values[name], _sentence(" ".join(lines))))) for name, lines in found.items()}
 
 
 def _sentence(text: str) -> str:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 import graphrec as gr
 from graphrec.cli import main
+from graphrec.listings import option_tables
 from graphrec.models import MODELS
 from graphrec.training.options import FitOptions
 from graphrec.training.trainer import Trainer
@@ -153,6 +155,15 @@ def test_options_lists_what_set_takes():
     assert (found["layers"], found["epochs"], found["progress"]) == ("3", "1000", "true")
     assert "epochs=" not in call("options", "ease").output
     assert "graphrec options MODEL" in call("train", "--help").output
+
+
+def test_options_names_the_values_among_which_one_chooses():
+    for name, kind in gr.models.MODELS.items():
+        told = dict(line.split("=", 1) for line in option_tables(name).splitlines() if line.startswith("  ") and "=" in line)
+        for option, hint in get_type_hints(kind.__init__).items():
+            some = [value for part in (hint, *get_args(hint)) if get_origin(part) is Literal for value in get_args(part)]
+            assert not some or all(str(value) in told[f"  {option}"] for value in some), (name, option)
+    assert "for ratings" in call("options", "gcmc").output
 
 
 @pytest.mark.parametrize("name", ["mf-bpr", "mf", "multdae", "lightgcn-2020"])

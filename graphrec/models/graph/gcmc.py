@@ -44,6 +44,7 @@ class GCMC(Model):
     accumulate : {"sum", "stack"}
         How the levels meet: summed or concatenated.
     decoder : {"dot", "bilinear"}
+        What scores a pair: "bilinear" is for ratings, and for a loss that reads them such as "mse".
     activate_output : bool
         Whether z has the paper's ReLU; the authors' code has none there.
     edge_dropout : float

@@ -68,8 +68,10 @@ class NGCF(Model):
     message_dropout : float
         Probability of dropping an entry of a layer's output while training.
     form : {"official", "paper"}
-    normalisation, normalise_layers, l2_on
+    normalisation, normalise_layers
         See the table.
+    l2_on : {"ego", "propagated"}, optional
+        Which rows of a batch the penalty looks at, see the table.
     slope : float
         Of LeakyReLU for negative arguments; 0.2 in the official code.
 
