@@ -82,6 +82,18 @@ def test_gcmc_has_an_edge_type_a_rating(interactions, accumulate):
     assert torch.allclose(model.score(u[:, None], v), model.score_all(u, v), atol=1e-5)
 
 
+def test_gcmc_for_ratings_is_trained_by_a_loss_that_reads_them(interactions):
+    rec, fit = gr.Recommender("gcmc", dim=4, hidden=4, decoder="bilinear"), {"epochs": 1, "progress": False}
+    words = r"^decoder='bilinear' of gcmc .* loss='bpr' reads none; fit it with loss='mse'"
+    with pytest.raises(gr.InputError, match=words):
+        rec.fit(interactions, **fit)
+    rec.fit(interactions, loss="mse", **fit)
+    with pytest.raises(gr.InputError, match=words):
+        rec.fit(interactions, warm_start=True, **fit)
+    assert rec.fit(interactions, warm_start=True, loss="mse", **fit).history["levels"].notna().all()
+    assert rec.scores_are_ratings
+
+
 def test_pinsage_pools_over_the_most_visited(interactions):
     model = gr.models.PinSage(interactions, dim=6, neighbours=4)
     alpha = model._adjacency.to_dense()

@@ -77,6 +77,8 @@ class Model(Scorer, DotProduct):
         Whether a user's row is made of the user's interactions: such rows are computed when they are asked for.
     l2_on : {"ego", "propagated"}
         Which rows :meth:`penalty` looks at.
+    for_ratings : str
+        What of its options makes no sense under a loss that reads no ratings, as it is written: such a fit is refused.
     sparse_gradients : bool
         Whether look-ups give sparse gradients, which dense optimisers refuse.
     columns : Columns
@@ -100,6 +102,7 @@ class Model(Scorer, DotProduct):
     ranks_as_it_trains: bool = True
     users_from_histories: bool = False
     l2_on: str = "ego"
+    for_ratings: str = ""
     sparse_gradients: bool = False
     columns: Columns = Columns()
     _people: People | None = None

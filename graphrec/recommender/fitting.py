@@ -31,6 +31,7 @@ from graphrec.training.options import FitOptions
 from graphrec.training.row_trainer import RowTrainer
 from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
+from graphrec.training.unread import name_of
 
 __all__ = ["Plan", "build", "check_tables", "run", "solve", "train", "unread_ratings"]
 
@@ -201,7 +202,8 @@ def train(
         The processes that train it together; each ends with the whole model.
     """
     speaks = group is None or group.is_writer
-    if speaks and not getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings):
+    rated = getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings)
+    if speaks and not rated:
         _say_unread_ratings(plan, table)
     if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
         _say_unread_weights(plan, table)
@@ -224,6 +226,11 @@ def train(
                 "selected on training.",
                 stacklevel=4,
             )
+    if isinstance(model, Model) and model.for_ratings and not rated:
+        raise InputError(
+            f"{model.for_ratings} of {plan.name} predicts ratings and loss={name_of(options.loss)!r} reads none; "
+            "fit it with loss='mse', or leave the option out."
+        )
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     if speaks:
         _say_never_begun(model, ended)

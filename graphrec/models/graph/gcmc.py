@@ -31,7 +31,8 @@ class GCMC(Model):
 
     h_v = ReLU(acc_r Σ_{w ∈ N_r(v)} T_r[w] / √(d_v d_w)), z_v = ReLU(W h_v); T_r has a row for every node: W_r times its
     one-hot input. ``decoder="dot"`` scores u · v, for rankings. ``decoder="bilinear"`` predicts ratings: p(r) is the softmax
-    of uᵀ Q_r v, and the score is Σ r p(r); the paper's loss −log p(r) is the extra loss ``levels`` where there are ratings.
+    of uᵀ Q_r v, and the score is Σ r p(r); fit it with ``loss="mse"``, beside which the paper's loss −log p(r) is the extra
+    loss ``levels``. A loss that reads no ratings, such as the default, is refused for it.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class GCMC(Model):
     accumulate : {"sum", "stack"}
         How the levels meet: summed or concatenated.
     decoder : {"dot", "bilinear"}
-        What scores a pair: "bilinear" is for ratings, and for a loss that reads them such as "mse".
+        What scores a pair: "bilinear" is for ratings, with a loss that reads them such as "mse".
     activate_output : bool
         Whether z has the paper's ReLU; the authors' code has none there.
     edge_dropout : float
@@ -83,6 +84,7 @@ class GCMC(Model):
             raise InputError("decoder='bilinear' predicts ratings, and the table has no column rating.")
         self.accumulate, self.activate_output = accumulate, activate_output
         self.dot_product = decoder == "dot"
+        self.for_ratings = "" if self.dot_product else "decoder='bilinear'"
         n = self.n_users + self.n_items
         self.tables = nn.ParameterList(embedding(n, hidden, init_std) for _ in levels)
         self.out = nn.Linear(hidden * (len(levels) if accumulate == "stack" else 1), dim, bias=False, dtype=torch.float32)
