@@ -109,6 +109,23 @@ def test_pinsage_pools_over_the_most_visited(interactions):
     assert torch.equal(alpha, again._adjacency.to_dense())
 
 
+def test_pinsage_does_not_hear_all_neighbours_while_it_trains(interactions):
+    model = gr.models.PinSage(interactions, dim=6, layers=1, neighbours=4, edge_dropout=0.4)
+    alpha = model._adjacency.to_dense()
+    heard = model.messages[0](model.embedding).relu()
+    want = model.head(model._updated(model.updates[0], model.embedding, alpha @ heard))
+    model.eval()
+    assert torch.allclose(tables(model.encode()), want, atol=1e-5)
+    model.train()
+    first, second = (tables(model.encode()) for _ in range(2))
+    assert not torch.allclose(first, second)
+    thinned = model.graph_dropout(model._adjacency).to_dense()
+    assert torch.allclose(thinned[thinned > 0], (alpha / 0.6)[thinned > 0])
+    assert 0.25 < (thinned[alpha > 0] == 0).float().mean() < 0.55
+    with pytest.raises(gr.InputError, match="edge_dropout leaves out neighbours, and so does fanout"):
+        gr.Recommender("pinsage", edge_dropout=0.4).fit(interactions, fanout=[2, 2], epochs=1, progress=False)
+
+
 def test_cmn_attends_to_the_people_of_an_item(interactions):
     model = gr.models.CMN(interactions, dim=5, hops=2, neighbours=1000)
     z = model.encode()

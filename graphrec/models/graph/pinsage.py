@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.data.interactions import Interactions
+from graphrec.errors import InputError
+from graphrec.graph.dropout import GraphDropout
 from graphrec.graph.neighbourhood import Neighbourhood, SamplingGraph
 from graphrec.graph.propagate import propagate
 from graphrec.models.base import Model
 from graphrec.models.encoding import Encoding
-from graphrec.models.parts.checks import check_at_least
+from graphrec.models.parts.checks import check_at_least, check_dropout
 from graphrec.models.parts.graph_encoding import node_tables
 from graphrec.models.parts.routes import walk_adjacency
 from graphrec.models.parts.sampled_nodes import ego_rows, sampled_encoding
@@ -47,6 +49,8 @@ class PinSage(Model):
         Embeddings start at random, or as the leading singular vectors of the interactions, in place of what the paper knows
         of its pins.
     init_std : float
+    edge_dropout : float
+        Probability that a node does not hear one of its neighbours in a step of training; the others are scaled up.
 
     Attributes
     ----------
@@ -71,6 +75,7 @@ class PinSage(Model):
         normalise: bool = True,
         init: Literal["normal", "svd"] = "normal",
         init_std: float = 0.1,
+        edge_dropout: float = 0.0,
     ) -> None:
         super().__init__(train)
         for name, value in (
@@ -82,6 +87,7 @@ class PinSage(Model):
             check_at_least(name, value, 1)
         check_at_least("walk_seed", walk_seed, 0)
         self.normalise = normalise
+        self.graph_dropout = GraphDropout(check_dropout("edge_dropout", edge_dropout))
         self.embedding = node_table(train, dim, init_std, init)
         self.messages = nn.ModuleList(nn.Linear(dim, dim, dtype=torch.float32) for _ in range(layers))
         self.updates = nn.ModuleList(nn.Linear(2 * dim, dim, dtype=torch.float32) for _ in range(layers))
@@ -93,12 +99,16 @@ class PinSage(Model):
     def encode(self) -> Encoding:
         """All layers for all nodes."""
         h: Tensor = self.embedding
+        self._adjacency = self._adjacency.to(self.embedding.device)
+        adjacency = self.graph_dropout(self._adjacency)
         for message, update in zip(self.messages, self.updates, strict=True):
-            h = self._updated(update, h, propagate(self._adjacency, message(h).relu()))
+            h = self._updated(update, h, propagate(adjacency, message(h).relu()))
         return node_tables(self.head(h), self.embedding, self.n_users)
 
     def sampling_graph(self) -> SamplingGraph:
         """All layers over drawn ones of each node's neighbours, which are few already."""
+        if self.graph_dropout.p:
+            raise InputError("edge_dropout leaves out neighbours, and so does fanout: give one of them.")
         return SamplingGraph(self._adjacency, len(self.messages), self.embedding)
 
     def encode_sampled(self, neighbourhood: Neighbourhood) -> Encoding:
