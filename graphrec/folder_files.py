@@ -79,13 +79,10 @@ def foreign_file(folder: Path) -> str | None:
 
     A run may be damaged, or of another format, and whoever lays files of their own beside a run, or a search, knows of it.
     """
-    names = sorted(path.name for path in folder.iterdir())
     if is_run(folder):
         return None
-    own = [name for name in names if RUN_FILES.fullmatch(name) and (folder / name).is_file()]
-    searched = has_journal(folder)  # its best is saved there at the end
-    strange = None if searched else next((name for name in names if name not in own), None)
-    if strange is None and RECORD in own and not any(name.endswith(".safetensors") for name in own):
+    strange = None if has_journal(folder) else stranger(folder, RUN_FILES)
+    if strange is None and (folder / RECORD).is_file() and not any(path.is_file() for path in folder.glob("*.safetensors")):
         return RECORD  # somebody else's file of this name
     return strange
 
