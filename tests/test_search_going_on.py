@@ -193,6 +193,28 @@ def test_a_kill_in_the_middle_of_a_training_is_charged_for(split, tmp_path):
     assert 35 < journal.spent <= 41
 
 
+def test_what_a_kill_in_the_very_first_candidate_left_is_gone_on_with(split, tmp_path, monkeypatch):
+    kept, seen, solve = tmp_path / "run" / "checkpoints" / "begun", [], Trial.solve
+
+    def killed(self, task):
+        raise KeyboardInterrupt
+
+    def looking(self, task):
+        seen.append(kept.exists())
+        return solve(self, task)
+
+    monkeypatch.setattr(Trial, "solve", killed)
+    with pytest.raises(KeyboardInterrupt):
+        search(split, tmp_path / "run", models=["itempop"], clock=Clock(then=5.0))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text("half a training")
+    monkeypatch.setattr(Trial, "solve", looking)
+    search(split, tmp_path / "run", models=["itempop"])
+    assert seen[0]
+    search(split, tmp_path / "run", models=["itempop"], resume=False)
+    assert not seen[-1]
+
+
 def test_a_table_that_somebody_wrote_over_is_written_again(split, tmp_path):
     out = tmp_path / "run"
     first = search(split, out, models=["itempop"])

@@ -11,13 +11,12 @@ from typing import Any
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, of_file
 from graphrec.folder_files import JOURNAL, has_journal
-from graphrec.search.journal_lines import line_of, row_of
+from graphrec.search.journal_lines import AT_WORK, END, SAVED, line_of, row_of
 from graphrec.tensor_files import replace_file
 
 __all__ = ["Journal"]
 
-_END, _SAVED, _AT_WORK = "end", "saved", "at work"
-_MARKS = (_END, _SAVED, _AT_WORK)
+_MARKS = (END, SAVED, AT_WORK)
 _UNLIKE = {"train": "training part", "valid": "validation part", "graphrec": "version of graphrec"}
 _NO_CANDIDATES = ("blend", "refit")  # rows of what is made of the candidates
 
@@ -66,6 +65,11 @@ class Journal:
         """See the class."""
         return max((float(row["at"]) for row in (*self.rows, *self.marks)), default=0.0)
 
+    @property
+    def begun(self) -> bool:
+        """Whether earlier runs have got anywhere, be it into the first training: what they left there is gone on with."""
+        return bool(self.rows) or self.spent > 0
+
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row; it is on the disk when this returns."""
         (self.marks if row["key"] in _MARKS else self.rows).append(dict(row))
@@ -86,11 +90,11 @@ class Journal:
     @property
     def ended(self) -> bool:
         """Whether a run of the search came to its end."""
-        return any(mark["key"] == _END for mark in self.marks)
+        return any(mark["key"] == END for mark in self.marks)
 
     def covers(self, seconds: float, models: Collection[str] | None) -> bool:
         """Whether runs that came to their end had so many seconds, and tried all of these models; None stands for all."""
-        asked = [mark.get("models") for mark in self.marks if mark["key"] == _END and float(mark["budget"]) >= seconds]
+        asked = [mark.get("models") for mark in self.marks if mark["key"] == END and float(mark["budget"]) >= seconds]
         if models is None:
             return None in asked
         tried = {name for names in asked for name in names or ()}
@@ -106,21 +110,21 @@ class Journal:
 
     def at_work(self, at: float) -> None:
         """Write that the search is in the middle of something: should it be killed there, these seconds are not forgotten."""
-        self._mark(_AT_WORK, at)
+        self._mark(AT_WORK, at)
 
     def end(self, at: float, budget: float, models: Collection[str] | None) -> None:
         """Write that the search is at its end."""
         named = None if models is None else sorted(models)
-        self._mark(_END, at, budget=budget, models=named)
+        self._mark(END, at, budget=budget, models=named)
 
     def saving(self, at: float, name: str, **worth: Any) -> None:
         """Write what the result is worth that is about to be saved; see :class:`graphrec.search.saved.Saved`."""
-        self._mark(_SAVED, at, result=name, **worth)
+        self._mark(SAVED, at, result=name, **worth)
 
     @property
     def saved(self) -> list[dict[str, Any]]:
         """What was saved, or was about to be, the latest last."""
-        return [mark for mark in self.marks if mark["key"] == _SAVED]
+        return [mark for mark in self.marks if mark["key"] == SAVED]
 
     def table(self, metric: str) -> pd.DataFrame:
         """A row a candidate, as they were begun: the best of those with a figure, from when it was there, else the latest."""

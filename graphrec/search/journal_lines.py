@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["line_of", "row_of"]
+__all__ = ["AT_WORK", "END", "SAVED", "line_of", "row_of"]
 
+END, SAVED, AT_WORK = "end", "saved", "at work"  # keys of rows that are of no candidate
 _STATUS = ("ok", "skipped", "stopped", "failed")
 _SECONDS = ("seconds", "eval_seconds", "save_seconds", "lent")
 
@@ -53,12 +54,12 @@ def _is_row(row: Mapping[str, Any]) -> bool:
     texts = all(isinstance(row.get(name), str) for name in ("key", "model", "status"))
     if not texts or not _is_number(row.get("at")):
         return False
-    if row["key"] == "at work":
+    if row["key"] == AT_WORK:
         return True
-    if row["key"] == "end":
+    if row["key"] == END:
         models = row.get("models")
         return _is_number(row.get("budget")) and (models is None or (isinstance(models, list) and all(map(_is_text, models))))
-    if row["key"] == "saved":
+    if row["key"] == SAVED:
         numbers = _is_number(row.get("worth")) and _is_number(row.get("cost")) and isinstance(row.get("refit"), bool)
         return (
             numbers

@@ -6,8 +6,8 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from graphrec._version import __version__
@@ -192,16 +192,11 @@ def search_as(
         earlier = _earlier(folder, journal, task)
         place, allotted = folder or Path(scratch), Budget(seconds, journal.spent + clock() - started, clock)
         run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
-        if journal.spent:
+        if journal.begun:
             run.say(f"  goes on with {place}: {journal.told(seconds)}")
         before = journal.figures
-        try:
-            with quiet(), shared_decompositions():
-                result = _searched(run, solved, trained, earlier)
-        except BaseException:  # Ctrl-C in the middle of a candidate, above all
-            with suppress(OSError):
-                run.at_work(run.budget.spent)
-            raise
+        with _charged(run), quiet(), shared_decompositions():
+            result = _searched(run, solved, trained, earlier)
         best = result.recommender
         best.table, changed = journal.table(metric), given(best, met, dressed)
         if folder is not None:
@@ -209,6 +204,17 @@ def search_as(
             journal.end(run.budget.spent, seconds, models)
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return best
+
+
+@contextmanager
+def _charged(run: Run) -> Iterator[None]:
+    """Let the journal know of the seconds until something ends the search: Ctrl-C in the middle of a candidate, above all."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            run.at_work(run.budget.spent)
+        raise
 
 
 def _check_ours(folder: Path, resume: bool) -> None:
@@ -238,7 +244,7 @@ def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
             f"what the search saved in {folder} is damaged or gone: it is made again, as well as there is time for.",
             stacklevel=4,
         )
-    if folder is not None and not journal.rows:
+    if folder is not None and not journal.begun:
         for name in (CANDIDATES, CHECKPOINTS):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in (HISTORY, CURVES):  # of a training that saved its run here
