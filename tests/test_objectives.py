@@ -26,6 +26,32 @@ def share_of(interactions, power):
     return torch.tensor(np.log(degree / degree.sum()), dtype=torch.float32)
 
 
+def gradients(model, value):
+    model.zero_grad()
+    value.backward()
+    return [parameter.grad.clone() for parameter in model.parameters()]
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_more_negatives_than_items(interactions, model, monkeypatch, l2):
+    asked = []
+    rows = gr.models.Table.rows
+    monkeypatch.setattr(gr.models.Table, "rows", lambda table, index: asked.append(len(index)) or rows(table, index))
+    many = interactions.n_items
+    compute, batch = first_batch(interactions, loss="bpr", n_negatives=many, l2=l2, batch_size=8)
+    got = compute(model, batch)
+    # Without a penalty each item is looked up once; a penalty counts every occurrence.
+    distinct = torch.cat([batch.items, batch.negatives.flatten()]).unique()
+    assert set(asked) == {8, 8 * (many + 1) if l2 else len(distinct)}
+    u, pos, neg = model.users[batch.users], model.items[batch.items], model.items[batch.negatives]
+    want = losses.bpr((u * pos).sum(1), (u[:, None] * neg).sum(2))
+    if l2:
+        want = want + l2 * (u.square().sum() + pos.square().sum() + neg.square().sum()) / (2 * 8)
+    assert torch.isclose(got, want, rtol=1e-5)
+    for mine, by_hand in zip(gradients(model, got), gradients(model, want), strict=True):
+        torch.testing.assert_close(mine, by_hand, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("power", [1.0, 0.5])
 def test_negatives_shared_by_a_batch_of_pairs(interactions, model, power):
     options = {"loss": "softmax", "negatives": "popularity", "n_negatives": 9, "shared_negatives": True}

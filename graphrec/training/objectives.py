@@ -96,8 +96,15 @@ class Pairwise(BuiltIn):
         mine = self.reduction.share(batch)
         negatives, own = mine.negatives, len(mine.users)
         items = mine.items if negatives is None else torch.cat([mine.items, negatives.reshape(-1)])
+        place = None
+        if negatives is not None and negatives.ndim == 2 and self._may_share(model, len(items)):
+            items, place = _distinct(items, model.n_items)
 
         def score(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+            if place is not None and negatives is not None:
+                left = torch.arange(own, device=place.device)
+                neg = model.score_pairs(u, v, left.repeat_interleave(negatives.shape[1]), place[own:])
+                return model.score_pairs(u, v, left, place[:own]), neg.view(negatives.shape)
             pos = model.score(u, v[:own])
             if negatives is None:
                 return pos, model.score_all(u, v)
@@ -122,6 +129,20 @@ class Pairwise(BuiltIn):
             )
         loss = self._loss(pos, neg, credit=credit, negatives=drawn)
         return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
+
+    def _may_share(self, model: Model, asked: int) -> bool:
+        """Whether each distinct item is looked up once: more are asked for than there are, and nothing else reads the rows.
+
+        A penalty counts a row as often as it occurs, and a further loss of the model's may look at the rows by their places.
+        """
+        return asked > model.n_items and model.dot_product and not self.options.l2 and type(model).auxiliary is Model.auxiliary
+
+
+def _distinct(items: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """The distinct ones of many items, rising, and the place of each item among them; without a sort."""
+    met = torch.zeros(n_items, dtype=torch.bool, device=items.device)
+    met[items] = True
+    return met.nonzero()[:, 0], (met.cumsum(0) - 1)[items]
 
 
 def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
