@@ -24,7 +24,7 @@ from graphrec.cli import main
 from graphrec.errors import InputError
 from graphrec.folder_lock import Held, held_file
 from graphrec.search.journal import Journal
-from graphrec.search.journal_lines import line_of, row_of
+from graphrec.search.journal_lines import line_of
 from graphrec.search.saved import Saved, record_of
 from graphrec.search.space import TRAINED
 
@@ -186,19 +186,6 @@ def test_titles_beside_a_run_leave_it_the_search_s(split, tmp_path):
     named.save(out)
     assert search(split, out).name == named.name
     assert Saved.of(Journal(out, what_of(out), True), out, split.train, split.valid).updated is False
-
-
-def test_a_journal_that_told_of_no_weights_is_read(split, tmp_path):
-    out = tmp_path / "run"
-    best = search(split, out)
-    path = out / "journal.jsonl"
-    lines = [{n: v for n, v in json.loads(line).items() if n not in ("check", "checked", "weights")} for line in path.open()]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert search(split, out).name == best.name
-    assert search(split, out, 200).name == best.name
-    gr.Recommender("random").fit(split.train).save(out)
-    with pytest.raises(InputError, match="of somebody else"):
-        search(split, out, 300)
 
 
 def test_a_kill_between_the_journal_and_the_run_leaves_the_older_result(split, tmp_path, monkeypatch):
@@ -381,7 +368,7 @@ def test_a_full_disk_ends_a_search_which_goes_on(split, tmp_path, monkeypatch, w
     assert caught.value.errno == number
     assert where in caught.value.filename
     assert not (out / "run.json").exists()
-    rows = [row_of(line) for line in (out / "journal.jsonl").read_bytes().splitlines()[1:]]
+    rows = [json.loads(line) for line in (out / "journal.jsonl").read_bytes().splitlines()[1:]]
     assert all(row["status"] in ("ok", "stopped", "saved", "at work") for row in rows)
     table = search(split, out, 60, models=["itempop", "mf"], clock=time.perf_counter).table
     assert set(table[table.model == "mf"].status) <= {"ok", "stopped"}
@@ -420,34 +407,58 @@ def test_the_command_never_leaves_a_run_without_its_split(tmp_path, monkeypatch)
 # ---- rows -----------------------------------------------------------------------------------------
 
 
+def lines_of(*rows):
+    """A journal of these rows, each with the checksum that it must have."""
+    lines, check = [], ""
+    for row in rows:
+        line, check = line_of(row, check)
+        lines.append(line)
+    return b"".join(lines)
+
+
 def test_a_row_that_is_not_as_it_was_written_is_damage(split, tmp_path):
     out = tmp_path / "run"
     search(split, out, models=["itempop"])
     path = out / "journal.jsonl"
     whole = path.read_bytes()
     lines = whole.splitlines(keepends=True)
-    row = row_of(lines[1])
-    assert line_of(row) == lines[1]
-    old = json.dumps({"search": what_of(out)}).encode() + b"\n"
-    wrong = [{**row, "figure": "0.9"}, {**row, "figure": True}, {**row, "at": None}]
-    wrong += [{**row, "figure": float("nan")}, {**row, "hyper": "none"}, {**row, "status": "fine"}, {**row, "key": "itempop"}]
-    wrong += [{n: v for n, v in row.items() if n != "figure"}, {**row, "seconds": "1"}, {**row, "epochs": 1.5}, [row], "row", 3]
-    wrong += [
-        {**row_of(lines[-1]), "budget": "100"},
-        {**row_of(lines[-1]), "models": "mf"},
-        {**row_of(lines[-2]), "worth": None},
-    ]
-    checked = [{**json.loads(lines[1]), "figure": 0.9999}, row]  # another figure; no checksum where there must be one
-    for head, one in [*((lines[0], one) for one in checked), *((old, one) for one in wrong)]:
-        path.write_bytes(head + json.dumps(one).encode() + b"\n" + b"".join(lines[2:]))
+    head, row, *rest = ({n: v for n, v in json.loads(line).items() if n != "check"} for line in lines)
+    assert lines_of(head, row, *rest) == whole
+    rows = [{**row, "figure": "0.9"}, {**row, "figure": True}, {**row, "at": None}]
+    rows += [{**row, "figure": float("nan")}, {**row, "hyper": "none"}, {**row, "status": "fine"}, {**row, "key": "itempop"}]
+    rows += [{n: v for n, v in row.items() if n != "figure"}, {**row, "seconds": "1"}, {**row, "epochs": 1.5}]
+    rows += [{**rest[-1], "budget": "100"}, {**rest[-1], "models": "mf"}, {**rest[-2], "worth": None}]
+    wrong = [lines_of(head, one, *rest) for one in rows]  # no row of a search, though written so
+    wrong += [b"".join(line for line in lines if line is not one) for one in lines[:-1]]  # a line is gone
+    wrong += [b"".join([*lines, lines[-1]]), b"".join([*lines[:-2], lines[-1], lines[-2]])]  # one twice, two in another order
+    wrong += [lines[0] + json.dumps(one).encode() + b"\n" for one in (row, [row], "row", 3)]
+    wrong += [whole.replace(b'"figure": 0.', b'"figure": 0.9', 1)]
+    wrong += [whole + garbage for garbage in (b"[" * 100_000 + b"\n", b"\xff\xfe\n", b"\n")]
+    for text in wrong:
+        path.write_bytes(text)
         with pytest.raises(InputError, match=r"journal\.jsonl is damaged"):
             search(split, out, 200, models=["itempop"])
-    for garbage in (b"[" * 100_000 + b"\n", b"\xff\xfe\n", b"\n"):
-        path.write_bytes(whole + garbage)
-        with pytest.raises(InputError, match=r"journal\.jsonl is damaged"):
-            search(split, out, 200, models=["itempop"])
-    path.write_bytes(old + json.dumps(row).encode() + b"\n" + b"".join(lines[2:]))  # of which nothing is wrong
+        assert path.read_bytes() == text
+    path.write_bytes(lines_of(head, row, *rest))  # of which nothing is wrong
     assert search(split, out, 200, models=["itempop"]).name == "itempop"
+
+
+def test_a_line_whose_writing_was_broken_off_is_written_over(tmp_path, monkeypatch):
+    journal, fsync = Journal(tmp_path, {"seed": 0}, resume=True), os.fsync
+
+    def broken_off(handle):
+        fsync(handle)
+        raise KeyboardInterrupt  # the line is there, and nobody knows
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            journal.at_work(1.0)
+    journal.at_work(2.0)
+    again = Journal(tmp_path, {"seed": 0}, resume=True)
+    assert [mark["at"] for mark in again.marks] == [2.0]
+    again.at_work(3.0)
+    assert [mark["at"] for mark in Journal(tmp_path, {"seed": 0}, resume=True).marks] == [2.0, 3.0]
 
 
 def test_damaged_bytes_of_a_journal_change_no_figure(split, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, of_file
 from graphrec.folder_files import JOURNAL, has_journal
-from graphrec.search.journal_lines import AT_WORK, END, SAVED, line_of, row_of
+from graphrec.search.journal_lines import AT_WORK, END, SAVED, line_of, read, rows_of
 from graphrec.tensor_files import replace_file
 
 __all__ = ["Journal"]
@@ -46,6 +45,7 @@ class Journal:
         self.rows: list[dict[str, Any]] = []
         self.marks: list[dict[str, Any]] = []
         self._path = None if folder is None else folder / JOURNAL
+        self._end: tuple[int, str] = (0, "")  # bytes that are written, and the checksum of their last line
         if self._path is None:
             return
         if resume and has_journal(self._path.parent):
@@ -53,7 +53,9 @@ class Journal:
                 (self.marks if row["key"] in _MARKS else self.rows).append(row)
         else:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._path, json.dumps({"search": dict(what), "checked": True}).encode() + b"\n")
+            head, check = line_of({"search": dict(what)}, "")
+            replace_file(self._path, head)
+            self._end = len(head), check
 
     @property
     def is_kept(self) -> bool:
@@ -74,13 +76,18 @@ class Journal:
         """Write a row; it is on the disk when this returns."""
         (self.marks if row["key"] in _MARKS else self.rows).append(dict(row))
         if self._path is not None:
+            size, before = self._end
+            line, check = line_of(row, before)
             try:
-                with self._path.open("ab") as file:
-                    file.write(line_of(row))
+                with self._path.open("r+b") as file:
+                    file.truncate(size)  # a line whose writing was broken off, by a kill, Ctrl-C or a full disk
+                    file.seek(size)
+                    file.write(line)
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
                 raise of_file(error, self._path) from None
+            self._end = size + len(line), check
 
     @property
     def figures(self) -> int:
@@ -150,17 +157,19 @@ class Journal:
         whole = text[: text.rfind(b"\n") + 1]  # the last line of a search that was killed may be a half one
         try:
             first, *lines = whole.split(b"\n")[:-1]
-            head = json.loads(first)
+            head, check = read(first, "")
             other = [name for name in {**head["search"], **what} if head["search"].get(name) != what.get(name)]
-            rows = [row_of(line, head.get("checked", False)) for line in lines]
+            rows, check = rows_of(lines, check)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise InputError(f"{path} is damaged and cannot be gone on from; resume=False begins anew.") from None
+            raise InputError(
+                f"{path} is damaged, or of another version of graphrec, and cannot be gone on from; resume=False (--fresh) "
+                "begins anew."
+            ) from None
         if other:
             unlike = " and ".join(_UNLIKE.get(name, name) for name in other)
             raise InputError(
                 f"{path} is of a search with another {unlike}: give what it was given (columns and split, too), or another "
                 "folder, or resume=False (--fresh) to begin anew."
             )
-        if len(whole) < len(text):
-            path.write_bytes(whole)
+        self._end = len(whole), check
         return rows

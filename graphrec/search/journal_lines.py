@@ -1,53 +1,55 @@
-"""Lines of a search's journal: a row with a checksum of itself; what is not as it was written is no row."""
+"""Lines of a search's journal, each with a checksum of itself and of all before it: nothing can be changed or left out."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["AT_WORK", "END", "SAVED", "line_of", "row_of"]
+__all__ = ["AT_WORK", "END", "SAVED", "line_of", "read", "rows_of"]
 
 END, SAVED, AT_WORK = "end", "saved", "at work"  # keys of rows that are of no candidate
 _STATUS = ("ok", "skipped", "stopped", "failed")
 _SECONDS = ("seconds", "eval_seconds", "save_seconds", "lent")
 
 
-def line_of(row: Mapping[str, Any]) -> bytes:
-    """A row as a line, with its end."""
-    return json.dumps({**row, "check": _check_of(row)}).encode() + b"\n"
+def line_of(row: Mapping[str, Any], before: str) -> tuple[bytes, str]:
+    """A row as a line, with its end, and its checksum; `before` is that of the line before it, empty for the first."""
+    check = _check_of(row, before)
+    return json.dumps({**row, "check": check}).encode() + b"\n", check
 
 
-def row_of(line: bytes, checked: bool = True) -> dict[str, Any]:
-    """The row of a line.
-
-    Parameters
-    ----------
-    line : bytes
-    checked : bool
-        Whether it must have a checksum: those of earlier versions have none.
+def read(line: bytes, before: str) -> tuple[dict[str, Any], str]:
+    """What :func:`line_of` was given, and the checksum.
 
     Raises
     ------
     ValueError
-        It is not as :func:`line_of` gave it, or is no row.
+        The line is not as it was written, or another one stood before it.
     """
     row = json.loads(line)
-    if not isinstance(row, dict):
-        raise ValueError("no row")
-    check = row.pop("check", None)
-    if (checked or check is not None) and check != _check_of(row):
-        raise ValueError("another row than was written")
-    if not _is_row(row):
-        raise ValueError("no row of a search")
-    return row
+    check = row.pop("check")
+    if check != _check_of(row, before):
+        raise ValueError("another line than was written")
+    return row, check
 
 
-def _check_of(row: Mapping[str, Any]) -> str:
+def rows_of(lines: Iterable[bytes], before: str) -> tuple[list[dict[str, Any]], str]:
+    """The rows of lines that follow each other, and the last checksum; the same errors, and for what is no row."""
+    rows = []
+    for line in lines:
+        row, before = read(line, before)
+        if not _is_row(row):
+            raise ValueError("no row of a search")
+        rows.append(row)
+    return rows, before
+
+
+def _check_of(row: Mapping[str, Any], before: str) -> str:
     plain = json.loads(json.dumps(row))  # keys and lists as they will be read
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256((before + json.dumps(plain, sort_keys=True)).encode()).hexdigest()[:12]
 
 
 def _is_row(row: Mapping[str, Any]) -> bool:

@@ -64,20 +64,15 @@ def give_way(journal: Journal, folder: Path) -> None:
 def told_of(journal: Journal, folder: Path, recommender: Recommender, train: Interactions, valid: Interactions) -> Mark | None:
     """What the journal says of the run that lies in the folder; None where it is of somebody else.
 
-    A result is told of, with its weights, just before it takes its place, so that a kill makes no difference. Earlier versions
-    told of no weights: then it is the latest that was saved, if it has its name.
+    A result is told of, with its weights, just before it takes its place, so that a kill makes no difference.
     """
     table = recommender.train
     if recommender._fitted.stage or not table.shares_ids_with(train):
         return None
     if table.fingerprint not in (train.fingerprint, joined(train, valid).fingerprint):
         return None
-    marks, weights = journal.saved, weights_in((folder / RECORD).read_bytes())
-    if any(mark.get("weights") for mark in marks):
-        return next((mark for mark in reversed(marks) if mark.get("weights") == weights), None)
-    if marks and marks[-1]["before"] == record_of(folder):
-        marks = marks[:-1]
-    return marks[-1] if marks and marks[-1]["result"] == recommender.name else None
+    weights = weights_in((folder / RECORD).read_bytes())
+    return next((mark for mark in reversed(journal.saved) if mark.get("weights") == weights), None)
 
 
 @dataclass(frozen=True)
