@@ -24,6 +24,7 @@ __all__ = [
     "resolve_device",
     "seeded",
     "set_random_state",
+    "turn",
     "with_number",
 ]
 
@@ -154,6 +155,11 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
 
 
 _one_at_a_time = threading.RLock()
+
+
+def turn() -> threading.RLock:
+    """What a thread holds from where it reads a recommender's state to where it sets another: fits and updates take turns."""
+    return _one_at_a_time
 
 
 def _after_a_fork() -> None:

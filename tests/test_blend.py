@@ -217,6 +217,14 @@ def test_new_people_are_taken_in_where_the_members_can(split, members, device):
     np.testing.assert_array_equal(people, known)
 
 
+def test_a_member_that_lost_its_fit_is_named(split):
+    members = [gr.Recommender("itemknn").fit(split.train), gr.Recommender("rp3beta").fit(split.train)]
+    blend = gr.Blend(members)
+    members[1].set_params(alpha=0.5)
+    with pytest.raises(InputError, match=r"member 1 of the blend \(rp3beta\) is not fitted yet"):
+        blend.fit(split.train, valid=split.valid)
+
+
 def test_mistakes_are_named(members, split, device):
     with pytest.raises(InputError, match=r"member 1.*not fitted"):
         gr.Blend([members[0], gr.Recommender("mf")])
@@ -277,8 +285,8 @@ def test_tomorrow_is_taken_in_by_every_member(members, split, device, tmp_path):
     ("metric", "told"),
     [
         (["ndcg@5"], "a metric is a name such as 'ndcg@20', not"),
-        ("rmse", "metric"),
-        ("auc", "chosen on a metric of a list"),
+        ("rmse", "a blend's weights are chosen by a metric of a list, such as 'ndcg@20', not by 'rmse'"),
+        ("auc", "chosen by a metric of a list"),
         ("", "unknown metric ''"),
     ],
 )

@@ -188,6 +188,23 @@ def test_titles_beside_a_run_leave_it_the_search_s(split, tmp_path):
     assert Saved.of(Journal(out, what_of(out), True), out, split.train, split.valid).updated is False
 
 
+def test_what_was_to_be_left_out_still_is(split, tmp_path):
+    out = tmp_path / "run"
+    search(split, out, models=["itempop"], seen=split.test)
+
+    def left_out():
+        kept = gr.load(out)._fitted.seen
+        return None if kept is None else len(kept)
+
+    assert left_out() == len(split.test)
+    search(split, out, models=["itempop"])  # is at its end
+    assert left_out() == len(split.test)
+    assert search(split, out, 200).name != "itempop"  # a new result
+    assert left_out() == len(split.test)
+    search(split, out, resume=False)
+    assert left_out() is None
+
+
 def test_a_kill_between_the_journal_and_the_run_leaves_the_older_result(split, tmp_path, monkeypatch):
     out = tmp_path / "run"
     search(split, out, models=["itempop"])

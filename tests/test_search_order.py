@@ -73,6 +73,13 @@ def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls)
     assert result.figure == best
 
 
+def test_nobody_far_behind_the_best_is_kept_for_a_blend(split, tmp_path):
+    run = run_of(split, tmp_path)
+    for figure, model in ((0.1, "itempop"), (0.3, "rp3beta"), (0.16, "puresvd"), (0.14, "userknn")):
+        run.keep(figure, Trial(model, {}, {}))
+    assert [(figure, trial.model) for figure, trial in run.kept] == [(0.3, "rp3beta"), (0.16, "puresvd")]
+
+
 def test_costs_of_an_approximation_say_nothing_of_the_exact_fit(split, tmp_path):
     run = run_of(split, tmp_path)
     ease = next(one for one in SOLVED if one.model == "ease")
@@ -83,10 +90,11 @@ def test_costs_of_an_approximation_say_nothing_of_the_exact_fit(split, tmp_path)
     assert run.price(large, Trial("ease", {"budget": 1 << 33}, {})) > 290
 
 
-def test_a_search_says_where_no_blend_is_better(split, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(_Timed, "chosen", lambda self: np.array([1.0, 0.0]))
+@pytest.mark.parametrize("weights", [[1.0, 0.0], [0.0, 1.0]])  # of the best, or of another one that ties with it
+def test_a_search_says_where_no_blend_is_better(split, tmp_path, capsys, monkeypatch, weights):
+    monkeypatch.setattr(_Timed, "chosen", lambda self: np.array(weights))
     run = run_of(split, tmp_path)
-    for model in ("rp3beta", "random"):
+    for model in ("rp3beta", "itemknn"):
         run.solve(Entry(model), Trial(model, {}, {}))
     run._show = True
     assert finished(run, None).recommender.name == "rp3beta"

@@ -204,6 +204,7 @@ def test_unread_ratings_are_said_once(split):
         assert said[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", r"\d+ of \d+ validation users have nothing in train")
         gr.tune("mf", {"loss": ["mse"], "epochs": [1]}, parts.train, parts.valid, 5, progress=False)
         gr.tune("rp3beta", {"alpha": [0.4]}, parts.train.binarize(min_rating=4), parts.valid, 5, progress=False)
 
@@ -282,6 +283,14 @@ def test_the_summary_has_a_line_for_each_reason_and_marks_what_was_stopped():
     ]
 
 
+def test_the_summary_of_a_blend_that_had_too_little_time():
+    why = "the weights of the blend are as good as they were when their share of time was over"
+    solved = ("ease", "", 0.3, 0.1, None, 1.0, "ok", "")
+    lines = summary(table_of(solved, ("blend", "ease=0.9", 0.31, 0.1, None, 2.0, "stopped", why)), "ndcg@5").splitlines()
+    assert lines[1].startswith("blend  0.3100")
+    assert lines[3:] == [f"blend: stopped, {why}"]
+
+
 def test_names_in_the_picture_touch_neither_each_other_nor_the_frame():
     g = np.random.default_rng(0)
     steps = [("a rather long name", "", 0.1 + 0.01 * n, 0.1, None, 1 + 0.02 * n, "ok", "") for n in range(12)]
@@ -316,4 +325,10 @@ def test_what_cannot_be_chosen_by_or_drawn_is_refused_at_once(split):
         gr.tune("ease", {"l2": [1.0]}, split.train, None)
     with pytest.raises(InputError, match=r"space\['layers'\] must take a NumPy generator"):
         gr.tune("lightgcn", {"layers": lambda: 3}, *of)
-    assert len(gr.tune("itemknn", {"shrink": [10.0, 10, 20.0]}, *of, progress=False).table) == 2
+    for wrong in (None, [("l2", [1.0])], "l2"):
+        with pytest.raises(InputError, match="space must be a mapping"):
+            gr.tune("ease", wrong, *of)
+    with pytest.raises(InputError, match=r"space\['l2'\] must be a list"):
+        gr.tune("ease", {"l2": {1.0, 2.0}}, *of)
+    for values in ([10.0, 10, 20.0], np.array([10.0, 20.0]), pd.Series([10.0, 20.0])):
+        assert len(gr.tune("itemknn", {"shrink": values}, *of, progress=False).table) == 2

@@ -1,6 +1,8 @@
 """A search takes whatever table a fit takes, and its result knows all of validation, however few people were looked at."""
 
 import pickle
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -102,6 +104,25 @@ def test_a_table_that_can_be_fitted_can_be_searched(request, tables):
     assert len(found.train) == len(train) + len(valid)
     tuned = gr.tune("mf", {"dim": [2, 4], "epochs": [2]}, train, valid, 8, **QUIET)
     assert len(tuned.valid) == len(valid)
+
+
+@pytest.mark.parametrize("which", ["fit", "blend", "search", "tune"])
+def test_choosing_on_people_of_whom_nothing_is_known_is_told(which):
+    train, valid = newcomers()
+    member = gr.Recommender("ease").fit(train)
+    calls = {
+        "fit": lambda: gr.Recommender("mf").fit(train, valid=valid, epochs=1, **QUIET),
+        "blend": lambda: gr.Blend([member, gr.Recommender("itempop").fit(train)]).fit(train, valid=valid),
+        "search": lambda: gr.search(train, valid, 3, models=["itempop", "ease"], **QUIET),
+        "tune": lambda: gr.tune("ease", {"l2": [1.0, 9.0]}, train, valid, 3, **QUIET),
+    }
+    n = len(np.unique(valid.users))
+    told = rf"^{n} of {n} validation users have nothing in train; what is chosen on them says little\.$"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        calls[which]()
+    mine = [one for one in caught if re.search(told, str(one.message))]
+    assert [one.filename for one in mine] == [__file__]
 
 
 def test_an_empty_metric_is_refused(split):

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -172,3 +173,17 @@ def test_low_ratings_of_the_new_table_are_told_where_the_old_one_had_none(old, m
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gr.Recommender("itempop").fit(old).update(rated(more, 1.0).binarize(min_rating=4))
+
+
+@pytest.mark.filterwarnings("ignore:the table has ratings")
+@pytest.mark.parametrize("name", ["ease", "mf", "blend"])
+def test_updates_of_several_threads_take_turns(name, old):
+    if name == "blend":
+        rec = gr.Blend([fitted("ease", old), fitted("itempop", old)], weights=[1, 1]).fit(old)
+    else:
+        rec = fitted(name, old)
+    pairs = [table(pd.DataFrame({"user_id": [100 + n], "item_id": [200 + n], "rating": 5.0, "time": 900})) for n in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(rec.update, pairs))
+    assert set(range(100, 106)) <= set(rec.train.user_ids.tolist())
+    assert len(rec.train) == len(old) + 6

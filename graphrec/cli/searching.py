@@ -70,6 +70,7 @@ def search(
     """
     with telling_of_its_journal(out):
         from graphrec.devices import resolve_device
+        from graphrec.evaluation.evaluator import metric_of
         from graphrec.own_table import TableOptions
         from graphrec.run_folder import check_folder
         from graphrec.runs import split_of, with_table
@@ -79,7 +80,6 @@ def search(
         from graphrec.search.search import search_as
         from graphrec.search.space import SOLVED, TRAINED
         from graphrec.search.summary import summary
-        from graphrec.search.trial import metric_of
         from graphrec.titles import read_titles, titles_kept
 
         seconds_of(budget)

@@ -9,14 +9,14 @@ from graphrec.data.interactions import Interactions
 from graphrec.distributed.group import Group
 from graphrec.errors import InputError
 from graphrec.evaluation.full_ranking import check_k, check_parts, full_ranking
-from graphrec.evaluation.metrics import parse
+from graphrec.evaluation.metrics import parse, usual
 from graphrec.evaluation.ratings import rating_errors
 from graphrec.evaluation.sampled import sampled_ranking
 from graphrec.models.base import Scorer
 from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
 
-__all__ = ["ERRORS", "Evaluator"]
+__all__ = ["ERRORS", "Evaluator", "metric_of"]
 
 ERRORS = ("rmse", "mae", "mse")
 _SAMPLED = re.compile(r"(?:(?:hit_rate|ndcg)@([1-9]\d*)|mrr)/([1-9]\d*)")
@@ -91,3 +91,14 @@ def _sizes(metric: str) -> tuple[int, int]:
             f"metric {metric!r} is none of the sampled protocol, which has 'hit_rate@10/100', 'ndcg@10/100' and 'mrr/100'."
         )
     return int(found[1] or 1), int(found[2])
+
+
+def metric_of(given: str | None, n_items: int, who: str) -> str:
+    """What is chosen by, if it is a metric of a list that can be made; `who` chooses: ``"a search chooses"``."""
+    metric = usual(n_items) if given is None else given
+    k = None if isinstance(metric, str) and metric in ERRORS else parse(metric).k
+    if k is None:
+        raise InputError(f"{who} by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
+    if k > n_items:
+        raise InputError(f"metric {metric!r} is of lists of {k:,}, and there are {n_items:,} items.")
+    return metric

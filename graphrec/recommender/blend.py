@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphrec.data.interactions import Interactions
-from graphrec.devices import device_of, resolve_device
+from graphrec.devices import device_of, resolve_device, turn
 from graphrec.errors import InputError
-from graphrec.evaluation.evaluator import Evaluator
-from graphrec.evaluation.metrics import usual
+from graphrec.evaluation.evaluator import Evaluator, metric_of
 from graphrec.models import Blend as BlendModel
 from graphrec.models import Scorer
 from graphrec.recommender import fitting
@@ -60,8 +59,7 @@ class Blend(Recommender):
         for place, member in enumerate(members):
             if not isinstance(member, Recommender):
                 raise InputError(f"member {place} of the blend must be a fitted Recommender, not {type(member).__name__}.")
-            if member._state is None:
-                raise InputError(f"member {place} of the blend ({member.name}) is not fitted yet; call fit first.")
+            _check_fitted(place, member)
         super().__init__("blend", members=list(members), weights=None if weights is None else list(weights), top=top)
 
     @property
@@ -102,7 +100,7 @@ class Blend(Recommender):
         train : Interactions
             What the members were fitted on.
         valid : Interactions
-            Without it the weights must have been given.
+            Without it the weights must have been given; beside given weights its pairs count as seen, and nothing else.
         refit : bool
             Fit the members anew on train and valid, each for the epochs that were its best, and keep the weights.
         seen : Interactions, optional
@@ -137,6 +135,7 @@ class Blend(Recommender):
         hyper = dict(self.hyper)
         members: list[Recommender] = [copy.copy(member) for member in hyper["members"]]
         for place, member in enumerate(members):
+            _check_fitted(place, member)
             if not member.train.shares_ids_with(train):
                 raise InputError(
                     f"member {place} of the blend ({member.name}) was fitted in another id space; make both from one table."
@@ -150,7 +149,8 @@ class Blend(Recommender):
         if valid is not None:
             _check_not_trained_on(members, valid)
             if hyper["weights"] is None:
-                metric = usual(train.n_items) if metric is None else metric
+                fitting.say_unknown_people(train, valid, stacklevel=3)
+                metric = metric_of(metric, train.n_items, "a blend's weights are chosen")
                 model = _chosen(models, train, valid, metric, hyper["top"], options.get("seed", 0)).to(device)
         shown = train if valid is None else joined(train, valid)
         built_from = shown if refit else train
@@ -193,37 +193,43 @@ class Blend(Recommender):
         InputError
             As of :meth:`Recommender.update`, of any member.
         """
-        state = self._fitted
-        met = seen_pairs(state.built_from, seen, state.seen)
-        members = [copy.copy(member) for member in self.members]
-        if not any(member.kind.needs_training for member in members):
-            refuse_for_solved(self.name, frozenset(), options, {"callbacks": callbacks})
-        for member in members:
-            given_on = {"callbacks": callbacks, **options} if member.kind.needs_training else {}
-            member.update(more, seen=seen, **given_on)
-        if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
-            self._state = state if met is state.seen else replace(state, seen=met)
+        with turn():
+            state = self._fitted
+            met = seen_pairs(state.built_from, seen, state.seen)
+            members = [copy.copy(member) for member in self.members]
+            if not any(member.kind.needs_training for member in members):
+                refuse_for_solved(self.name, frozenset(), options, {"callbacks": callbacks})
+            for member in members:
+                given_on = {"callbacks": callbacks, **options} if member.kind.needs_training else {}
+                member.update(more, seen=seen, **given_on)
+            if all(new._state is old._state for new, old in zip(members, self.members, strict=True)):
+                self._state = state if met is state.seen else replace(state, seen=met)
+                return self
+            more = nothing_more(state) if more is None else more
+            table, wider = extended(state.built_from, more, seen)
+            device = device_of(state.model)
+            models = [member.to(device).model for member in members]
+            model = BlendModel(table, members=models, weights=self.weights, top=state.made_with["top"]).to(device)
+            hyper, shown = {**state.made_with, "members": members}, shown_after(state, wider, more, seen)
+            self.hyper, self._state = (
+                hyper,
+                State(
+                    model.eval(),
+                    as_given(hyper),
+                    table,
+                    shown,
+                    stage=state.stage + 1,
+                    parts_know=known_to_parts(hyper),
+                    seen=met,
+                    chosen_before=state.chosen_on,
+                ),
+            )
             return self
-        more = nothing_more(state) if more is None else more
-        table, wider = extended(state.built_from, more, seen)
-        device = device_of(state.model)
-        models = [member.to(device).model for member in members]
-        model = BlendModel(table, members=models, weights=self.weights, top=state.made_with["top"]).to(device)
-        hyper, shown = {**state.made_with, "members": members}, shown_after(state, wider, more, seen)
-        self.hyper, self._state = (
-            hyper,
-            State(
-                model.eval(),
-                as_given(hyper),
-                table,
-                shown,
-                stage=state.stage + 1,
-                parts_know=known_to_parts(hyper),
-                seen=met,
-                chosen_before=state.chosen_on,
-            ),
-        )
-        return self
+
+
+def _check_fitted(place: int, member: Recommender) -> None:
+    if member._state is None:
+        raise InputError(f"member {place} of the blend ({member.name}) is not fitted yet; call fit first.")
 
 
 def _chosen(models: Sequence[Scorer], train: Interactions, valid: Interactions, metric: str, top: int, seed: int) -> BlendModel:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import MappedInteractions
 from graphrec.data.parts import Split
@@ -33,7 +35,7 @@ from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 from graphrec.training.unread import name_of
 
-__all__ = ["Plan", "build", "check_tables", "run", "solve", "train", "unread_ratings"]
+__all__ = ["Plan", "build", "check_tables", "run", "say_unknown_people", "solve", "train", "unread_ratings"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,16 @@ def check_tables(train: object, valid: object) -> None:
         raise InputError(
             f"valid has another id space ({valid.n_users} users, {valid.n_items} items) than train "
             f"({train.n_users}, {train.n_items}); make both from one table with graphrec.split."
+        )
+
+
+def say_unknown_people(train: Interactions, valid: Interactions, stacklevel: int) -> None:
+    """Warn of validation users of whom nothing is known: their rankings are ties, or popularity, with most models."""
+    users = np.unique(valid.users)
+    if unknown := int((np.diff(train.structure[0])[users] == 0).sum()):
+        warnings.warn(
+            f"{unknown:,} of {len(users):,} validation users have nothing in train; what is chosen on them says little.",
+            stacklevel=stacklevel,
         )
 
 
@@ -231,6 +243,8 @@ def train(
             f"{model.for_ratings} of {plan.name} predicts ratings and loss={name_of(options.loss)!r} reads none; "
             "fit it with loss='mse', or leave the option out."
         )
+    if speaks and valid is not None:
+        say_unknown_people(shown, valid, stacklevel=5)
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     if speaks:
         _say_never_begun(model, ended)

@@ -13,7 +13,7 @@ import torch
 from graphrec.compiling import compiling_told
 from graphrec.data.interactions import Interactions
 from graphrec.deferred import pandas as pd
-from graphrec.devices import resolve_device
+from graphrec.devices import resolve_device, turn
 from graphrec.distributed.group import Group, joined
 from graphrec.errors import InputError, check_flag, check_path, unknown_name
 from graphrec.evaluation.report import Report
@@ -135,7 +135,7 @@ class Recommender(Vectors, Parameters, Stored):
     ) -> Recommender:
         """Train, or solve in closed form.
 
-        Fits of several threads take turns: what is drawn comes from torch's generators, which the process has once.
+        Fits and updates of several threads take turns: what is drawn comes from torch's generators, which the process has once.
 
         Parameters
         ----------
@@ -192,36 +192,37 @@ class Recommender(Vectors, Parameters, Stored):
             check_flag(name, value)
         if refit and valid is None:
             raise InputError("refit=True needs valid: the number of epochs is chosen on it.")
-        met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
-        plan = self._plan()
-        if not warm_start:  # which goes on with what is there
-            refuse_idle(self.kind, self.name, plan.made_with, train, lambda: fitting.build(plan, train))
-        if issubclass(self.kind, Solved):
-            others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
-            refuse_for_solved(self.name, self.kind.reads, named, others)
-            group = _agreed(met) if distributed else None
-            with compiling_told():
-                solved = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
-            self._state = replace(solved, seen=met)
+        with turn():
+            met = seen_pairs(train, seen, self._state.seen if warm_start and self._state is not None else None)
+            plan = self._plan()
+            if not warm_start:  # which goes on with what is there
+                refuse_idle(self.kind, self.name, plan.made_with, train, lambda: fitting.build(plan, train))
+            if issubclass(self.kind, Solved):
+                others = {"callbacks": callbacks, "checkpoint": checkpoint, "resume": resume, "warm_start": warm_start}
+                refuse_for_solved(self.name, self.kind.reads, named, others)
+                group = _agreed(met) if distributed else None
+                with compiling_told():
+                    solved = fitting.solve(plan, train, valid, refit, named.get("device", "auto"), group)
+                self._state = replace(solved, seen=met)
+                return self
+            if warm_start:
+                plan = self._plan_of_before(plan, train, refit)
+            chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
+            with compiling_told(chosen.progress):
+                trained = fitting.train(
+                    plan,
+                    chosen,
+                    train,
+                    valid,
+                    callbacks=callbacks,
+                    checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
+                    resume=resume,
+                    refit=refit,
+                    earlier=self._fitted if warm_start else None,
+                    group=_agreed(met) if distributed else None,
+                )
+            self._state = replace(trained, seen=met)
             return self
-        if warm_start:
-            plan = self._plan_of_before(plan, train, refit)
-        chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
-        with compiling_told(chosen.progress):
-            trained = fitting.train(
-                plan,
-                chosen,
-                train,
-                valid,
-                callbacks=callbacks,
-                checkpoint=None if checkpoint is None else check_path("checkpoint", checkpoint),
-                resume=resume,
-                refit=refit,
-                earlier=self._fitted if warm_start else None,
-                group=_agreed(met) if distributed else None,
-            )
-        self._state = replace(trained, seen=met)
-        return self
 
     @with_options()
     def update(
@@ -269,11 +270,12 @@ class Recommender(Vectors, Parameters, Stored):
         FloatingPointError
             The loss became NaN or infinite.
         """
-        state = self._fitted
-        met = seen_pairs(state.built_from, seen, state.seen)
-        updated = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)), seen)
-        self._state = updated if met is updated.seen else replace(updated, seen=met)
-        return self
+        with turn():
+            state = self._fitted
+            met = seen_pairs(state.built_from, seen, state.seen)
+            updated = updating.update(state, self._plan(state.made_with), more, callbacks, given(dict(options)), seen)
+            self._state = updated if met is updated.seen else replace(updated, seen=met)
+            return self
 
     def to(self, device: str | torch.device) -> Recommender:
         """Move the fitted model to a device; its answers come from there, and are the same beyond rounding.

@@ -61,7 +61,7 @@ def read(
             f"the run in {folder} is not the one that its search saved, but of somebody else: search in another folder, or "
             "begin anew there with resume=False (--fresh)."
         )
-    elif given(best, met, dressed):
+    elif given(best, best._fitted.seen if met is None else met, dressed):
         write(folder, best._artefact(), of_its_search=True)
     if not ((folder / PICTURE).is_file() and _says(folder / TABLE, best.table)):
         write_results(best.table, task.metric, folder)

@@ -100,7 +100,7 @@ def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
         chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
         if len(chosen) == 1:
             few = "of the few that there was time for" if scores.broken_off else f"of the best {len(pool)}"
-            run.say(f"  no blend {few} is better than {chosen[0][0].model} alone")
+            run.say(f"  no blend {few} is better than {first.model} alone")
             if scores.broken_off:
                 run.tell(
                     Trial("blend", {}, {}), "stopped", f"there was no time to choose weights for {len(pool)}", quietly=True
@@ -142,7 +142,7 @@ class _Timed(MemberScores):
     def figure(self, weights: Weights) -> float:
         """See :class:`MemberScores`; :class:`OutOfTime` for all but the first when time is over."""
         if self._best >= 0 and self._over():
-            raise OutOfTime("the weights of the blend are as good as they were when time was over")
+            raise OutOfTime("the weights of the blend are as good as they were when their share of time was over")
         value = super().figure(weights)
         if value > self._best:
             self._best, self._best_weights = value, weights.copy()

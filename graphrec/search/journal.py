@@ -16,6 +16,7 @@ from graphrec.tensor_files import replace_file
 __all__ = ["Journal"]
 
 _MARKS = (END, SAVED, AT_WORK)
+_TABLES = ("train", "valid")  # which are known by their checksums
 _UNLIKE = {"train": "training part", "valid": "validation part", "graphrec": "version of graphrec"}
 _NO_CANDIDATES = ("blend", "refit")  # rows of what is made of the candidates
 
@@ -166,7 +167,8 @@ class Journal:
                 "begins anew."
             ) from None
         if other:
-            unlike = " and ".join(_UNLIKE.get(name, name) for name in other)
+            was = {name: f" ({head['search'].get(name)})" for name in other if name not in _TABLES}
+            unlike = " and ".join(_UNLIKE.get(name, name) + was.get(name, "") for name in other)
             raise InputError(
                 f"{path} is of a search with another {unlike}: give what it was given (columns and split, too), or another "
                 "folder, or resume=False (--fresh) to begin anew."

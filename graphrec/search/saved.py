@@ -90,6 +90,8 @@ class Saved:
         Seconds that fitting it anew will probably take.
     updated : bool
         Whether it was updated since, or is of somebody else.
+    seen : Interactions or None
+        What it was given to leave out.
     """
 
     folder: Path
@@ -97,6 +99,7 @@ class Saved:
     refit: bool
     cost: float
     updated: bool = False
+    seen: Interactions | None = None
 
     @classmethod
     def of(cls, journal: Journal, folder: Path | None, train: Interactions, valid: Interactions) -> Saved | None:
@@ -105,11 +108,13 @@ class Saved:
         if folder is None or now is None or all(mark["before"] == now for mark in marks):
             return None
         try:
-            mark = told_of(journal, folder, load(folder), train, valid)
+            recommender = load(folder)
+            mark = told_of(journal, folder, recommender, train, valid)
         except InputError:  # what is damaged may be replaced
             return None
         latest = mark or marks[-1]
-        return cls(folder, float(latest["worth"]), bool(latest["refit"]), float(latest["cost"]), mark is None)
+        numbers = float(latest["worth"]), bool(latest["refit"]), float(latest["cost"])
+        return cls(folder, *numbers, mark is None, recommender._fitted.seen)
 
     def stays(self, figure: float) -> bool:
         """Whether it is better than something new, or as good and finished."""

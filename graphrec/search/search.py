@@ -14,6 +14,7 @@ from graphrec._version import __version__
 from graphrec.data.interactions import Interactions
 from graphrec.devices import resolve_device
 from graphrec.errors import InputError, check_flag, check_path
+from graphrec.evaluation.evaluator import metric_of
 from graphrec.evaluation.full_ranking import check_parts
 from graphrec.folder_files import (
     CANDIDATES,
@@ -32,7 +33,7 @@ from graphrec.folder_files import (
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.artefact import write
-from graphrec.recommender.fitting import check_tables
+from graphrec.recommender.fitting import check_tables, say_unknown_people
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.at_its_end import given, is_at_its_end, read
 from graphrec.search.budget import Budget, bytes_of, seconds_of
@@ -48,7 +49,7 @@ from graphrec.search.saved import Saved, give_way, record_of, weights_in
 from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
-from graphrec.search.trial import Task, Trial, metric_of, quiet
+from graphrec.search.trial import Task, Trial, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
@@ -85,9 +86,10 @@ def search(
         Of one id space.
     budget : str or float
         ``"90s"``, ``"10min"``, ``"1h"`` or seconds, from the call to its return (but for torch and others to load, where
-        nothing before it has): of all runs of this search together, those that were killed among them. What cannot be
-        expected to fit in is not begun, and time for blend, refit and saving is set aside, from what has been measured.
-        Something comes of the smallest budget: a first candidate that can be solved in seconds is.
+        nothing before it has): of all runs of this search together, those that were killed among them, but for the last
+        fiftieth, or second, before each kill. What cannot be expected to fit in is not begun, and time for blend, refit and
+        saving is set aside, from what has been measured. Something comes of the smallest budget: a first candidate that can be
+        solved in seconds is.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
@@ -105,7 +107,8 @@ def search(
         Go on with a search of the same data in `out` that was killed, had a smaller budget, or had not all of these models.
         One that is at its end is read, with what updates have brought since. False begins anew.
     seen : Interactions, optional
-        As of :meth:`graphrec.Recommender.fit`: what the result does not recommend. It has no part in the search.
+        As of :meth:`graphrec.Recommender.fit`: what the result does not recommend. It has no part in the search. Unless given,
+        it is what the folder's earlier result was given.
     device : str
     progress : bool
         Print a line for each candidate on stderr.
@@ -167,6 +170,7 @@ def search_as(
     if valid is None:
         raise InputError("a search chooses on validation: pass valid.")
     check_parts(train, valid, "validation")  # as each fit would
+    say_unknown_people(train, valid, stacklevel=4)
     resolve_device(device)
     check_seed(seed)
     met = seen_pairs(train, seen)
@@ -190,6 +194,7 @@ def search_as(
             if found is not None:
                 return found
         earlier = _earlier(folder, journal, task)
+        met = earlier.seen if met is None and earlier is not None else met
         place, allotted = folder or Path(scratch), Budget(seconds, journal.spent + clock() - started, clock)
         run = Run(task, facts_of(train), allotted, allowed, journal, place, progress)
         if journal.begun:

@@ -42,8 +42,10 @@ def summary(table: pd.DataFrame, metric: str) -> str:
         for _, row in best.iterrows()
     ]
     lines = [aligned(("model", metric, "seconds", "tried", "best settings"), rows, right={1, 2, 3})]
-    if cut := [f"{row['model']} after epoch {row['epochs']:.0f}" for _, row in best[best["status"] == "stopped"].iterrows()]:
+    stopped = best[best["status"] == "stopped"]
+    if cut := [f"{row['model']} after epoch {row['epochs']:.0f}" for _, row in stopped[stopped["epochs"].notna()].iterrows()]:
         lines.append(f"stopped before the end of training: {_named(cut)}; more time may do more for them")
+    lines += [f"{row['model']}: stopped, {row['reason']}" for _, row in stopped[stopped["epochs"].isna()].iterrows()]
     lines += [f"{row['model']}: {row['status']}, {row['reason']}" for _, row in table[table["model"] == "refit"].iterrows()]
     others = table[table[metric].isna() & (table["model"] != "refit") & ~table["model"].isin(tries.index)]
     alike = others["reason"].map(lambda reason: _NUMBER.sub("#", str(reason)))

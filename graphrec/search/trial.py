@@ -20,8 +20,8 @@ from graphrec.compiling import compiling_timed
 from graphrec.data.interactions import Interactions
 from graphrec.data.split import random as random_split
 from graphrec.errors import InputError
-from graphrec.evaluation.evaluator import ERRORS, Evaluator
-from graphrec.evaluation.metrics import parse, usual
+from graphrec.evaluation.evaluator import Evaluator
+from graphrec.evaluation.metrics import usual
 from graphrec.losses import RATING_ERRORS
 from graphrec.models import MODELS
 from graphrec.presets import preset, preset_names
@@ -31,7 +31,7 @@ from graphrec.recommender.state import State
 from graphrec.recommender.tables import joined
 from graphrec.search.deadline import Deadline, OutOfTime
 
-__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "metric_of", "quiet", "reason_of"]
+__all__ = ["Deadline", "OutOfTime", "Task", "Trial", "is_known", "key_of", "quiet", "reason_of"]
 
 
 _PEOPLE, _FEW = 6_000, 50
@@ -42,17 +42,6 @@ _EPOCHS, _PATIENCE = 1000, 15  # where neither the settings nor a preset says ho
 def is_known(name: str) -> bool:
     """Whether a name is a model's or a preset's."""
     return name in MODELS or name in preset_names()
-
-
-def metric_of(given: str | None, n_items: int, who: str) -> str:
-    """What is chosen by, if it is a metric of a list that can be made; `who` chooses: ``"a search chooses"``."""
-    metric = usual(n_items) if given is None else given
-    k = None if metric in ERRORS else parse(metric).k
-    if k is None:
-        raise InputError(f"{who} by a metric of a list, such as 'ndcg@20', not by {metric!r}.")
-    if k > n_items:
-        raise InputError(f"metric {metric!r} is of lists of {k:,}, and there are {n_items:,} items.")
-    return metric
 
 
 def key_of(model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> str:

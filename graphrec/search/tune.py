@@ -15,11 +15,12 @@ import numpy as np
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
+from graphrec.evaluation.evaluator import metric_of
 from graphrec.evaluation.full_ranking import check_parts
 from graphrec.models import MODELS
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
-from graphrec.recommender.fitting import check_tables
+from graphrec.recommender.fitting import check_tables, say_unknown_people
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.disk import ending_with_the_disk
@@ -29,7 +30,7 @@ from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
-from graphrec.search.trial import Task, Trial, is_known, metric_of, quiet
+from graphrec.search.trial import Task, Trial, is_known, quiet
 from graphrec.search.unread import say_what_is_unread
 from graphrec.training.option_types import check_seed
 from graphrec.training.options import FitOptions
@@ -90,6 +91,7 @@ def tune(
     if valid is None:
         raise InputError("settings are chosen on validation: pass valid.")
     check_parts(train, valid, "validation")  # as each fit would
+    say_unknown_people(train, valid, stacklevel=3)
     met = seen_pairs(train, seen)
     if not is_known(model):
         raise unknown_name("model or preset", model, MODELS)
@@ -99,7 +101,7 @@ def tune(
     metric = metric_of(metric, train.n_items, "settings are chosen")
     kind = Trial(model, {}, {}).made().kind
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
-    _check_space(space, own, kind.needs_training)
+    space = _choices(space, own, kind.needs_training)
     each = [
         Trial(model, {n: v for n, v in point.items() if n in own}, {n: v for n, v in point.items() if n not in own})
         for point in _points(space, trials, seed)
@@ -150,8 +152,11 @@ class _Tuning(Run):
         return f"would take about {need:.2g} s; {max(left, 0.0):.2g} s are left{beside}"
 
 
-def _check_space(space: Mapping[str, Any], own: set[str], is_trained: bool) -> None:
-    """Refuse names that are no option of the model (`own`) or of its fit, and values that are no choice."""
+def _choices(space: object, own: set[str], is_trained: bool) -> dict[str, Any]:
+    """Lists and functions by options, unless there are names of no option of the model (`own`) or of its fit, or no choice."""
+    if not isinstance(space, Mapping):
+        raise InputError(f"space must be a mapping, such as {{'l2': [1, 10]}}, got {space!r}.")
+    space = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in space.items()}
     of_fit = FitOptions.names() if is_trained else []
     if named := [name for name in _OF_TUNE if name in space]:
         raise InputError(f"{named[0]} is no setting that is chosen on validation: give it to tune itself.")
@@ -160,6 +165,7 @@ def _check_space(space: Mapping[str, Any], own: set[str], is_trained: bool) -> N
             raise unknown_name("option", name, own | set(of_fit))
         if not callable(values) and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
             raise InputError(f"space[{name!r}] must be a list of values or a function that draws one, got {values!r}.")
+    return space
 
 
 def _points(space: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, Any]]:
