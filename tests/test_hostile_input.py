@@ -1,5 +1,7 @@
 """What a hostile tester has found to be taken in silence, or with a traceback."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -35,6 +37,12 @@ def test_tables_of_another_size_are_refused(split, which, change):
         InputError, match=rf"Odd\.encode\(\) gives {which} of shape .*there must be a row for each of the \d+ {which}"
     ):
         gr.Recommender(Odd).fit(split.train, loss="bpr", **HOW)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in gr.models.MODELS.items() if "init_std" in signature(kind).parameters])
+def test_no_table_starts_from_zeros(split, name):
+    with pytest.raises(InputError, match=r"^init_std must be above 0"):
+        gr.Recommender(name, init_std=0.0).fit(split.train, **HOW)
 
 
 @pytest.mark.parametrize("option", ["refit", "resume", "warm_start"])

@@ -43,7 +43,7 @@ CASES = {
         ({"bias": True}, {"centre": False}),
         ({"bias": True, "rating_range": (1, 5)}, {"centre": False}),
     ],
-    "mgdcf": [({"beta": 0.0}, {"layers": 2, "alpha": 0.7, "edge_dropout": 0.5})],
+    "mgdcf": [({"beta": 0.0}, {"layers": 2, "alpha": 0.7, "edge_dropout": 0.5}), ({"alpha": 0.0}, {"beta": 2.0})],
     "multvae": [({"beta": 0.0}, {"anneal_steps": 3})],
     "ncl": [
         ({"structure": 0.0}, {"hop": 4}),
@@ -83,7 +83,7 @@ CASES = {
 EACH = [
     (name, beside, option, value) for name, cases in CASES.items() for beside, idle in cases for option, value in idle.items()
 ]
-ROUNDED = {("mgdcf", "alpha"), ("sgl", "augmentation")}  # another way to the same numbers
+ROUNDED = {("mgdcf", "alpha"), ("mgdcf", "beta"), ("sgl", "augmentation")}  # another way to the same numbers
 
 
 @pytest.fixture(scope="module")

@@ -163,7 +163,7 @@ def full_user():
 
 
 def test_saturated_users_are_an_error_or_left_out():
-    with pytest.raises(ValueError, match=r"1 users have met every item, first user 0.*saturated='skip'"):
+    with pytest.raises(ValueError, match=r"1 user has met every item, first user 0.*saturated='skip'"):
         PairSampler(full_user(), 4, generator=generator())
     for pairs in ("user", "interaction"):
         users, _, _ = collect(PairSampler(full_user(), 4, pairs=pairs, saturated="skip", generator=generator()))

@@ -103,6 +103,12 @@ def test_holm_correction():
     assert np.allclose(ordered["p_holm"], want)
 
 
+def test_a_metric_that_is_named_twice_is_tested_once():
+    g = np.random.default_rng(0)
+    both = {"a": report(g.random(40)), "b": report(g.random(40) + 0.1)}
+    pd.testing.assert_frame_equal(gr.compare(both, metrics=["ndcg@20"] * 2), gr.compare(both, metrics=["ndcg@20"]))
+
+
 def test_users_are_matched_by_id_and_not_by_row():
     a = report([1.0, 2.0, 3.0], users=["x", "y", "z"])
     b = report([3.0, 1.0, 2.0], users=["z", "x", "y"])
@@ -229,6 +235,7 @@ def test_a_comparison_is_a_frame(table):
         ({"a": report([1.0]), "b": []}, {}, "model 'b' has no report"),
         ({"a": report([1.0]), "b": 0.3}, {}, "'b' must be a report .* got float"),
         ({"a": report([1.0]), "b": [{"ndcg@5": 1.0}]}, {}, "'b' must be a report .* or a list of such"),
+        ({"a": report([1.0]), "b": report([1.0])}, {"metrics": []}, r"metrics must be a list of names, .* got \[\]"),
         ({"a": report([1.0]), "b": report([1.0])}, {"n_permutations": 0}, "n_permutations must be at least 1, got 0"),
         (
             {"a": [report([1.0]), report([1.0], protocol="else")], "b": report([1.0])},

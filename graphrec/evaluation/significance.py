@@ -74,7 +74,7 @@ def compare(
     """
     if not isinstance(reports, Mapping):
         raise InputError(f"compare takes reports by names of models, {{'a': report, …}}, not {type(reports).__name__}.")
-    if isinstance(metrics, str):
+    if isinstance(metrics, str) or (metrics is not None and not len(metrics)):
         raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
     runs = _runs(reports)
     baseline = _checked(runs, baseline, n_permutations)
@@ -144,7 +144,7 @@ def _metrics(runs: Mapping[str, Sequence[Report]], baseline: str, named: Sequenc
     for metric in named or ():
         if metric not in shared:
             raise InputError(f"metric {metric!r} is not in all reports; shared are {', '.join(shared)}.")
-    chosen = list(named or shared)
+    chosen = list(dict.fromkeys(named or shared))  # a metric that is named twice is tested once
     if not chosen:
         raise InputError("the reports have no metric in common; evaluate all with the same k and metrics.")
     _check_basis(runs, baseline, chosen, shared)

@@ -75,7 +75,7 @@ def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
         Such as ``"lightgcn-2020"``; :func:`graphrec.presets.preset_names` and the command ``graphrec presets`` list them.
     data : str, optional
         The data set whose settings are taken, where a paper's differ: ``"gowalla"``, ``"yelp2018"``, ``"amazon-book"``.
-        Those of Gowalla unless given.
+        Unless given, those of Gowalla, or of the first that the paper has settings for.
     **hyper
         Hyper-parameters of the model that differ from the recipe.
 

@@ -262,8 +262,9 @@ def _unsaturated(train: Interactions, policy: str) -> npt.NDArray[np.bool_]:
         raise unknown_name("value of saturated", policy, ("error", "skip"))
     full: npt.NDArray[np.bool_] = np.diff(train.structure[0]) == train.n_items
     if full.any() and policy == "error":
+        some = "1 user has" if full.sum() == 1 else f"{full.sum():,} users have"
         raise InputError(
-            f"{full.sum():,} users have met every item, first user {train.user_ids[full.argmax()]!s}: "
+            f"{some} met every item, first user {train.user_ids[full.argmax()]!s}: "
             "there is no negative for them. saturated='skip' leaves their pairs out of training."
         )
     return np.logical_not(full)

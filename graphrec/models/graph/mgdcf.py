@@ -51,7 +51,7 @@ class MGDCF(Model):
     """
 
     counts_alike: ClassVar[str] = "the graph"
-    idle = (Idle("layers", "alpha", "edge_dropout", beta=0),)
+    idle = (Idle("layers", "alpha", "edge_dropout", beta=0), Idle("beta", alpha=0))
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "softmax",
         "n_negatives": 256,

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from graphrec.errors import unknown_name
+from graphrec.errors import InputError, unknown_name
 from graphrec.graph.buffers import empty_table
 from graphrec.models.parts.checks import check_at_least, check_range
 
@@ -38,7 +38,7 @@ def embedding(
     Raises
     ------
     InputError
-        An unknown name, a dim below 1, a negative std, or bounds that are not in increasing order.
+        An unknown name, a dim below 1, a std that is not above 0, or bounds that are not in increasing order.
     """
     check_at_least("dim", dim, 1)
     low, high = check_range("init_range", bounds)
@@ -47,6 +47,8 @@ def embedding(
     table = empty_table(count, dim)
     if init == "normal":
         check_at_least("init_std", std, 0)
+        if not std:
+            raise InputError("init_std must be above 0: from rows of zeros nothing is learnt.")
         nn.init.normal_(table).mul_(std)
     elif init == "uniform":
         nn.init.uniform_(table, low, high)
