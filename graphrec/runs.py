@@ -18,7 +18,7 @@ from graphrec.distributed.group import Group
 from graphrec.errors import InputError, unknown_name
 from graphrec.folder_files import CURVES, HISTORY, is_run
 from graphrec.models import MODELS, Scorer
-from graphrec.own_table import TableOptions, is_table, refuse_final, refuse_options, split_again, split_table
+from graphrec.own_table import TableOptions, is_named, is_table, refuse_final, refuse_options, split_again, split_table
 from graphrec.presets import preset, preset_data, preset_names
 from graphrec.recommender import Recommender
 from graphrec.recommender.tables import joined
@@ -90,9 +90,9 @@ def _table_in(folder: Path) -> str | None:
 def split_of(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any], Interactions | None]:
     """The split of a data set by name, or of a table with the record that says how it was made and with the pairs left out.
 
-    Of a `final` run the split is not told.
+    Of a `final` run the split is not told. A data set by name without its low ratings is a table, too.
     """
-    if is_table(data):
+    if is_table(data) or (options.min_rating is not None and is_named(data)):
         return split_table(data, options, final)
     split = named_split(data)
     refuse_options(data, options)
@@ -106,11 +106,14 @@ def with_test(split: Split) -> Split:
 
 def same_split_of(recommender: Recommender, data: str, options: TableOptions, run: Path) -> Split:
     """The split of which a run's training part was."""
-    if is_table(data):
-        return split_again(data, options, recommender.origin, run)
+    origin = recommender.origin
+    if is_table(data) or ({"split", "min_rating"} <= origin.keys() and is_named(data)):
+        return split_again(data, options, origin, run)
+    if options.min_rating is not None and is_named(data):
+        raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained without, and is tested in the same way.")
     split = named_split(data)
     refuse_options(data, options)
-    refuse_final(recommender.origin, run)
+    refuse_final(origin, run)
     return split
 
 

@@ -84,6 +84,26 @@ def test_without_times_the_split_is_drawn_with_a_stated_seed(shop, tmp_path):
     assert len(rec.train) < 160
 
 
+def test_low_ratings_of_a_data_set_by_name_are_left_out(tmp_path):
+    train, cut = ("train", "itempop", "--data", "synthetic", "--out"), ("--min-rating", 4)
+    assert "--min-rating 4 keeps the high ones" in call(*train, tmp_path / "all").stderr
+    done = call(*train, tmp_path / "run", *cut)
+    assert "synthetic: --min-rating 4 leaves out" in done.stderr
+    assert "keeps the high ones" not in done.stderr
+    rec = gr.load(tmp_path / "run")
+    assert rec.origin["min_rating"] == 4
+    split = gr.split.chronological(gr.load_dataset("synthetic").interactions.binarize(4).compact(), test=0.2, valid=0.1)
+    assert rec.train.fingerprint == split.train.fingerprint
+    ask = ("evaluate", tmp_path / "run", "--data", "synthetic")
+    assert json.loads(call(*ask, "--json").stdout) == dict(gr.evaluate(rec, split).mean)
+    assert "was trained with 4.0, and is tested in the same way" in call(*ask, "--min-rating", 3, ok=False).stderr
+    assert "was trained without" in call("evaluate", tmp_path / "all", "--data", "synthetic", *cut, ok=False).stderr
+    assert "--user is for a table" in call(*train, tmp_path / "x", *cut, "--user", "u", ok=False).stderr
+    small = ("--budget", "2s", "--model", "itempop", "--out", tmp_path / "found")
+    assert "keeps the high ones" not in call("search", "--data", "synthetic", *cut, *small).stderr
+    assert gr.load(tmp_path / "found").origin["min_rating"] == 4
+
+
 @pytest.mark.parametrize(
     ("rest", "named"),
     [

@@ -1,5 +1,7 @@
 """``graphrec update``: tomorrow's table read as today's was, and the run replaced in one move."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,6 +93,23 @@ def test_a_mistake_is_named_and_the_run_stays(shop, monkeypatch, words, named):
     before = sorted((path.name, path.read_bytes()) for path in (shop / "run").iterdir())
     assert named in call("update", "run", *words, ok=False).stderr
     assert sorted((path.name, path.read_bytes()) for path in (shop / "run").iterdir()) == before
+
+
+@pytest.mark.parametrize(("today", "advised"), [(None, True), (5, True), ([1, 5], False)])
+def test_advice_about_low_ratings_can_be_taken(shop, today, advised):
+    """It is given where the run has no low ones, and where it has them they are not spoken of again."""
+    frame, more = pd.read_csv(shop / "today.csv", dtype=str), pd.read_csv(shop / "tomorrow.csv", dtype=str)
+    frame["stars"] = today if np.ndim(today) == 0 else np.resize(today, len(frame))
+    more.assign(stars=np.resize([1, 5, 4], len(more))).to_csv(shop / "tomorrow.csv", index=False)
+    frame.to_csv(shop / "today.csv", index=False)
+    rated = ("--rating", "stars")
+    call("train", "itempop", "--data", shop / "today.csv", *COLUMNS, *(rated if today else ()), "--out", shop / "run")
+    ask = ("update", shop / "run", "--data", shop / "tomorrow.csv", *rated)
+    shutil.copytree(shop / "run", shop / "other")
+    assert ("--min-rating 4 keeps the high ones" in call(*ask).stderr) == advised
+    done = call("update", shop / "other", *ask[2:], "--min-rating", 4, ok=advised)
+    assert advised or "was trained without" in done.stderr
+    assert gr.load(shop / "other").origin.get("min_rating") == (4 if advised else None)
 
 
 def test_an_interrupt_and_another_update_leave_the_run_as_it_is(shop, monkeypatch):

@@ -66,8 +66,8 @@ _COLUMNS = {
     "min_rating": click.option(
         "--min-rating",
         type=float,
-        help="Of a table: leave out pairs with a lower rating; the others count alike. What is left out is not learnt "
-        "from, and not recommended to those who rated it low.",
+        help="Of a table, or of a data set by name that has ratings: leave out pairs with a lower rating; the others count "
+        "alike. What is left out is not learnt from, and not recommended to those who rated it low.",
     ),
     "split": click.option(
         "--split",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphrec.data.datasets import dataset_names
 from graphrec.data.parquet import is_parquet
 from graphrec.data.separators import other_separator
 from graphrec.errors import InputError
@@ -18,6 +19,7 @@ __all__ = [
     "check_decimal",
     "check_separator",
     "is_made_table",
+    "is_named",
     "is_table",
     "policy_of",
     "refuse_options",
@@ -80,6 +82,11 @@ def is_table(data: str) -> bool:
 def is_made_table(data: str) -> bool:
     """Whether ``--data`` is a table that ``graphrec table`` made."""
     return (Path(data) / "table.json").is_file()
+
+
+def is_named(data: str) -> bool:
+    """Whether ``--data`` is a data set by name, and nothing else that has this name."""
+    return data in dataset_names() and not is_table(data) and not (Path(data) / "train.txt").is_file()
 
 
 def refuse_options(data: str, options: TableOptions) -> None:

@@ -24,12 +24,12 @@ from graphrec.own_table.options import (
     TableOptions,
     check_decimal,
     check_separator,
-    is_made_table,
+    is_named,
     is_table,
     policy_of,
     table_columns,
 )
-from graphrec.own_table.rows import kind_of_its_times, left_out, open_made, read_rows, whole_pairs
+from graphrec.own_table.rows import kind_of_its_times, left_out, open_whole, read_rows, whole_pairs
 
 __all__ = ["SPLITS", "read_more", "refuse_final", "split_again", "split_table"]
 
@@ -42,6 +42,7 @@ SPLITS: dict[str, Callable[[Interactions, int], Split]] = {
 }
 """Ways to split that ``--split`` names: 70 % / 10 % / 20 %."""
 _BY_TIME = ("chronological", "global-time")
+_WHOLE = "a table that graphrec table made, or on a data set by name"
 
 
 def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[Split, dict[str, Any], Interactions | None]:
@@ -54,16 +55,15 @@ def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[
     InputError
         The table cannot be read or split, or an option is of no use.
     """
-    mapped = open_made(data, options) if is_made_table(data) else None
-    if mapped is None and not is_parquet(Path(data)):
+    whole = open_whole(data, options)
+    if whole is None and not is_parquet(Path(data)):
         check_separator(data, options.sep or ",", options.encoding)
-    if mapped is None and (options.user is None or options.item is None):
+    if whole is None and (options.user is None or options.item is None):
         there = table_columns(data, options.sep, options.encoding)
         raise InputError(f"--data {data} is a file: name its columns with --user and --item; it has {there}.")
     check_decimal(data, options, options)
-    has_times = options.time is not None if mapped is None else mapped.times is not None
-    if options.min_rating is not None and (options.rating if mapped is None else mapped.ratings) is None:
-        raise InputError("--min-rating needs --rating, the column that it is about.")
+    has_times = options.time is not None if whole is None else whole.times is not None
+    _check_rated(data, options, whole)
     way = options.split or ("chronological" if has_times else "stratified")
     if way in _BY_TIME and not has_times:
         raise InputError(f"--split {way} needs --time, the column that it goes by.")
@@ -71,12 +71,12 @@ def split_table(data: str, options: TableOptions, final: bool = False) -> tuple[
         raise InputError(f"--split-seed is for a split that draws, and --split {way} goes by time.")
     full = dataclasses.replace(
         options,
-        duplicates=None if mapped is not None else policy_of(options),
-        missing=None if mapped is not None else options.missing or "error",
+        duplicates=None if whole is not None else policy_of(options),
+        missing=None if whole is not None else options.missing or "error",
         split=way,
         split_seed=None if way in _BY_TIME else options.split_seed or 0,
     )
-    table, low = read_rows(data, full)
+    table, low = read_rows(data, full, whole=whole)
     seen = left_out(data, full, table, low)
     kind = kind_of_its_times(data, full)
     record = {**full.given(), **({} if kind is None else {"times": kind}), "fingerprint": _fingerprint(table)}
@@ -128,19 +128,19 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
                 f"{getattr(then, name)}, and is tested in the same way."
             )
     full = dataclasses.replace(then, **given)
-    if is_made_table(data):
-        open_made(data, options)
-    elif full.user is None or full.item is None:
-        raise InputError(f"{run} was trained on a table that graphrec table made; give that as --data, not the file {data}.")
+    whole = open_whole(data, options)
+    if whole is None and (full.user is None or full.item is None):
+        raise InputError(f"{run} was trained on {_WHOLE}; give that as --data, not the file {data}.")
     check_decimal(data, options, full)
+    _check_rated(data, full, whole)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said in training
-        table, _ = read_rows(data, full)
+        table, _ = read_rows(data, full, whole=whole)
     if _fingerprint(table) != record.get("fingerprint"):
+        named = ", ".join(repr(c) for c in (full.user, full.item, full.rating, full.time, full.weight) if c)
+        rows = f"rows, their order and columns {named}" if named else "rows and their order"
         raise InputError(
-            f"{data} is not the table that {run} was trained on, as far as its rows, their order and columns "
-            f"{', '.join(repr(c) for c in (full.user, full.item, full.rating, full.time, full.weight) if c)} go: its "
-            "test part would be another."
+            f"{data} is not the table that {run} was trained on, as far as its {rows} go: its test part would be another."
         )
     assert full.split is not None
     return SPLITS[full.split](table, full.split_seed or 0)
@@ -185,24 +185,28 @@ def read_more(
         raise InputError(f"--data {data} is not a file; update takes a CSV or Parquet table of what has happened since.")
     then = TableOptions(**{name: value for name, value in record.items() if name in NAMES})
     given = options.given()
-    if "split" in record and options.min_rating not in (None, then.min_rating):
-        raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained with {then.min_rating}.")
     full = dataclasses.replace(then, **given)
-    mapped = open_made(data, options) if is_made_table(data) else None
-    if mapped is None and (full.user is None or full.item is None):
-        known_from = "was trained on a table that graphrec table made" if "split" in record else "was not trained from a table"
+    whole = open_whole(data, options)
+    rated = (full.rating if whole is None else whole.ratings) is not None
+    # Where no pair of the run has a lower rating than others, low ones may be left out from now on.
+    alike = known.ratings is None or known.ratings.min() == known.ratings.max()
+    first = then.min_rating is None and alike and rated
+    if "split" in record and options.min_rating not in (None, then.min_rating) and not first:
+        trained = "without" if then.min_rating is None else f"with {then.min_rating:g}"
+        raise InputError(f"--min-rating {options.min_rating:g}: {run} was trained {trained}.")
+    if whole is None and (full.user is None or full.item is None):
+        known_from = f"was trained on {_WHOLE}" if "split" in record else "was not trained from a table"
         raise InputError(
             f"{run} {known_from}: name the columns of {data} with --user and --item; it has "
             f"{table_columns(data, full.sep, full.encoding)}."
         )
-    if full.min_rating is not None and (full.rating if mapped is None else mapped.ratings) is None:
-        raise InputError("--min-rating needs --rating, the column that it is about.")
+    _check_rated(data, full, whole)
     check_decimal(data, options, full)
     full = dataclasses.replace(full, duplicates=policy_of(full), missing=full.missing or "error")
     columns = ((str(full.user), known.user_ids), (str(full.item), known.item_ids))
     texts = {name for name, ids in columns if ids.dtype.kind == "O"}
     try:
-        more, low = read_rows(data, full, texts)
+        more, low = read_rows(data, full, texts, whole)
     except NoRowLeft as error:
         warnings.warn(f"{data}: {error} Nothing is learnt from it, and what it holds is not recommended.", stacklevel=2)
         return None, whole_pairs(data, full, texts)
@@ -211,6 +215,15 @@ def read_more(
     if known.times is not None:
         _compare_times(data, run, record.get("times"), kind_of_its_times(data, full))
     return more, left_out(data, full, more, low, texts)
+
+
+def _check_rated(data: str, options: TableOptions, whole: Interactions | None) -> None:
+    """Refuse a lowest rating where there are no ratings."""
+    if options.min_rating is None or (options.rating if whole is None else whole.ratings) is not None:
+        return
+    if is_named(data):
+        raise InputError(f"--min-rating needs ratings, and {data} has none.")
+    raise InputError("--min-rating needs --rating, the column that it is about.")
 
 
 def _compare_times(data: str, run: Path, then: str | None, now: str | None) -> None:

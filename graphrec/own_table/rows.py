@@ -13,6 +13,7 @@ import numpy as np
 
 from graphrec.data.columns import Missing
 from graphrec.data.csv_files import read_csv
+from graphrec.data.datasets import load_dataset
 from graphrec.data.dates import kind_of_times
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import open_table
@@ -20,13 +21,18 @@ from graphrec.data.parquet import is_parquet, read_parquet
 from graphrec.data.repeats import Duplicates
 from graphrec.data.side_table import first_values
 from graphrec.errors import InputError
-from graphrec.own_table.options import OF_FILES, TableOptions, is_made_table
+from graphrec.own_table.options import OF_FILES, TableOptions, is_made_table, is_named, refuse_options
 
-__all__ = ["kind_of_its_times", "left_out", "open_made", "read_rows", "whole_pairs"]
+__all__ = ["kind_of_its_times", "left_out", "open_whole", "read_rows", "whole_pairs"]
 
 
-def open_made(data: str, options: TableOptions) -> Interactions:
-    """A mapped table; what would be said of its columns was said when it was made."""
+def open_whole(data: str, options: TableOptions) -> Interactions | None:
+    """A table whose columns need no names: one that was made, or a data set by name; None for a file."""
+    if is_named(data):
+        refuse_options(data, dataclasses.replace(options, min_rating=None))
+        return load_dataset(data).interactions
+    if not is_made_table(data):
+        return None
     for name in OF_FILES:
         if getattr(options, name) is not None:
             raise InputError(f"--{name} is said when a table is made, and --data {data} is a table already.")
@@ -41,11 +47,12 @@ def kind_of_its_times(data: str, options: TableOptions) -> str | None:
     return kind_of_times(column) if len(column) else None
 
 
-def read_rows(data: str, options: TableOptions, texts: Collection[str] = ()) -> tuple[Interactions, Interactions | None]:
-    """The rows that count, and the pairs whose rating is too low."""
-    if is_made_table(data):
-        table: Interactions = open_table(data)
-        return _liked(data, table, options.min_rating)
+def read_rows(
+    data: str, options: TableOptions, texts: Collection[str] = (), whole: Interactions | None = None
+) -> tuple[Interactions, Interactions | None]:
+    """The rows that count, and the pairs whose rating is too low; `whole` is what :func:`open_whole` gave."""
+    if whole is not None:
+        return _liked(data, whole, options.min_rating)
     assert options.user is not None
     assert options.item is not None
     policy = cast(Duplicates, options.duplicates)
@@ -57,7 +64,7 @@ def read_rows(data: str, options: TableOptions, texts: Collection[str] = ()) -> 
     else:
         how: dict[str, Any] = {} if options.decimal is None else {"decimal": options.decimal}
         read = partial(read_csv, dtype=dict.fromkeys(texts, str), sep=options.sep or ",", encoding=options.encoding, **how)
-    table = read(
+    table: Interactions = read(
         data,
         options.user,
         options.item,

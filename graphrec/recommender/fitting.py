@@ -162,9 +162,13 @@ def solve(
     refit: bool,
     device: str = "auto",
     group: Group | None = None,
+    told: bool = False,
 ) -> State:
-    """A solved model, on a device; `refit` solves it from train and valid together, a group of processes once for all."""
-    if group is None or group.is_writer:
+    """A solved model, on a device; `refit` solves it from train and valid together, a group of processes once for all.
+
+    Where `told`, an earlier fit has said what of such a table is not read.
+    """
+    if not told and (group is None or group.is_writer):
         _say_unread_ratings(plan, train)
         _say_unread_weights(plan, train)
     if group is not None:

@@ -69,7 +69,7 @@ def update(
         if _says_nothing_new(old, table):
             return state
         device = options.get("device", str(device_of(state.model)))
-        solved = fitting.solve(plan, table, None, False, device)
+        solved = fitting.solve(plan, table, None, False, device, told=bool(fitting.unread_ratings(plan.name, old)))
         shown = shown_after(state, wider, more, seen)
         return replace(solved, shown=shown, stage=state.stage + 1, chosen_before=state.chosen_on)
     chosen = choose(_taken_over(state, plan, options), options, table)
