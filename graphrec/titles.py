@@ -17,7 +17,7 @@ from graphrec.recommender import Recommender
 from graphrec.recommender.artefact import titles_in
 from graphrec.report.names import cut_titles
 
-__all__ = ["named_items", "read_titles", "titles_kept"]
+__all__ = ["named_items", "new_titles", "read_titles", "titles_kept"]
 
 
 def read_titles(path: Path, item: str, title: str) -> pd.Series[str]:
@@ -53,15 +53,26 @@ def titles_kept(run: Path) -> pd.Series[str] | None:
 def named_items(recommender: Recommender, titles: pd.Series[str]) -> pd.Series[str]:
     """Titles by the ids that a recommender knows; a warning says how many of its items have none."""
     known, written = recommender.train.item_ids, titles.index
-    if known.dtype.kind in "iu":
-        numbers = {text: canonical_integers(pd.array([text], dtype=object).to_numpy()) for text in titles.index}
-        titles = titles[[numbers[text] is not None for text in titles.index]]
-        titles.index = pd.Index([int(text) for text in titles.index])
-    titles = titles[titles.index.isin(known) & (titles != "")]
+    titles = _of_known(titles, known)
     if len(titles) < len(known):
         hint = "" if len(titles) or not len(written) else _other_ids(written, known)
         warnings.warn(f"{len(known) - len(titles):,} of {len(known):,} items have no title{hint}.", stacklevel=2)
     return titles
+
+
+def new_titles(recommender: Recommender, titles: pd.Series[str]) -> int:
+    """How many items of a recommender have no title yet, or another, and would have one of these."""
+    told, has = _of_known(titles, recommender.train.item_ids), recommender.titles
+    return len(told) if has is None else int((told != has.reindex(told.index)).sum())
+
+
+def _of_known(titles: pd.Series[str], known: npt.NDArray[Any]) -> pd.Series[str]:
+    """Those of titles, by their ids as texts, that are of known ids, by these; empty ones left out."""
+    if known.dtype.kind in "iu":
+        numbers = {text: canonical_integers(pd.array([text], dtype=object).to_numpy()) for text in titles.index}
+        titles = titles[[numbers[text] is not None for text in titles.index]]
+        titles.index = pd.Index([int(text) for text in titles.index])
+    return titles[titles.index.isin(known) & (titles != "")]
 
 
 def _other_ids(written: pd.Index[Any], known: npt.NDArray[Any]) -> str:

@@ -1,5 +1,6 @@
 """What ``graphrec search`` says and refuses on the command line, and what ``--final`` makes of its result."""
 
+import shlex
 import signal
 
 import numpy as np
@@ -254,7 +255,7 @@ def test_names_that_are_none_are_refused_before_anything_is_read(tmp_path, optio
     assert said in done.output
 
 
-def test_titles_for_a_search_whose_run_was_updated_are_refused(tiny, tmp_path):
+def test_new_titles_for_a_search_whose_run_was_updated_are_refused(tiny, tmp_path):
     out, items = tmp_path / "run", tmp_path / "items.csv"
     pd.DataFrame({"item_id": range(12), "name": "x"}).to_csv(items, index=False)
     assert search(tiny, out).exit_code == 0
@@ -262,10 +263,17 @@ def test_titles_for_a_search_whose_run_was_updated_are_refused(tiny, tmp_path):
     pd.DataFrame({"user_id": [0, 99], "item_id": [3, 4], "time": [99, 99]}).to_csv(more, index=False)
     updated = call("update", out, "--data", more)
     assert updated.exit_code == 0, updated.output
-    done = search(tiny, out, "--items", items, "--title", "name")
+    titled = ("--items", items, "--title", "name")
+    done = search(tiny, out, *titled)
     assert done.exit_code == 1
-    assert "--items is not taken in: the run in" in done.output
+    assert "12 titles of --items are not taken in: the run in" in done.output
     assert search(tiny, out).exit_code == 0
+    advised = call(*shlex.split(done.stderr.split("`")[1])[1:])
+    assert "0 more pairs; new people: 0, new things: 0, new titles: 12." in advised.stdout
+    assert set(gr.load(out).titles) == {"x"}
+    done = search(tiny, out, *titled)  # the run has them
+    assert done.exit_code == 0, done.output
+    assert "stays as it was updated" in done.stdout
 
 
 # ---- files beside it --------------------------------------------------------------------------------

@@ -67,6 +67,24 @@ def test_new_people_and_things_are_served_from_the_same_run(shop, model, sets):
     assert gr.load(shop / "run").titles["1003"] == "Article 1003"
 
 
+def test_titles_are_taken_in_where_there_is_nothing_else(shop):
+    call("train", "itempop", "--data", shop / "today.csv", *COLUMNS, "--out", shop / "run")
+    ask, titles = ("update", shop / "run"), ("--items", shop / "items.csv", "--title", "name")
+    assert "takes --data, a table of what has happened since, or --items" in call(*ask, ok=False).stderr
+    assert "--user is about a table" in call(*ask, *titles, "--user", "customer", ok=False).stderr
+    assert "--set epochs is about a table" in call(*ask, *titles, "--set", "epochs=1", ok=False).stderr
+    origin = gr.load(shop / "run").origin
+    assert "has 0 more pairs; new people: 0, new things: 0, new titles: 20." in call(*ask, *titles).stdout
+    rec, before = gr.load(shop / "run"), (shop / "run" / "run.json").read_bytes()
+    assert rec.titles["0003"] == "Thing 0003"
+    assert rec.origin == origin
+    call("evaluate", shop / "run", "--data", shop / "today.csv")  # which is still its table
+    assert f"{shop / 'items.csv'} says nothing new" in call(*ask, *titles).stdout
+    assert (shop / "run" / "run.json").read_bytes() == before
+    pd.read_csv(shop / "items.csv", dtype=str).replace({"name": {"Thing 0003": "T"}}).to_csv(shop / "items.csv", index=False)
+    assert "new titles: 1." in call(*ask, "--data", shop / "today.csv", *titles).stdout
+
+
 def test_columns_that_the_run_does_not_know_are_asked_for(shop):
     table = gr.read_csv(shop / "today.csv", "customer", "sku", time="at")
     gr.Recommender("itempop").fit(table).save(shop / "run")

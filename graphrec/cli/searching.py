@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -80,7 +81,7 @@ def search(
         from graphrec.search.search import search_as
         from graphrec.search.space import SOLVED, TRAINED
         from graphrec.search.summary import summary
-        from graphrec.titles import read_titles, titles_kept
+        from graphrec.titles import new_titles, read_titles, titles_kept
 
         seconds_of(budget)
         resolve_device(device)
@@ -118,10 +119,12 @@ def search(
             clock=time.perf_counter,
         )
         updated = record_of(out) == before and best._fitted.stage > 0  # by graphrec update, and only read here
-        if updated and items is not None:
+        if updated and titles is not None and (n_new := new_titles(best, titles)):
+            column = [] if table.item is None else ["--item", table.item]
+            command = shlex.join(["graphrec", "update", str(out), "--items", str(items), *column, "--title", str(title)])
             raise InputError(
-                f"--items is not taken in: the run in {out} has taken in more since its search and stays as it is. "
-                "graphrec update with --items gives it titles."
+                f"{n_new:,} titles of --items are not taken in: the run in {out} has taken in more since its search and stays "
+                f"as it is. `{command}` gives it the titles."
             )
         tried = best.table
         assert tried is not None

@@ -16,14 +16,20 @@ __all__ = ["update"]
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", required=True, help="CSV or Parquet file of what has happened since.")
+@click.option("--data", help="CSV or Parquet file of what has happened since; --items alone gives the run titles.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A training option; as in the latest fit unless set.")
 @click.option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.  [default: cpu]")
 @table_options("split", "split_seed")
 @ITEMS
 @TITLE
 def update(
-    run: Path, data: str, pairs: tuple[str, ...], items: Path | None, title: str | None, device: str | None, **columns: Any
+    run: Path,
+    data: str | None,
+    pairs: tuple[str, ...],
+    items: Path | None,
+    title: str | None,
+    device: str | None,
+    **columns: Any,
 ) -> None:
     """Take in what has happened since a run was trained: new pairs, new people, new things.
 
