@@ -123,6 +123,20 @@ def test_a_stale_final_run_is_told_of(tiny, tmp_path):
     assert f"{out}/final is of an earlier result of the search; --final fits it anew" in told.stderr
 
 
+def test_a_final_run_without_the_titles_is_not_of_another_result(tiny, tmp_path):
+    out, models, items = tmp_path / "best", ["--model", "itempop"], tmp_path / "items.csv"
+    search(tiny, out, "--final", models=models)
+    for name, said in (("x", "no titles yet"), ("y", "other titles")):
+        pd.DataFrame({"item_id": range(12), "name": name}).to_csv(items, index=False)
+        titled = ("--items", items, "--title", "name")
+        told = search(tiny, out, *titled, models=models)
+        assert f"{out}/final has {said}; --final gives it those of this search." in told.stderr
+        assert "earlier result" not in told.stderr
+        search(tiny, out, *titled, "--final", models=models)
+        assert set(gr.load(out / "final").titles) == {name}
+        assert f"{out}/final knows them" in search(tiny, out, models=models).stderr
+
+
 # ---- what is said -----------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from graphrec.errors import InputError
-from graphrec.folder_files import FINAL
+from graphrec.folder_files import FINAL, RECORD
 
 if TYPE_CHECKING:
     from graphrec.data.interactions import Interactions
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_final", "keep_final", "tell_of_final"]
 
-_OF = "final_of"  # in the origin of the run: the record of the search's own run at that time
+_OF = "final_of"  # in the origin of the run: the record of the search's own run at that time,
+_OF_WEIGHTS = "final_of_weights"  # and what it was without its titles and how the table was read
 
 
 def check_final(out: Path, split: Split, data: str, fresh: bool) -> None:
@@ -71,7 +72,7 @@ def keep_final(best: Recommender, split: Split, out: Path, origin: Mapping[str, 
     from graphrec.recommender.refitting import refitted
     from graphrec.recommender.tables import joined
     from graphrec.runs import with_table, with_test
-    from graphrec.search.saved import record_of
+    from graphrec.search.saved import record_of, weights_in
     from graphrec.search.trial import Deadline, quiet
 
     everything = with_test(split).train
@@ -83,7 +84,8 @@ def keep_final(best: Recommender, split: Split, out: Path, origin: Mapping[str, 
     with quiet():
         again = refitted(best, everything, device, [Deadline(np.inf, np.inf)])  # which passes Ctrl-C on
     titles = best.titles
-    with_table(again, {**origin, "final": True, _OF: of}, None)
+    weights = weights_in((out / RECORD).read_bytes())
+    with_table(again, {**origin, "final": True, _OF: of, _OF_WEIGHTS: weights}, None)
     again.titles = titles
     again.save(out / FINAL)
     click.echo(f"{again.name} fitted anew on all {len(everything):,} pairs of {data} (--final), saved in {place}")
@@ -104,9 +106,22 @@ def tell_of_final(best: Recommender, out: Path) -> None:
             err=True,
         )
     elif before["origin"][_OF] != record_of(out):
-        click.echo(f"note: {place} is of an earlier result of the search; --final fits it anew.", err=True)
+        click.echo(f"note: {place} {_behind(before['origin'], out)}", err=True)
     else:
         click.echo(f"note: pairs of the test part may be recommended again; {place} knows them.", err=True)
+
+
+def _behind(origin: Mapping[str, Any], out: Path) -> str:
+    """What a final run does not have that the run of its search has now."""
+    from graphrec.recommender.artefact import titles_in
+    from graphrec.search.saved import weights_in
+
+    if origin.get(_OF_WEIGHTS) != weights_in((out / RECORD).read_bytes()):
+        return "is of an earlier result of the search; --final fits it anew."
+    titles, has = titles_in(out), titles_in(out / FINAL)
+    if titles is not None and (has is None or not has.equals(titles)):
+        return f"has {'no titles yet' if has is None else 'other titles'}; --final gives it those of this search."
+    return "is of this result, and was saved before the latest change of its options or titles; --final fits it anew."
 
 
 def _is_of(folder: Path, of: str | None, everything: Interactions) -> bool:
