@@ -121,6 +121,8 @@ def test_nothing_but_a_text_finds_a_text(wrong):
 def test_unknown_ids_are_named():
     with pytest.raises(InputError, match="unknown item id 9 and 1 more"):
         table([1, 2]).item_index([1, 9, 8])
+    with pytest.raises(InputError, match="unknown item id 'new': the item ids of this data are integers, not texts"):
+        table([1, 2]).item_index(["1", "new", "newer"])
     with pytest.raises(InputError, match="unknown item id '1': the item ids of this data are integers, not texts"):
         table([1, 2]).item_index("1")
     with pytest.raises(InputError, match=r"one dimension, got shape \(1, 2\)"):

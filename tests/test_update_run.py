@@ -85,6 +85,18 @@ def test_titles_are_taken_in_where_there_is_nothing_else(shop):
     assert "new titles: 1." in call(*ask, "--data", shop / "today.csv", *titles).stdout
 
 
+@pytest.mark.parametrize(("wrong", "line"), [("neu", 3), ("007", 4)])
+def test_a_text_among_ids_that_are_integers_is_named_with_its_line(tmp_path, wrong, line):
+    pd.DataFrame({"u": np.repeat(np.arange(10), 6), "i": np.tile(np.arange(12), 5)}).to_csv(tmp_path / "t.csv", index=False)
+    call("train", "itempop", "--data", tmp_path / "t.csv", "--user", "u", "--item", "i", "--out", tmp_path / "run")
+    people = ["1", *["2"] * (line - 3), wrong, wrong, "anna"]
+    pd.DataFrame({"u": people, "i": range(20, 20 + len(people))}).to_csv(tmp_path / "more.csv", index=False, sep=";")
+    ask = ("update", tmp_path / "run", "--sep", ";", "--data", tmp_path / "more.csv")
+    for more in ((), ("--user", "i", "--item", "u")):
+        said = call(*ask, *more, ok=False).stderr
+        assert f"more.csv: '{wrong}' in line {line} (column 'u') is not written as an integer, as all " in said
+
+
 def test_columns_that_the_run_does_not_know_are_asked_for(shop):
     table = gr.read_csv(shop / "today.csv", "customer", "sku", time="at")
     gr.Recommender("itempop").fit(table).save(shop / "run")

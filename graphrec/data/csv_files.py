@@ -12,14 +12,14 @@ from typing import Any
 from graphrec.data.bounded import DAMAGE, one_line
 from graphrec.data.columns import Missing, Roles, Unknown
 from graphrec.data.delimited_table import read_table
-from graphrec.data.ids import Place
+from graphrec.data.ids import Place, not_an_integer
 from graphrec.data.interactions import Interactions, id_spaces
 from graphrec.data.repeats import Duplicates
 from graphrec.data.separators import other_separator
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError, about
 
-__all__ = ["read_csv"]
+__all__ = ["first_text", "read_csv"]
 
 _DECIMAL_COMMA = re.compile(r"not finite numbers, first [^:]*: '\s*[+-]?\d*,\d+\s*'\.$")
 
@@ -83,6 +83,17 @@ def read_csv(
     for warning in told:
         warnings.warn(f"{name}: {warning.message}", warning.category, stacklevel=2)
     return table
+
+
+def first_text(
+    path: str | os.PathLike[str], user: str, item: str, column: str, sep: str, encoding: str | None
+) -> tuple[str, str] | None:
+    """Of an id column of a file the first value that is not how an integer is written, and where: ``("anna", "in line 7")``."""
+    name = os.fspath(path)
+    frame, place = _read(name, Roles(user, item), None, {"sep": sep, "encoding": encoding, "dtype": {column: str}})
+    texts = frame[column].to_numpy(object)
+    row = next((row for row, text in enumerate(texts) if not_an_integer(text)), None)
+    return None if row is None else (texts[row], place(row))
 
 
 def _read(name: str, roles: Roles, ids: Interactions | None, layout: dict[str, Any]) -> tuple[pd.DataFrame, Place]:

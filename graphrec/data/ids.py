@@ -28,6 +28,7 @@ __all__ = [
     "half_a_character",
     "id_lookup",
     "look_up",
+    "not_an_integer",
     "one_dimension",
     "plain_ids",
     "same_ids",
@@ -133,6 +134,11 @@ def canonical_integers(texts: IdArray) -> npt.NDArray[np.int64] | None:
     return np.array(numbers, np.int64)
 
 
+def not_an_integer(text: object) -> bool:
+    """Whether something is a text that is not how an integer is written: one makes texts of a whole column in a file."""
+    return isinstance(text, str) and canonical_integers(np.array([text], object)) is None
+
+
 def id_lookup(ids: IdArray) -> pd.Index[Any]:
     """The index that :func:`find` and :func:`look_up` search."""
     index: pd.Index[Any] = pd.Index(
@@ -177,7 +183,8 @@ def find(lookup: pd.Index[Any], ids: object, kind: str) -> npt.NDArray[np.int64]
             raise _no_id(values, own, kind)
         theirs = _TEXTS if told == "string" else _INTEGERS
     if own is not theirs:
-        raise InputError(f"unknown {kind} id {values[0]!r}: the {kind} ids of this data are {own.many}, not {theirs.many}.")
+        first = values[0] if own.is_text else next((one for one in values.tolist() if not_an_integer(one)), values[0])
+        raise InputError(f"unknown {kind} id {first!r}: the {kind} ids of this data are {own.many}, not {theirs.many}.")
     if own.is_text:
         found = np.asarray(lookup.get_indexer(pd.Index(values, dtype=object)), np.int64)
         _refuse_half_characters(values[found < 0].tolist(), kind)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.data import split as splits
+from graphrec.data.csv_files import first_text
 from graphrec.data.dates import NUMBERS
 from graphrec.data.ids import digest
 from graphrec.data.interactions import Interactions
@@ -24,6 +25,7 @@ from graphrec.own_table.options import (
     TableOptions,
     check_decimal,
     check_separator,
+    is_made_table,
     is_named,
     is_table,
     policy_of,
@@ -210,6 +212,7 @@ def read_more(
     except NoRowLeft as error:
         warnings.warn(f"{data}: {error} Nothing is learnt from it, and what it holds is not recommended.", stacklevel=2)
         return None, whole_pairs(data, full, texts)
+    _check_ids(data, full, more, run, known)
     if known.times is not None and more.times is None:
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
     if known.times is not None:
@@ -224,6 +227,24 @@ def _check_rated(data: str, options: TableOptions, whole: Interactions | None) -
     if is_named(data):
         raise InputError(f"--min-rating needs ratings, and {data} has none.")
     raise InputError("--min-rating needs --rating, the column that it is about.")
+
+
+def _check_ids(data: str, options: TableOptions, more: Interactions, run: Path, known: Interactions) -> None:
+    """Refuse texts in a text file where the ids of a run are integers, with the line of the first."""
+    if is_made_table(data) or is_parquet(Path(data)):
+        return  # their columns are of one type, which is told when the ids are looked for
+    user, item = str(options.user), str(options.item)
+    for kind, column, ids, new in (
+        ("user", user, known.user_ids, more.user_ids),
+        ("item", item, known.item_ids, more.item_ids),
+    ):
+        if ids.dtype.kind == "O" or new.dtype.kind != "O":
+            continue
+        if (found := first_text(data, user, item, column, options.sep or ",", options.encoding)) is not None:
+            raise InputError(
+                f"{data}: {found[0]!r} {found[1]} (column {column!r}) is not written as an integer, as all {kind} ids of {run} "
+                "are; write it as one, or leave its rows out."
+            )
 
 
 def _compare_times(data: str, run: Path, then: str | None, now: str | None) -> None:
