@@ -73,13 +73,6 @@ def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls)
     assert result.figure == best
 
 
-def test_nobody_far_behind_the_best_is_kept_for_a_blend(split, tmp_path):
-    run = run_of(split, tmp_path)
-    for figure, model in ((0.1, "itempop"), (0.3, "rp3beta"), (0.16, "puresvd"), (0.14, "userknn")):
-        run.keep(figure, Trial(model, {}, {}))
-    assert [(figure, trial.model) for figure, trial in run.kept] == [(0.3, "rp3beta"), (0.16, "puresvd")]
-
-
 def test_costs_of_an_approximation_say_nothing_of_the_exact_fit(split, tmp_path):
     run = run_of(split, tmp_path)
     ease = next(one for one in SOLVED if one.model == "ease")

@@ -22,7 +22,6 @@ __all__ = ["KEPT", "OF_ONE_MODEL", "Run"]
 
 KEPT, OF_ONE_MODEL = 8, 2
 _TOLD_EVERY = 0.02  # of the budget
-_WORTH = 0.5  # of the best figure: less is no member of a blend, for whose refit time would be set aside
 _AT_ONCE = 10.0  # seconds that the first candidate may take, whatever the budget
 
 
@@ -195,7 +194,7 @@ class Run:
         self.kept = [(value, one) for value, one in self.kept if one is not trial]
 
     def keep(self, figure: float, trial: Trial, store: bool = True) -> None:
-        """Remember the best few, not all of one model nor far behind, and forget the others' weights.
+        """Remember the best few, not all of one model, and forget the others' weights.
 
         Of a candidate that was fitted twice, in an earlier run and now, the better one stays.
         """
@@ -205,8 +204,7 @@ class Run:
         ranked = sorted([*others, *([] if better else [(figure, trial)])], key=lambda pair: -pair[0])
         kept: list[tuple[float, Trial]] = []
         for value, one in ranked:
-            worth = value >= _WORTH * ranked[0][0]
-            if worth and len(kept) < KEPT and sum(t.model == one.model for _, t in kept) < OF_ONE_MODEL:
+            if len(kept) < KEPT and sum(t.model == one.model for _, t in kept) < OF_ONE_MODEL:
                 kept.append((value, one))
             else:
                 one.recommender = None
