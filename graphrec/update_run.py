@@ -77,9 +77,10 @@ def update_run(
     names = pd.Series(titles, dtype=object) if titles else None
     keep_with_run(recommender, run, state.origin if recommender._fitted is state else origin, names)
     table = recommender.train
-    people, things = table.n_users - known.n_users, table.n_items - known.n_items
+    people, things, more_pairs = table.n_users - known.n_users, table.n_items - known.n_items, len(table) - len(known)
+    pairs = f"{abs(more_pairs):,} {'fewer' if more_pairs < 0 else 'more'} pairs"  # fewer: some are in `seen` now
     titled = "" if told is None else f", new titles: {n_titles:,}"
-    return f"{run} has {len(table) - len(known):,} more pairs; new people: {people:,}, new things: {things:,}{titled}."
+    return f"{run} has {pairs}; new people: {people:,}, new things: {things:,}{titled}."
 
 
 def _check_titles_alone(items: Path | None, options: TableOptions, settings: Mapping[str, Any]) -> None:

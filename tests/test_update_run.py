@@ -201,3 +201,14 @@ def test_times_with_a_zone_and_without_are_not_compared(tmp_path, kind):
                 "without a zone, and those"
                 in call("update", tmp_path / "run", "--data", tables["without a zone"], ok=False).stderr
             )
+
+
+def test_pairs_that_are_no_longer_learnt_are_counted(tmp_path):
+    rows = [(user, item, 5.0, at) for user in range(20) for at, item in enumerate(range(user % 5, user % 5 + 8))]
+    pd.DataFrame(rows, columns=["u", "i", "r", "t"]).to_csv(tmp_path / "today.csv", index=False)
+    columns = ("--user", "u", "--item", "i", "--rating", "r", "--time", "t", "--min-rating", 4)
+    call("train", "itemknn", "--data", tmp_path / "today.csv", *columns, "--out", tmp_path / "run")
+    known = gr.load(tmp_path / "run").train.to_frame().head(2)[["user_id", "item_id"]].set_axis(["u", "i"], axis=1)
+    known.assign(r=1.0, t=99).to_csv(tmp_path / "tomorrow.csv", index=False)
+    done = call("update", tmp_path / "run", "--data", tmp_path / "tomorrow.csv")
+    assert "has 2 fewer pairs; new people: 0, new things: 0." in done.stdout
