@@ -147,13 +147,14 @@ def test_an_update_that_forgets_times_says_so(split):
         gr.Recommender("itempop").fit(split.train).update(gr.Interactions.from_frame(bare))
 
 
-def test_the_rate_of_lightgcn_goes_by_the_size_of_the_table(split):
-    from graphrec.models import LightGCN, LightGCNPP
+def test_rates_go_by_the_size_of_the_table(split):
+    from graphrec.models import GMF, LightGCN, LightGCNPP
 
     assert LightGCN.defaults_for(split.train)["lr"] == 5e-3
     assert LightGCNPP.defaults_for(split.train) == LightGCNPP.defaults
     many = gr.Interactions.from_indices(np.arange(450_000) // 1000, np.arange(450_000) % 1000)
-    assert LightGCN.defaults_for(many)["lr"] == 1e-3
+    assert LightGCN.defaults_for(many)["lr"] == GMF.defaults_for(many)["lr"] == 1e-3
+    assert GMF.defaults_for(split.train)["lr"] == 1e-2
 
 
 def test_figures_of_all_lists_are_compared_by_their_difference(split):

@@ -39,6 +39,16 @@ class GMF(TwoTables):
         "l2": 0.0,
     }
 
+    @classmethod
+    def defaults_for(cls, train: Interactions) -> dict[str, Any]:
+        """The paper's rate for tables as large as the paper's; ten times that where an epoch has fewer than 200 steps.
+
+        NDCG@20 within 20 epochs on the validation parts of MovieLens-100K and latest-small (69 steps an epoch): .097 and
+        .080 at the paper's rate, .143 and .094 at ten times that (five times: .145 and .091; twenty: .141 and .084).
+        """
+        few = cls.defaults is GMF.defaults and len(train) < 200 * cls.defaults["batch_size"]
+        return {**cls.defaults, "lr": 1e-2} if few else cls.defaults
+
     def __init__(self, train: Interactions, *, dim: int = 32, init_std: float = 0.01) -> None:
         super().__init__(train)
         self.users = embedding(self.n_users, dim, init_std)
