@@ -35,7 +35,7 @@ selected them on this test part, which is no uniform sample: it favours popular 
 from text files to figures, by the wall clock, start-up included. ease-2019 ran with one thread beside much other work: of its
 seconds 621 were its own, and it took 7.1 GB at its peak, of which its weights are 6.7. Trained presets ran with one thread
 beside other work, those of LightGCN with the losses of BSL and SL by the same calls with a checkpoint, and a kill on the way;
-mf-bsl-2024, pinsage-2018 and cmn-2018 on another machine than the rest (Intel Xeon)."""
+mf-bsl-2024, gcmc-2017, pinsage-2018 and cmn-2018 on another machine than the rest (Intel Xeon)."""
 
 
 def with_figures(trained: bool = False) -> list[str]:

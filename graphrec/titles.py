@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from graphrec.data.ids import canonical_integers
+from graphrec.data.ids import not_an_integer
 from graphrec.data.side_table import read_side_table
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
@@ -69,8 +69,7 @@ def new_titles(recommender: Recommender, titles: pd.Series[str]) -> int:
 def _of_known(titles: pd.Series[str], known: npt.NDArray[Any]) -> pd.Series[str]:
     """Those of titles, by their ids as texts, that are of known ids, by these; empty ones left out."""
     if known.dtype.kind in "iu":
-        numbers = {text: canonical_integers(pd.array([text], dtype=object).to_numpy()) for text in titles.index}
-        titles = titles[[numbers[text] is not None for text in titles.index]]
+        titles = titles[[not not_an_integer(text) for text in titles.index]]
         titles.index = pd.Index([int(text) for text in titles.index])
     return titles[titles.index.isin(known) & (titles != "")]
 

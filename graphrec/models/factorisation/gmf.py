@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from graphrec.data.interactions import Interactions
+from graphrec.models.parts.few_steps import faster_where_few
 from graphrec.models.parts.tables import embedding
 from graphrec.models.parts.two_tables import TwoTables
 
@@ -46,8 +47,7 @@ class GMF(TwoTables):
         NDCG@20 within 20 epochs on the validation parts of MovieLens-100K and latest-small (69 steps an epoch): .097 and
         .080 at the paper's rate, .143 and .094 at ten times that (five times: .145 and .091; twenty: .141 and .084).
         """
-        few = cls.defaults is GMF.defaults and len(train) < 200 * cls.defaults["batch_size"]
-        return {**cls.defaults, "lr": 1e-2} if few else cls.defaults
+        return faster_where_few(cls.defaults, train, 1e-2) if cls.defaults is GMF.defaults else cls.defaults
 
     def __init__(self, train: Interactions, *, dim: int = 32, init_std: float = 0.01) -> None:
         super().__init__(train)

@@ -19,6 +19,7 @@ from graphrec.models.encoding import Encoding, Table
 from graphrec.models.parts.checks import check_dropout
 from graphrec.models.parts.cosine import CosineEncoding, log_degree
 from graphrec.models.parts.dropped_users import DroppedUsers
+from graphrec.models.parts.few_steps import faster_where_few
 from graphrec.models.parts.fold_in import ridge
 from graphrec.models.parts.graph_encoding import GraphEncoding
 from graphrec.models.parts.graph_reasons import HopMeanReasons
@@ -78,8 +79,7 @@ class LightGCN(Model):
         NDCG@20 within 100 epochs on the validation parts of MovieLens-100K and latest-small (35 steps an epoch): .122 and
         .089 at the paper's rate, .152 and .110 at five times that.
         """
-        few = cls.defaults is LightGCN.defaults and len(train) < 200 * cls.defaults["batch_size"]
-        return {**cls.defaults, "lr": 5e-3} if few else cls.defaults
+        return faster_where_few(cls.defaults, train, 5e-3) if cls.defaults is LightGCN.defaults else cls.defaults
 
     def __init__(
         self,
