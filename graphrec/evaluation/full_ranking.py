@@ -14,7 +14,7 @@ from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import Beyond
 from graphrec.evaluation.groups import Given, by_item_group, by_user_group, group_items, group_users
-from graphrec.evaluation.metrics import Metric, at_k, parse
+from graphrec.evaluation.metrics import Metric, at_k, check_names, parse
 from graphrec.evaluation.protocol import Protocol
 from graphrec.evaluation.report import Report
 from graphrec.ranking.asked import Ranks
@@ -109,8 +109,7 @@ def _asked(
     k: int | Sequence[int], metrics: Sequence[str] | None, of_lists: bool, n_items: int
 ) -> tuple[list[Metric], list[int]]:
     """The metrics, and the lengths that lists have; `of_lists` says whether something else is measured at these."""
-    if isinstance(metrics, str) or (metrics is not None and not metrics):
-        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
+    check_names(metrics)
     asked: Any = k
     several = isinstance(asked, Sequence | np.ndarray) and not isinstance(asked, str) and len(asked) > 0
     ks = list(asked) if several else [asked]

@@ -23,7 +23,7 @@ auc                  share of (test, other) item pairs in the right order; ties 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from graphrec.errors import InputError, unknown_name
 
-__all__ = ["AT_K", "WHOLE", "Metric", "at_k", "parse", "usual"]
+__all__ = ["AT_K", "WHOLE", "Metric", "at_k", "check_names", "parse", "usual"]
 
 Floats = npt.NDArray[np.float64]
 Hits = npt.NDArray[np.bool_]
@@ -124,6 +124,12 @@ class Metric:
 
     def __str__(self) -> str:
         return self.name if self.k is None else f"{self.name}@{self.k}"
+
+
+def check_names(metrics: Sequence[str] | None) -> None:
+    """Refuse one name in place of several, and none; None is for those that are usual."""
+    if isinstance(metrics, str) or (metrics is not None and not len(metrics)):
+        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
 
 
 def parse(text: str) -> Metric:

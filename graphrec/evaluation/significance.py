@@ -12,6 +12,7 @@ import numpy.typing as npt
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
 from graphrec.evaluation.beyond import basis_of
+from graphrec.evaluation.metrics import check_names
 from graphrec.evaluation.report import Report
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def compare(
     """
     if not isinstance(reports, Mapping):
         raise InputError(f"compare takes reports by names of models, {{'a': report, …}}, not {type(reports).__name__}.")
-    if isinstance(metrics, str) or (metrics is not None and not len(metrics)):
-        raise InputError(f"metrics must be a list of names, such as ['recall@20'], got {metrics!r}.")
+    check_names(metrics)
     runs = _runs(reports)
     baseline = _checked(runs, baseline, n_permutations)
     of_users, of_runs = _metrics(runs, baseline, metrics)
