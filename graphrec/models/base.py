@@ -21,7 +21,17 @@ from graphrec.models.parts.columns import Columns
 from graphrec.models.parts.fold_in import either, guessed, stepped
 from graphrec.models.parts.together import Together
 from graphrec.models.scorer import Scorer
-from graphrec.models.scoring import DotProduct, Likeness, MadeOnce, People, Scoring, TableScoring, as_evaluated, cosines
+from graphrec.models.scoring import (
+    DotProduct,
+    Likeness,
+    MadeOnce,
+    People,
+    Scoring,
+    TableScoring,
+    as_evaluated,
+    cosines,
+    score_all_pairs,
+)
 from graphrec.sampling import PairBatch, UserBatch
 
 __all__ = ["Model", "Scorer", "Solved", "Step", "encoding_of"]
@@ -69,7 +79,8 @@ class Model(Scorer, DotProduct):
         Options of ``Recommender.fit`` that suit this model, used where the caller names none.
     dot_product : bool
         Whether :meth:`score` is the dot product of two rows, which losses may then compute in a cheaper way. A class
-        that defines `score` or `score_all` is taken for one where it is not, unless it says so itself.
+        that defines `score` or `score_all` is taken for one where it is not, unless it says so itself. Where it defines
+        `score` only, `score_all` asks it for every pair.
     ranks_as_it_trains : bool
         Whether ranking scores are those that :meth:`encode` and :meth:`score` give; False with an
         :meth:`encode_for_ranking` that adds to them.
@@ -111,6 +122,8 @@ class Model(Scorer, DotProduct):
         super().__init_subclass__(**options)
         if {"score", "score_all"} & vars(cls).keys() and "dot_product" not in vars(cls):
             cls.dot_product = False
+        if "score" in vars(cls) and "score_all" not in vars(cls):
+            cls.score_all = score_all_pairs  # type: ignore[assignment, method-assign]  # the inherited one has another score
         for declaration, speaks_of in _DECLARED.items():
             if speaks_of & vars(cls).keys() and declaration not in vars(cls):
                 setattr(cls, declaration, getattr(Model, declaration))

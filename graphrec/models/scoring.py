@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from graphrec.deferred import sparse
+from graphrec.errors import InputError
 from graphrec.models.encoding import Rows
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "as_evaluated",
     "cosines",
     "longest_row",
+    "score_all_pairs",
 ]
 
 Likeness = Callable[[Tensor], Tensor]
@@ -182,6 +184,32 @@ class DotProduct:
         Tensor, shape (b, m)
         """
         return u @ items.T
+
+
+_PAIRED = 1 << 24  # numbers in the rows of pairs that are scored at once, 64 MB
+
+
+def score_all_pairs(scorer: DotProduct, u: Tensor, items: Tensor) -> Tensor:
+    """Scores of every user row with every item row by a `score` of pairs: right for any, and slower than one of its own.
+
+    Parameters
+    ----------
+    scorer : DotProduct
+    u : Tensor, shape (b, d)
+    items : Tensor, shape (m, d)
+
+    Returns
+    -------
+    Tensor, shape (b, m)
+    """
+    b, m = len(u), len(items)
+    at_once = max(1, _PAIRED // max(1, m * u.shape[1]))
+    parts = [scorer.score(rows.repeat_interleave(m, 0), items.repeat(len(rows), 1)) for rows in torch.split(u, at_once)]
+    scores = torch.cat(parts)
+    if scores.shape != (b * m,):
+        name = type(scorer).__name__
+        raise InputError(f"{name}.score() must return a score for each of {b * m} pairs of rows, got {tuple(scores.shape)}.")
+    return scores.view(b, m)
 
 
 class TableScoring:

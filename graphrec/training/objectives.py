@@ -14,6 +14,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.models.base import Model, Step
 from graphrec.sampling import PairBatch, PairSampler, UserBatch, UserSampler
+from graphrec.training.in_batch import without_own
 from graphrec.training.objective import SAMPLED, BuiltIn
 from graphrec.training.options import FitOptions
 from graphrec.training.terms import COLUMNS, Terms, check_gradient, check_terms
@@ -115,7 +116,7 @@ class Pairwise(BuiltIn):
         rows, (pos, neg), penalty = self._looked(model, encoding, mine.users, items, score)
         b = len(batch.users)
         if batch.negatives is None:
-            neg = _others_of_batch(neg, batch.items)
+            neg = without_own(neg, batch.items, in_place=model.dot_product and self.reduction.whole)
         drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
         if self.options.credit is not None:
             credit = self.options.credit.between(batch.items, drawn)
@@ -143,11 +144,6 @@ def _distinct(items: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
     met = torch.zeros(n_items, dtype=torch.bool, device=items.device)
     met[items] = True
     return met.nonzero()[:, 0], (met.cumsum(0) - 1)[items]
-
-
-def _others_of_batch(scores: Tensor, items: Tensor) -> Tensor:
-    """Scores (b, b) with every occurrence of a row's own positive made harmless."""
-    return scores.masked_fill(items[:, None] == items[None, :], torch.finfo(scores.dtype).min)
 
 
 class Rating(BuiltIn):

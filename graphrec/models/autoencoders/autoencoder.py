@@ -57,6 +57,7 @@ class Autoencoder(VectorModel):
     least 4 as ones: ndcg@20 .125 with ``vectors="users"`` and .117 with ``"items"``, BPR .117 and .113.)
     """
 
+    dot_product = True  # without a rating range
     reads_ratings: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"loss": "mse", "batch_size": 1024, "lr": 1e-3, "epochs": 20, "l2": 0.0}
     idle = (Idle("centre", when=without_ratings),)
@@ -84,7 +85,8 @@ class Autoencoder(VectorModel):
         self.users_from_histories = vectors == "users"
         self.refeed = refeed
         self.squash = squash
-        self.dot_product = rating_range is None
+        if rating_range is not None:
+            self.dot_product = False
         self.input_dropout = nn.Dropout(check_dropout("input_dropout", input_dropout))
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
         decoder = list(reversed(widths))

@@ -49,6 +49,7 @@ class MF(Model):
     """
 
     # Chosen on the validation parts of Gowalla and ML-100K among Adam and row-wise Adagrad, several rates and penalties.
+    dot_product = True  # without a rating range
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "bpr",
         "batch_size": 2048,
@@ -79,7 +80,8 @@ class MF(Model):
     ) -> None:
         super().__init__(train)
         self.squash = RatingRange(rating_range)
-        self.dot_product = rating_range is None
+        if rating_range is not None:  # never raised here: a subclass with scores of its own has lowered it
+            self.dot_product = False
         self.users = embedding(self.n_users, dim, init_std, init=init, bounds=init_range)
         self.items = embedding(self.n_items, dim, init_std, init=init, bounds=init_range)
         self.sparse_gradients = sparse

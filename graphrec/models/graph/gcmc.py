@@ -53,6 +53,7 @@ class GCMC(Model):
     init_std : float
     """
 
+    dot_product = True  # with the decoder "dot"
     reads_ratings: ClassVar[bool] = True
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     counts_alike: ClassVar[str] = "the graph"
@@ -83,8 +84,8 @@ class GCMC(Model):
         if decoder == "bilinear" and train.ratings is None:
             raise InputError("decoder='bilinear' predicts ratings, and the table has no column rating.")
         self.accumulate, self.activate_output = accumulate, activate_output
-        self.dot_product = decoder == "dot"
-        self.for_ratings = "" if self.dot_product else "decoder='bilinear'"
+        if decoder != "dot":
+            self.dot_product, self.for_ratings = False, "decoder='bilinear'"
         n = self.n_users + self.n_items
         self.tables = nn.ParameterList(embedding(n, hidden, init_std) for _ in levels)
         self.out = nn.Linear(hidden * (len(levels) if accumulate == "stack" else 1), dim, bias=False, dtype=torch.float32)
