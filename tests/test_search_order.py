@@ -1,15 +1,20 @@
 """In which order a search tries what is solved: all that is cheap, what is dear last, and no time is left over."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_search import Clockwork
 from test_search_going_on import Clock, run_of
 
 import graphrec as gr
-from graphrec.search.finish import _shares, _Timed, blended, finished
+from graphrec.search.budget import Costs
+from graphrec.search.entries import by_epochs, entry_of
+from graphrec.search.finish import _is_better, _shares, _Timed, blended, finished
+from graphrec.search.halving import Competition
 from graphrec.search.solving import Solving
-from graphrec.search.space import SOLVED, Entry
+from graphrec.search.space import SOLVED, Entry, facts_of
 from graphrec.search.trial import OutOfTime, Trial
 
 
@@ -62,7 +67,9 @@ def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls)
         run.solve(Entry(model), Trial(model, {}, {}))
     worst, came, clock.now = run.reserve, [], spent
 
-    def go_on():
+    def go_on(enough):
+        if not enough:
+            return
         assert run.reserve <= worst + 1e-9
         came.append(1)
         run.solve(Entry("itemknn"), Trial("itemknn", {"neighbours": 5}, {}))
@@ -71,6 +78,91 @@ def test_time_that_the_chosen_do_not_need_is_used(split, tmp_path, spent, calls)
     assert len(came) == calls
     best = max(row["figure"] for row in run.journal.rows if row["figure"] is not None)
     assert result.figure == best
+
+
+def test_trained_ones_use_what_the_chosen_do_not_need():
+    run = Clockwork(60.0, {"waits": 5.0})
+    run.kept, run.reserve = [(0.1, Trial("itempop", {}, {}))], 60.0  # for fitting anew whatever may be chosen
+    competition = Competition(run, [(Entry("waits", seconds=lambda *_: 0.05), Trial("waits", {}, {}))])
+    competition.go_on()
+    assert run.given["waits"] == 0
+    run.reserve = 1.0  # of what was
+    competition.go_on()
+    competition.tell_untried()
+    assert run.given["waits"] == 5.0
+    assert not run.told
+
+
+@pytest.mark.parametrize(("enough", "times"), [(True, 2), (False, 1)])
+def test_a_search_goes_on_with_trained_ones_after_its_blend(split, monkeypatch, enough, times):
+    went, told, at_the_end = [], [], finished
+    monkeypatch.setattr(Competition, "go_on", lambda self: went.append(self))
+    monkeypatch.setattr(Competition, "tell_untried", lambda self: told.append(self))
+
+    def ended(run, earlier, go_on):
+        go_on(enough)
+        return at_the_end(run, earlier)
+
+    monkeypatch.setattr(sys.modules[gr.search.__module__], "finished", ended)
+    gr.search(split.train, split.valid, "3s", models=["itempop", "mf"], progress=False)
+    assert len(went) == times
+    assert len(told) == 1
+
+
+def test_a_second_choice_that_cannot_be_fitted_anew_must_be_clearly_better(split, tmp_path):
+    run = run_of(split, tmp_path, seconds=10.0, clock=Clock())
+    first, slow = Trial("itempop", {}, {}), Trial("mf", {}, {})
+    slow.seconds = 100.0
+    recommender = gr.Recommender("itempop")
+    assert not _is_better(run, (recommender, [slow], 0.1005), [first], 0.1)
+    assert _is_better(run, (recommender, [slow], 0.1015), [first], 0.1)
+    assert _is_better(run, (recommender, [slow], 0.1005), [slow], 0.1)
+    assert _is_better(run, (recommender, [first], 0.1005), [first], 0.1)
+
+
+def test_one_slow_model_says_nothing_of_another():
+    costs = Costs()
+    costs.learn("ease", 0.1, 0.1)
+    costs.learn("slim", 0.1, 4.2)
+    assert costs.expected("chebycf", 0.1) < 1.0
+
+
+def test_settings_of_a_preset_with_a_schedule_are_compared_on_their_way(split, monkeypatch):
+    entry, facts = entry_of("hoprec-2018"), facts_of(split.train)
+    assert entry.whole
+    each = by_epochs(entry)
+    assert not each.whole
+    assert each.seconds(facts, {}) == pytest.approx(entry.seconds(facts, {}) / 60)
+    seen = []
+
+    def compete(run, contenders, **_):
+        seen.extend(one.whole for one, _ in contenders)
+        run.keep(0.1, solved)
+
+    solved = Trial("itempop", {}, {})
+    solved.recommender = gr.Recommender("itempop").fit(split.train)
+    monkeypatch.setattr(sys.modules[gr.tune.__module__], "compete", compete)
+    gr.tune("hoprec-2018", {"order": [1, 2]}, split.train, split.valid, "5s", progress=False)
+    assert seen == [False, False]
+
+
+def test_a_first_training_is_given_a_look_though_making_ready_took_the_time(split, tmp_path):
+    run, given = Clockwork(2.0, {"slow": 9.0}), list[tuple]()
+
+    def warm_up(trial):
+        run.now += 3.0
+
+    run.warm_up, measured = warm_up, run.measured
+
+    def watched(trial, fit, rung):
+        given.append(fit.__closure__)
+        return measured(trial, fit, rung)
+
+    run.measured = watched
+    Competition(run, [(Entry("slow", seconds=lambda *_: 0.05), Trial("slow", {}, {}))]).go_on()
+    [cells] = given
+    hard = [cell.cell_contents._hard for cell in cells if hasattr(cell.cell_contents, "_hard")]
+    assert hard == [10.0]
 
 
 def test_costs_of_an_approximation_say_nothing_of_the_exact_fit(split, tmp_path):

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from statistics import median_low
 
 import numpy as np
 
@@ -130,4 +131,4 @@ class Costs:
     def pace(self) -> float:
         """Seconds for each declared one on this machine, as the latest fits of all models say."""
         latest = [ratios[-1] for ratios in self._ratios.values()]
-        return float(np.clip(np.median(latest), 0.5, 4.0) if latest else 1.0)
+        return float(np.clip(median_low(latest), 0.5, 4.0)) if latest else 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphrec.errors import InputError, unknown_name
@@ -12,7 +13,7 @@ from graphrec.search.space import SOLVED, TRAINED, Entry
 from graphrec.search.trial import is_known
 from graphrec.search.work import Facts, Work, of_epochs, of_shared_softmax, of_tables
 
-__all__ = ["chosen", "entry_of", "kinds_of"]
+__all__ = ["by_epochs", "chosen", "entry_of", "kinds_of"]
 
 
 def chosen(
@@ -68,6 +69,15 @@ def entry_of(name: str) -> Entry:
     times = 1.0 if work is of_shared_softmax else epochs
     seconds = _with(settings, lambda facts, hyper: times * work(facts, hyper))
     return Entry(name, why=recipe["source"], whole=whole, seconds=seconds, bytes=_with(settings, like.bytes))
+
+
+def by_epochs(entry: Entry) -> Entry:
+    """The same where trainings are compared on their way: with others of its own schedule a training can be judged half-way."""
+    if not entry.whole:
+        return entry
+    fit = read_preset(entry.model).get("fit", {})
+    epochs, whole = float(fit.get("epochs", 1.0)), entry.seconds
+    return replace(entry, whole=False, seconds=lambda facts, hyper: whole(facts, hyper) / epochs)
 
 
 def _with(settings: Mapping[str, Any], work: Work) -> Work:

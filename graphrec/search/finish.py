@@ -49,17 +49,19 @@ class Result:
     is_new: bool = True
 
 
-def finished(run: Run, earlier: Saved | None, go_on: Callable[[], None] = lambda: None) -> Result:
+def finished(run: Run, earlier: Saved | None, go_on: Callable[[bool], None] = lambda enough: None) -> Result:
     """The best of all fitted anew, or what an earlier run has saved where nothing is better.
 
-    Time had been set aside for the refit of whichever members; what those that were chosen leave of it goes to `go_on`.
+    Time had been set aside for the refit of whichever members; what those that were chosen leave of it goes to `go_on`, which
+    is told whether that is enough for anything.
     """
     best, parts, figure = blended(run)
     run.costs_of_end.settled = parts
     known = len(run.journal.rows)
-    if run.budget.left - run.reserve > _SPARE * run.budget.seconds:
-        go_on()
-    if len(run.journal.rows) > known and (other := blended(run))[2] > figure:
+    go_on(run.budget.left - run.reserve > _SPARE * run.budget.seconds)
+    if any(row["figure"] is not None for row in run.journal.rows[known:]) and _is_better(
+        run, other := blended(run), parts, figure
+    ):
         best, parts, figure = other
     cost = run.costs_of_end.refit(parts)
     writing, is_new = run.costs_of_end.writing(parts), True
@@ -75,6 +77,13 @@ def finished(run: Run, earlier: Saved | None, go_on: Callable[[], None] = lambda
         run.tell(Trial("refit", {}, {}), "ok", why)
         return Result(earlier.load(run.task.device), earlier.figure, earlier.cost, True, False)
     return Result(again, figure, cost, refit, is_new or refit)
+
+
+def _is_better(run: Run, other: tuple[Recommender, list[Trial], float], parts: Sequence[Trial], figure: float) -> bool:
+    """Whether a second choice takes the place of the first: one that cannot be fitted anew must be better by a hundredth."""
+    left, end = run.budget.left, run.costs_of_end
+    fits, did = (end.refit(some) + end.writing(some) <= left for some in (other[1], parts))
+    return other[2] > (figure if fits or not did else 1.01 * figure)
 
 
 def blended(run: Run) -> tuple[Recommender, list[Trial], float]:

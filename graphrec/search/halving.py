@@ -9,11 +9,11 @@ from pathlib import Path
 from graphrec.compiling import compiling_timed
 from graphrec.folder_files import CHECKPOINTS
 from graphrec.search.budget import as_seconds
-from graphrec.search.run import Run
+from graphrec.search.run import AT_ONCE, Run
 from graphrec.search.space import Entry
 from graphrec.search.trial import Deadline, Trial
 
-__all__ = ["compete"]
+__all__ = ["Competition", "compete"]
 
 _RUNGS, _FACTOR = 3, 3
 _WHOLE = 0.35  # of the time that is left, for trainings that are laid out over their whole length
@@ -25,6 +25,13 @@ Contenders = list[tuple[Entry, Trial]]
 
 
 def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lambda: None, after: str = _AFTER) -> None:
+    """A :class:`Competition` that is held once, and what came of it."""
+    competition = Competition(run, contenders, between, after)
+    competition.go_on()
+    competition.tell_untried()
+
+
+class Competition:
     """Halve, and halve again for as long as there is time: among those for whom there was no room, then among the best.
 
     Parameters
@@ -37,27 +44,41 @@ def compete(run: Run, contenders: Contenders, between: Callable[[], None] = lamb
     after : str
         What the end of the search needs time for, fitting the best anew among it; empty where it ends with the best as it is.
     """
-    untried = asked = _within_memory(run, contenders)
-    lap = 0
-    while asked:
-        waiting, touched = _halve(run, asked, lap, after)
-        was_untried = asked is untried
-        if was_untried:
-            untried = waiting
-        between()
-        if not touched and not was_untried:
-            break
-        # What there is no room for now will not get any later; those that were begun may still go on.
-        asked, lap = (untried if touched and untried else _unfinished(run, contenders)), lap + 1
-    if not contenders:
-        between()
-    untried = [(entry, trial) for entry, trial in untried if run.best_of_key(trial.key) is None]  # an earlier run may have
-    if untried:
-        beside = f" beside {after}" if after else ""
-        why = f"there was no time to train it: {as_seconds(run.budget.left - run.reserve)} were left{beside}"
-        for _, trial in untried:
+
+    def __init__(
+        self, run: Run, contenders: Contenders, between: Callable[[], None] = lambda: None, after: str = _AFTER
+    ) -> None:
+        self._run, self._contenders, self._between, self._after = run, contenders, between, after
+        self._untried = _within_memory(run, contenders)
+        self._lap, self._left = 0, 0.0
+
+    def go_on(self) -> None:
+        """Until there is no room for anybody. It may be called again, when there is more time than had been reckoned with."""
+        run, asked = self._run, self._untried or _unfinished(self._run, self._contenders)
+        while asked:
+            was_untried = asked is self._untried
+            waiting, touched = _halve(run, asked, self._lap, self._after)
+            if was_untried:
+                self._untried = waiting
+            self._between()
+            self._lap += 1
+            if not touched and not was_untried:
+                break
+            # What there is no room for now will not get any later; those that were begun may still go on.
+            asked = self._untried if touched and self._untried else _unfinished(run, self._contenders)
+        if not self._contenders:
+            self._between()
+        self._left = run.budget.left - run.reserve
+
+    def tell_untried(self) -> None:
+        """A row for each that there was no time for."""
+        run, beside = self._run, f" beside {self._after}" if self._after else ""
+        untried = [trial for _, trial in self._untried if run.best_of_key(trial.key) is None]  # an earlier run may have
+        for trial in untried:
+            why = f"there was no time to train it: {as_seconds(self._left)} were left{beside}"
             run.tell(trial, "skipped", why, quietly=True)
-        run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for _, trial in untried))}")
+        if untried:
+            run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for trial in untried))}")
 
 
 def _within_memory(run: Run, contenders: Contenders) -> Contenders:
@@ -184,6 +205,8 @@ def _go(run: Run, entry: Entry, trial: Trial, seconds: float, rung: int) -> floa
         seconds = max(0.2 * _LEAST, seconds - (run.budget.spent - started - before))
         left = run.budget.left - run.reserve
         hard = min(max(2 * seconds, 1.0), max(seconds, left))
+        if not run.kept:  # something must come of it: one look
+            hard = max(hard, left, AT_ONCE)
         spare = max(0.0, left - seconds)  # what compiling may take without being the candidate's own time
         deadline = Deadline(seconds, hard, lambda: run.clock() - min(compiled.seconds - before, spare))
         return run.measured(trial, lambda: trial.train(run.task, deadline, checkpoint), rung=rung)

@@ -18,11 +18,11 @@ from graphrec.search.reserve import Reserve
 from graphrec.search.space import Entry, Facts
 from graphrec.search.trial import OutOfTime, Task, Trial, reason_of
 
-__all__ = ["KEPT", "OF_ONE_MODEL", "Run"]
+__all__ = ["AT_ONCE", "KEPT", "OF_ONE_MODEL", "Run"]
 
 KEPT, OF_ONE_MODEL = 8, 2
 _TOLD_EVERY = 0.02  # of the budget
-_AT_ONCE = 10.0  # seconds that the first candidate may take, whatever the budget
+AT_ONCE = 10.0  # seconds that the first candidate may take, whatever the budget
 
 
 class Run:
@@ -92,7 +92,7 @@ class Run:
             )
         expected = self.costs.expected(entry.way(trial.hyper), entry.seconds(self.facts, trial.hyper))
         left = self.budget.left - self.reserve
-        if not self.kept and expected < max(self.budget.left, _AT_ONCE):  # something must come of it
+        if not self.kept and expected < max(self.budget.left, AT_ONCE):  # something must come of it
             return None
         look, start = self.look_of(entry.model), self.costs_of_end.start_of(entry.model)
         if (needs := start + 2.2 * expected + look) > left:

@@ -40,7 +40,7 @@ from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.disk import alone_in, ending_with_the_disk
 from graphrec.search.entries import chosen, kinds_of
 from graphrec.search.finish import Result, finished
-from graphrec.search.halving import compete
+from graphrec.search.halving import Competition
 from graphrec.search.journal import Journal
 from graphrec.search.picture import as_csv, write_results
 from graphrec.search.refine import refine
@@ -89,7 +89,7 @@ def search(
         nothing before it has): of all runs of this search together, those that were killed among them, but for the last
         fiftieth, or second, before each kill. What cannot be expected to fit in is not begun, and time for blend, refit and
         saving is set aside, from what has been measured. Something comes of the smallest budget: a first candidate that can be
-        solved in seconds is.
+        solved in seconds is, or else one that is trained has a first look at validation.
     memory : str or float, optional
         ``"8GB"`` or bytes that a candidate may take, and twice as many with the best so far, which are kept; half of what is
         free unless given.
@@ -285,8 +285,17 @@ def _searched(run: Run, solved: Sequence[Entry], trained: Sequence[Entry], earli
     solving = Solving(run, solved)
     solving.begin(others_wait=bool(trained))
     contenders = [(entry, Trial(entry.model, hyper, entry.fit)) for entry in trained for hyper in entry.settings_for(run.facts)]
-    compete(run, contenders, solving.go_on)
+    competition = Competition(run, contenders, solving.go_on)
+    competition.go_on()
     if not run.kept:
+        competition.tell_untried()
         why = next((f" ({r['model']}: {r['reason']})" for r in run.journal.rows if r["reason"]), "")
         raise InputError(f"no candidate could be fitted within the time and memory{why}.")
-    return finished(run, earlier, lambda: refine(run, solved, share=1.0))
+
+    def with_what_is_left(enough: bool) -> None:
+        if enough:
+            competition.go_on()
+            refine(run, solved, share=1.0)
+        competition.tell_untried()
+
+    return finished(run, earlier, with_what_is_left)

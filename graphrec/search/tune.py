@@ -24,7 +24,7 @@ from graphrec.recommender.fitting import check_tables, say_unknown_people
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.disk import ending_with_the_disk
-from graphrec.search.entries import entry_of
+from graphrec.search.entries import by_epochs, entry_of
 from graphrec.search.finish import fitted_anew
 from graphrec.search.halving import compete
 from graphrec.search.journal import Journal
@@ -58,7 +58,8 @@ def tune(
     """Try settings of one model, and keep the one that is best on validation.
 
     Where the space has no more points than `trials`, each is tried; otherwise they are drawn at random (Bergstra and Bengio,
-    JMLR 2012). Models that are trained step by step compete by successive halving: all get a little time, the better ones more.
+    JMLR 2012). Models that are trained step by step compete by successive halving: all get a little time, the better ones more,
+    and where there is time for a part of them only, the first.
     A row of the table is what ``fit`` gives with its settings, which are all named there (1,000 epochs and a patience of 15
     where the space has no epochs); that of a training that was cut short has the status ``stopped``, and its figure is that of
     as many epochs as it says.
@@ -108,7 +109,7 @@ def tune(
     ]
     losses = space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss")
     say_what_is_unread(model, {model: kind}, train, losses)
-    entry, journal = replace(entry_of(model), bytes=lambda *_: 0.0), Journal(None, {}, False)
+    entry, journal = replace(by_epochs(entry_of(model)), bytes=lambda *_: 0.0), Journal(None, {}, False)
     with ending_with_the_disk(None), tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
         run = _Tuning(task, facts_of(train), budgeted, bytes_of(None), journal, Path(scratch), progress, blends=False)
