@@ -77,7 +77,7 @@ class Artefact:
     valid : Interactions or None
     fitted : dict
         The plain fields of :class:`graphrec.recommender.state.State`: selected, options, history, best_epoch, stage,
-        origin, device.
+        origin, device, rates_after.
     features : dict of str to Features
         Further arguments of the constructor, by the option's name.
     parts : dict of str to Artefact
@@ -364,7 +364,7 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         shown=shown,
         valid=valid,
         fitted={name: record[name] for name in ("selected", "options", "history", "best_epoch", "stage")}
-        | {"origin": record.get("origin", {}), "device": record.get("device", "")},
+        | {name: record.get(name, none) for name, none in (("origin", {}), ("device", ""), ("rates_after", {}))},
         features={
             option: features_of(*tensors_of(f"features.{option}"), built_from, str(folder)) for option in record["features"]
         },

@@ -253,17 +253,18 @@ def train(
     if speaks:
         _say_never_begun(model, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
-    selected = valid is not None and ended.best_epoch is not None
+    selected, rates_after = valid is not None and ended.best_epoch is not None, ended.optimizer.rates_after
     if valid is not None:
         shown = joined(shown, valid)
     if refit and valid is not None and not ended.interrupted:
         both = joined(table, valid)
         again = build(plan, both, options.seed)
         stop = StopAfter(ended.best_epoch or options.epochs)
-        if run(plan, again, options, both, None, [*callbacks, stop], None, False, 0, group).interrupted:
+        ended_again = run(plan, again, options, both, None, [*callbacks, stop], None, False, 0, group)
+        if ended_again.interrupted:
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
         else:
-            model, built_from = again, both
+            model, built_from, rates_after = again, both, ended_again.optimizer.rates_after
     return State(
         model.eval(),
         plan.made_with,
@@ -277,6 +278,7 @@ def train(
         stage,
         parts_know=plan.parts_know,
         chosen_before=None if earlier is None else earlier.chosen_on,
+        rates_after=as_json(rates_after),
     )
 
 

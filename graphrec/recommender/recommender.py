@@ -254,7 +254,9 @@ class Recommender(Vectors, Parameters, Stored):
             As of :meth:`fit`.
         **options
             Options of :meth:`fit` that shall be others than in the latest fit. `epochs` is 5 unless given here, `device` where
-            the model is; schedules and whatever looks at validation are not taken over.
+            the model is; schedules and whatever looks at validation are not taken over. After a fit with a schedule the rate
+            stays where the schedule had come to, but at least at a tenth of its peak, and those of `parameter_groups` are
+            scaled alike, unless `lr` or `schedule` is given here; :attr:`options` says which it was.
 
         Returns
         -------

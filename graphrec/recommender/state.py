@@ -66,6 +66,8 @@ class State:
         measured as if there were none.
     chosen_before : Interactions or None
         Pairs that something of it was chosen on before this fit: in an earlier stage, or before it was fitted anew.
+    rates_after : mapping
+        The options ``lr`` and ``parameter_groups`` of an update, where the latest fit had a schedule; empty otherwise.
     """
 
     model: Scorer
@@ -84,6 +86,7 @@ class State:
     dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
     seen: Interactions | None = None
     chosen_before: Interactions | None = None
+    rates_after: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None, "_listing": None})
@@ -229,7 +232,7 @@ class State:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, **state})
+        self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, "rates_after": {}, **state})
         self.__post_init__()
 
 

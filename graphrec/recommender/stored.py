@@ -78,6 +78,7 @@ class Stored(Outcome):
                 "stage": state.stage,
                 "origin": dict(state.origin),
                 "device": state.device,
+                "rates_after": dict(state.rates_after),
             },
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,

@@ -24,6 +24,7 @@ from graphrec.recommender.state import State
 from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.recommender.written_options import brought_back, written
 from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.fingerprint import as_json
 
 __all__ = ["EPOCHS", "extended", "nothing_more", "shown_after", "update"]
 
@@ -94,12 +95,15 @@ def update(
         stage=stage,
         parts_know=plan.parts_know,
         chosen_before=state.chosen_on,
+        rates_after=as_json(ended.optimizer.rates_after),
     )
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the latest fit that hold for an update, too."""
     of_it = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
+    # The schedule's peak was for weights that knew nothing.
+    of_it |= {} if given.keys() & {"lr", "schedule"} else state.rates_after
     before, lost = brought_back(of_it, plan.kind.defaults_for(state.built_from))
     for name in lost:
         if name not in given and not (name == "loss_options" and "loss" in given):
