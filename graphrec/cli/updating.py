@@ -40,9 +40,9 @@ def update(
     """Take in what has happened since a run was trained: new pairs, new people, new things.
 
     The table is read as the run's own was, unless options say otherwise. Learnt weights stay, and are trained for five more
-    epochs unless --set epochs=N, after a fit with a learning-rate schedule at the rate that this had come to, or a tenth of its
-    peak where that is more, unless --set lr=… or schedule=…; a model in closed form is solved anew. The run is replaced in one
-    move.
+    epochs unless --set epochs=N; a model in closed form is solved anew. After a training with a schedule the learning rate
+    stays where that had come to, but at least at a tenth of its peak, unless --set lr=… or schedule=…. The run is replaced in
+    one move.
     """
     from graphrec.own_table import TableOptions
     from graphrec.training.options import FitOptions

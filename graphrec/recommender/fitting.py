@@ -22,7 +22,7 @@ from graphrec.distributed.solving import solve_together
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
-from graphrec.recommender.state import State
+from graphrec.recommender.state import State, with_pairs
 from graphrec.recommender.tables import joined
 from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
@@ -231,11 +231,11 @@ def train(
         group.check_same({"refit": refit, "epochs": options.epochs, "warm_start": earlier is not None})
     if earlier is None:
         model = build(plan, table, options.seed)
-        stage, built_from, shown, rows = 0, table, table, []
+        stage, built_from, shown, rows, taught = 0, table, table, [], None
     else:
         model = copy.deepcopy(earlier.model)
         stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
-        shown = joined(earlier.shown, table)
+        shown, taught = joined(earlier.shown, table), with_pairs(earlier.own_pairs, table)
         if valid is not None and (known := int(earlier.trained_on.has_keys(valid.keys).sum())):
             warnings.warn(
                 f"{known:,} pairs of valid were shown to the model in an earlier stage: what is selected on them is "
@@ -278,6 +278,7 @@ def train(
         stage,
         parts_know=plan.parts_know,
         chosen_before=None if earlier is None else earlier.chosen_on,
+        taught=taught,
         rates_after=as_json(rates_after),
     )
 

@@ -70,6 +70,7 @@ class Stored(Outcome):
             lent=state.lent,
             seen=state.seen,
             chosen=state.chosen_elsewhere,
+            taught=None if state.own_pairs is state.built_from else state.taught,
             fitted={
                 "selected": state.selected,
                 "options": dict(state.options),
