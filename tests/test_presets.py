@@ -1,11 +1,14 @@
 """Presets: every file is complete and builds, the settings of a data set are laid over the common ones, figures are told."""
 
+import warnings
+
 import pytest
 from click.testing import CliRunner
 
 import graphrec as gr
 from graphrec.cli import main
 from graphrec.presets import preset_data, preset_names, published_figures, read_preset
+from graphrec.recommender.refitting import refitted
 from graphrec.runs import named_recommender
 from graphrec.training.options import FitOptions
 
@@ -29,6 +32,19 @@ def test_settings_of_a_data_set_are_laid_over_the_common_ones():
     assert amazon == {**common, "phi": 10.0, "beta": 0.0}
     assert gr.preset("chebycf-2025", data="amazon-book", rank=9).hyper["rank"] == 9
     assert published_figures("chebycf-2025")["gowalla"] == {"recall@20": 0.1941, "ndcg@20": 0.1616}
+
+
+def test_a_recipe_that_makes_few_steps_on_a_small_table_says_so(interactions):
+    liked = interactions.binarize()
+    more = gr.Interactions.from_frame(liked.to_frame().head(3).assign(user_id=10**6), time="time")
+    with pytest.warns(UserWarning, match=r"training of 10 epochs has 10 steps .* epochs \(50 or more\), or .* than 512"):
+        rec = gr.preset("cmn-2018", dim=8).fit(liked, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gr.preset("cmn-2018", dim=8).fit(liked, epochs=2, progress=False)  # somebody's own choice
+        gr.Recommender("ials", dim=8).fit(liked, progress=False)  # a step is a whole pass
+        refitted(rec, liked)
+        rec.update(more, progress=False)
 
 
 def test_an_unknown_data_set_is_told_what_there_is():

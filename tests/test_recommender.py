@@ -129,6 +129,7 @@ def test_presets_carry_the_papers_settings(split):
     ("call", "message"),
     [
         (lambda s: gr.Recommender("lightgnc"), "unknown model 'lightgnc'; did you mean 'lightgcn'"),
+        (lambda s: gr.Recommender("cmn-2018"), r"'cmn-2018' is a preset and no model; gr.preset\('cmn-2018'\) makes"),
         (lambda s: gr.Recommender("lightgcn", layer=2), "did you mean 'layers'"),
         (
             lambda s: gr.preset("lightgcn-fast", epochs=3),

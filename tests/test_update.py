@@ -12,6 +12,7 @@ import torch
 import graphrec as gr
 from graphrec.errors import InputError
 from graphrec.models import MODELS
+from graphrec.training.callbacks import StopAfter
 
 HYPER = {
     "lightgcn": {"dim": 8},
@@ -114,6 +115,63 @@ def test_old_weights_are_where_training_goes_on(old, more):
     assert torch.allclose(now[:n], before[:n], atol=1e-6)
     assert torch.allclose(now[40 : 40 + old.n_items], before[n:], atol=1e-6)
     assert 0 < now[n:40].norm() < 2 * before[:n].norm()
+
+
+@pytest.mark.filterwarnings("ignore:the table has ratings")
+@pytest.mark.parametrize(
+    ("schedule", "stop", "left"),
+    [
+        ("cosine", 4, 0.1),  # which ends at nought
+        ({"name": "cosine", "per": "epoch"}, 2, 0.5),
+        ({"name": "cosine", "warmup": 1, "min_lr": 0.006}, 4, None),
+        ({"name": "steps", "rates": [0.02, 0.01]}, 4, 0.5),
+        (lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.999), 4, None),
+    ],
+)
+def test_an_update_goes_on_at_the_rate_that_the_schedule_had_come_to(schedule, stop, left, old, more, tmp_path):
+    class Watch(StopAfter):
+        def on_epoch_end(self, state):
+            super().on_epoch_end(state)
+            self.rate = state.optimizer.learning_rate
+
+    watch, own = Watch(stop), {} if isinstance(schedule, dict) and "rates" in schedule else {"lr": 0.02, "optimizer": "adam"}
+    how = {**FIT, **own, "epochs": 4, "schedule": schedule, "parameter_groups": {"items": {"lr": 0.01}}}
+    gr.Recommender("mf", dim=8).fit(old, callbacks=[watch], **how).save(tmp_path / "run")
+    left = watch.rate / 0.02 if left is None else left
+    rec = gr.load(tmp_path / "run").update(more, epochs=1, progress=False)
+    assert rec.history["lr"].iloc[-1] == pytest.approx(0.02 * left, rel=1e-6)
+    assert rec.options["lr"] == pytest.approx(0.02 * left, rel=1e-6)
+    assert rec.options["parameter_groups"]["items"]["lr"] == pytest.approx(0.01 * left, rel=1e-6)
+    rec.save(tmp_path / "run")
+    another = table(pd.DataFrame({"user_id": [99, 99], "item_id": [7, 77], "rating": [5.0, 4.0], "time": [1, 2]}))
+    again = gr.load(tmp_path / "run").update(another, epochs=1, progress=False)
+    assert again.history["lr"].iloc[-1] == rec.options["lr"], "not a tenth of a tenth"
+    assert again.options["parameter_groups"] == rec.options["parameter_groups"]
+
+
+@pytest.mark.filterwarnings("ignore:the table has ratings")
+@pytest.mark.parametrize("given", [{"lr": 0.003}, {"schedule": "exponential"}])
+def test_a_rate_or_a_schedule_for_an_update_holds_as_it_is(given, old, more):
+    groups = {"items": {"lr": 0.01}}
+    rec = gr.Recommender("mf", dim=8).fit(old, **FIT, optimizer="adam", lr=0.02, schedule="cosine", parameter_groups=groups)
+    rec.update(more, epochs=2, **given)
+    assert rec.history["lr"].iloc[-2] == given.get("lr", 0.02)
+    assert rec.options["parameter_groups"] == groups
+
+
+@pytest.mark.filterwarnings("ignore:the table has ratings")
+def test_an_update_after_a_refit_goes_by_the_schedule_of_the_refit(old, more):
+    rates = []
+
+    class Watch:
+        def on_epoch_end(self, state):
+            rates.append(state.optimizer.learning_rate)
+
+    split = gr.split.random(old, test=0.1, valid=0.2, seed=0)
+    how = {**FIT, "epochs": 6, "optimizer": "adam", "lr": 0.2, "schedule": {"name": "cosine", "per": "epoch"}}
+    rec = gr.Recommender("mf", dim=8).fit(split.train, valid=split.valid, refit=True, callbacks=[Watch()], **how)
+    assert rec.best_epoch < 5, "or the test says nothing"
+    assert rec.update(more, epochs=1).options["lr"] == rates[-1] > 0.02
 
 
 @pytest.mark.filterwarnings("ignore:the table has ratings")

@@ -70,6 +70,40 @@ def test_an_update_with_validation_pairs_says_so(split):
         rec.update(split.valid, progress=False)
 
 
+@pytest.mark.parametrize("name", ["mf", "ease"])
+def test_validation_pairs_are_not_counted_as_trained_on_by_an_update(name, split, tmp_path):
+    """They stay out of it, unless the update has them."""
+
+    def now(keys):
+        return {(split.train.user_ids[k // split.train.n_items], split.train.item_ids[k % split.train.n_items]) for k in keys}
+
+    def known(rec):
+        return set(rec.trained_on.to_frame()[["user_id", "item_id"]].itertuples(index=False, name=None))
+
+    how = HOW if name == "mf" else {}
+    rec = gr.Recommender(name, **({"dim": 8} if how else {})).fit(split.train, valid=split.valid, **how)
+    more = split.test.to_frame().head(20)
+    some = split.valid.to_frame().head(3)
+    rec.update(gr.Interactions.from_frame(more, time="time"), **how)
+    want = now(split.train.keys) | set(more[["user_id", "item_id"]].itertuples(index=False, name=None))
+    rec.save(tmp_path / "run")
+    for one in (rec, gr.load(tmp_path / "run"), pickle.loads(pickle.dumps(rec))):
+        assert known(one) == want
+        one.update(gr.Interactions.from_frame(some, time="time"), **how)
+        assert known(one) == want | set(some[["user_id", "item_id"]].itertuples(index=False, name=None))
+
+
+def test_validation_pairs_of_earlier_stages_are_not_counted_as_trained_on(split, tmp_path):
+    rec = later_stage(split, split.test)
+    rec.save(tmp_path / "run")
+    newcomer = gr.Interactions.from_frame(
+        pd.DataFrame({"user_id": [10**6], "item_id": split.train.item_ids[:1], "time": [1]}), time="time"
+    )
+    for one in (rec, gr.load(tmp_path / "run")):
+        assert set(one.trained_on.keys) == {*split.train.keys, *split.test.keys}
+        assert len(one.update(newcomer, **HOW).trained_on) == len(split.train) + len(split.test) + 1
+
+
 def test_drawn_negatives_do_not_depend_on_the_order_of_rows(split):
     rec = gr.Recommender("itemknn").fit(split.train)
     shuffled = split.test.select(np.random.default_rng(0).permutation(len(split.test)))

@@ -17,7 +17,13 @@ __all__ = ["update"]
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", help="CSV or Parquet file of what has happened since; --items alone gives the run titles.")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A training option; as in the latest fit unless set.")
+@click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A training option; as in the latest fit unless set, but for the schedule.",
+)
 @click.option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.  [default: cpu]")
 @table_options("split", "split_seed")
 @ITEMS
@@ -34,7 +40,9 @@ def update(
     """Take in what has happened since a run was trained: new pairs, new people, new things.
 
     The table is read as the run's own was, unless options say otherwise. Learnt weights stay, and are trained for five more
-    epochs unless --set epochs=N; a model in closed form is solved anew. The run is replaced in one move.
+    epochs unless --set epochs=N; a model in closed form is solved anew. After a training with a schedule the learning rate
+    stays where that had come to, but at least at a tenth of its peak, unless --set lr=… or schedule=…. The run is replaced in
+    one move.
     """
     from graphrec.own_table import TableOptions
     from graphrec.training.options import FitOptions

@@ -77,7 +77,7 @@ class Artefact:
     valid : Interactions or None
     fitted : dict
         The plain fields of :class:`graphrec.recommender.state.State`: selected, options, history, best_epoch, stage,
-        origin, device.
+        origin, device, rates_after.
     features : dict of str to Features
         Further arguments of the constructor, by the option's name.
     parts : dict of str to Artefact
@@ -90,6 +90,8 @@ class Artefact:
         Pairs that it does not recommend though nothing was learnt from them.
     chosen : Interactions or None
         Pairs beyond `valid` that something of it was chosen on.
+    taught : Interactions or None
+        Pairs that it was trained on, where these are not those of `built_from`.
     """
 
     model: str
@@ -106,6 +108,7 @@ class Artefact:
     lent: Interactions | None = None
     seen: Interactions | None = None
     chosen: Interactions | None = None
+    taught: Interactions | None = None
 
 
 def write(
@@ -239,7 +242,8 @@ def _record(artefact: Artefact, prefix: str, bodies: dict[str, list[bytes | memo
 
     add("model", artefact.state, {})
     tables, how = pack_tables(artefact.built_from, artefact.shown, artefact.valid)
-    add("interactions", tables | pack_others(lent=artefact.lent, chosen=artefact.chosen) | pack_seen(artefact.seen), how)
+    others = pack_others(lent=artefact.lent, chosen=artefact.chosen, taught=artefact.taught)
+    add("interactions", tables | others | pack_seen(artefact.seen), how)
     for option, features in artefact.features.items():
         add(f"features.{option}", *pack_features(features))
     if artefact.titles is not None:
@@ -364,7 +368,7 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         shown=shown,
         valid=valid,
         fitted={name: record[name] for name in ("selected", "options", "history", "best_epoch", "stage")}
-        | {"origin": record.get("origin", {}), "device": record.get("device", "")},
+        | {name: record.get(name, none) for name, none in (("origin", {}), ("device", ""), ("rates_after", {}))},
         features={
             option: features_of(*tensors_of(f"features.{option}"), built_from, str(folder)) for option in record["features"]
         },
@@ -372,5 +376,6 @@ def _artefact(record: dict[str, Any], folder: Path) -> Artefact:
         titles=titles_of(*tensors_of("titles"), built_from, str(folder)) if "titles" in record["files"] else None,
         lent=other_of("lent", tensors, built_from, str(folder)),
         chosen=other_of("chosen", tensors, built_from, str(folder)),
+        taught=other_of("taught", tensors, built_from, str(folder)),
         seen=seen_of(tensors, str(folder)),
     )

@@ -86,6 +86,7 @@ def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) 
         parts_know=know,
         seen=saved.seen,
         chosen_before=saved.chosen,
+        taught=saved.taught,
         **saved.fitted,
     )
     return recommender

@@ -61,7 +61,10 @@ class Outcome:
 
     @property
     def trained_on(self) -> Interactions:
-        """Pairs that the model knows: those of :attr:`train`, and of every later stage."""
+        """Pairs that the model knows: those of :attr:`train`, of every other stage, and of what it stands on.
+
+        Validation pairs are among them where a stage trained on them.
+        """
         return self._fitted.trained_on
 
     @property

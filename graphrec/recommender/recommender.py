@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -81,7 +82,7 @@ class Recommender(Vectors, Parameters, Stored):
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
             if model not in NAMED:
-                raise unknown_name("model", model, NAMED)
+                raise _no_model(model)
             self.name, self.kind = model, NAMED[model]
         else:
             if not (isinstance(model, type) and issubclass(model, Scorer)):
@@ -254,7 +255,9 @@ class Recommender(Vectors, Parameters, Stored):
             As of :meth:`fit`.
         **options
             Options of :meth:`fit` that shall be others than in the latest fit. `epochs` is 5 unless given here, `device` where
-            the model is; schedules and whatever looks at validation are not taken over.
+            the model is; schedules and whatever looks at validation are not taken over. After a fit with a schedule the rate
+            stays where the schedule had come to, but at least at a tenth of its peak, and those of `parameter_groups` are
+            scaled alike, unless `lr` or `schedule` is given here; :attr:`options` says which it was.
 
         Returns
         -------
@@ -382,6 +385,13 @@ class Recommender(Vectors, Parameters, Stored):
             The file cannot be written.
         """
         return write_page(copy.copy(self), user, path, items, k=k, evaluation=evaluation, title=title, image=image)
+
+
+def _no_model(name: str) -> InputError:
+    """The error for a name that no model has; a preset's is told so by its file, since presets are made of recommenders."""
+    if f"{name}.toml" in (file.name for file in resources.files("graphrec").joinpath("presets").iterdir()):
+        return InputError(f"{name!r} is a preset and no model; gr.preset({name!r}) makes a recommender of it.")
+    return unknown_name("model", name, NAMED)
 
 
 def _agreed(seen: Interactions | None) -> Group:

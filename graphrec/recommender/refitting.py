@@ -78,7 +78,7 @@ def refitted(
     if issubclass(recommender.kind, Solved):
         again._state = replace(fitting.solve(plan, table, None, False, device), seen=state.seen, chosen_before=state.chosen_on)
         return again
-    options = FitOptions(**{**_options(recommender)[0], "device": device}, given=frozenset())
+    options = FitOptions(**{**_options(recommender)[0], "device": device}, given=frozenset({"epochs"}))
     stop = StopAfter(state.best_epoch or max(1, len(state.history)))
     trained = fitting.train(
         plan, options, table, None, callbacks=[*callbacks, stop], checkpoint=None, resume=False, refit=False, earlier=None

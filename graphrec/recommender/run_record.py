@@ -52,8 +52,9 @@ def check_record(record: Mapping[str, Any], where: str) -> None:
             raise _damaged(where, "features")
         for piece in ("model", "interactions", *(f"features.{option}" for option in one["features"])):
             _check_file(piece, one["files"].get(piece), where)
-        if not isinstance(one.get("origin", {}), dict):  # absent from runs of earlier versions
-            raise _damaged(where, "origin")
+        for name in ("origin", "rates_after"):  # absent from runs of earlier versions
+            if not isinstance(one.get(name, {}), dict):
+                raise _damaged(where, name)
         if not isinstance(one.get("device", ""), str):
             raise _damaged(where, "device")
         if "titles" in one["files"]:

@@ -25,7 +25,7 @@ from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
 from graphrec.recommender.tables import in_ids_of, joined
 
-__all__ = ["State", "as_given"]
+__all__ = ["State", "as_given", "with_pairs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,10 @@ class State:
         measured as if there were none.
     chosen_before : Interactions or None
         Pairs that something of it was chosen on before this fit: in an earlier stage, or before it was fitted anew.
+    taught : Interactions or None
+        Pairs that it was trained on, over all stages, where these are not those of `built_from`.
+    rates_after : mapping
+        The options ``lr`` and ``parameter_groups`` of an update, where the latest fit had a schedule; empty otherwise.
     """
 
     model: Scorer
@@ -84,6 +88,8 @@ class State:
     dtypes: Mapping[str, torch.dtype] = field(default_factory=dict)
     seen: Interactions | None = None
     chosen_before: Interactions | None = None
+    taught: Interactions | None = None
+    rates_after: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.__dict__.update({"_lock": threading.Lock(), "_ranker": None, "_group": None, "_listing": None})
@@ -167,12 +173,12 @@ class State:
     @cached_property
     def trained_on(self) -> Interactions:
         """Pairs that the model knows: those of its own stages, and those that only the recommenders it stands on know."""
-        return self._taught if self.lent is None else joined(self._taught, self.lent)
+        return self.own_pairs if self.lent is None else joined(self.own_pairs, self.lent)
 
     @cached_property
     def lent(self) -> Interactions | None:
         """Pairs that only the recommenders that the model stands on know; None where there are none."""
-        own, lent = self._taught, None
+        own, lent = self.own_pairs, None
         for theirs in self.parts_know:
             if theirs is not own:
                 theirs = in_ids_of(own, theirs)
@@ -188,7 +194,7 @@ class State:
         known = self.valid if self.selected else None
         for theirs in (self.chosen_before, *(part.chosen_on for part in _parts_of(self.made_with))):
             if theirs is not None and theirs is not known:
-                known = _with(known, in_ids_of(self.built_from, theirs))
+                known = with_pairs(known, in_ids_of(self.built_from, theirs))
         return known
 
     @property
@@ -202,15 +208,10 @@ class State:
         beyond = np.flatnonzero(~self.valid.has_keys(chosen.keys))
         return chosen.select(beyond) if len(beyond) else None
 
-    @cached_property
-    def _taught(self) -> Interactions:
-        """What the model was built from, and what later stages showed but for their validation part."""
-        if self.stage == 0:
-            return self.built_from
-        if self.valid is None:
-            return self.shown
-        keys = self.shown.keys
-        return self.shown.select(np.flatnonzero(~self.valid.has_keys(keys) | self.built_from.has_keys(keys)))
+    @property
+    def own_pairs(self) -> Interactions:
+        """Pairs that the model was trained on in all of its stages."""
+        return self.built_from if self.taught is None else self.taught
 
     @cached_property
     def has_nothing(self) -> npt.NDArray[np.bool_]:
@@ -229,7 +230,7 @@ class State:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, **state})
+        self.__dict__.update({"origin": {}, "device": "", "dtypes": {}, "rates_after": {}, "taught": None, **state})
         self.__post_init__()
 
 
@@ -241,8 +242,8 @@ def _parts_of(options: Mapping[str, Any]) -> Iterator[State]:
                 yield state
 
 
-def _with(known: Interactions | None, more: Interactions) -> Interactions:
-    """A table with the pairs of another that it does not have."""
+def with_pairs(known: Interactions | None, more: Interactions) -> Interactions:
+    """A table with the pairs of another that it does not have; itself where it has all."""
     if known is None:
         return more
     beyond = np.flatnonzero(~known.has_keys(more.keys))

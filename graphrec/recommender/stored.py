@@ -70,6 +70,7 @@ class Stored(Outcome):
             lent=state.lent,
             seen=state.seen,
             chosen=state.chosen_elsewhere,
+            taught=None if state.own_pairs is state.built_from else state.taught,
             fitted={
                 "selected": state.selected,
                 "options": dict(state.options),
@@ -78,6 +79,7 @@ class Stored(Outcome):
                 "stage": state.stage,
                 "origin": dict(state.origin),
                 "device": state.device,
+                "rates_after": dict(state.rates_after),
             },
             features={name: value for name, value in given.items() if isinstance(value, Features)},
             parts=parts,

@@ -20,10 +20,11 @@ from graphrec.losses import RATING_ERRORS
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender import fitting
 from graphrec.recommender.growth import grown
-from graphrec.recommender.state import State
+from graphrec.recommender.state import State, with_pairs
 from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.recommender.written_options import brought_back, written
 from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.fingerprint import as_json
 
 __all__ = ["EPOCHS", "extended", "nothing_more", "shown_after", "update"]
 
@@ -84,6 +85,7 @@ def update(
     ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     shown = shown_after(state, wider, more, seen)
+    taught = None if state.taught is None else with_pairs(table, _after(state.taught, wider, more, seen))
     return State(
         model.eval(),
         plan.made_with,
@@ -94,12 +96,16 @@ def update(
         stage=stage,
         parts_know=plan.parts_know,
         chosen_before=state.chosen_on,
+        taught=taught,
+        rates_after=as_json(ended.optimizer.rates_after),
     )
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the latest fit that hold for an update, too."""
     of_it = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
+    # The schedule's peak was for weights that knew nothing.
+    of_it |= {} if given.keys() & {"lr", "schedule"} else state.rates_after
     before, lost = brought_back(of_it, plan.kind.defaults_for(state.built_from))
     for name in lost:
         if name not in given and not (name == "loss_options" and "loss" in given):
@@ -221,7 +227,11 @@ def _unlearnt(before: Interactions, now: Interactions, seen: Interactions | None
 
 def shown_after(state: State, wider: _Wider, more: Interactions, seen: Interactions | None) -> Interactions:
     """What has been shown once the rows of `more` are; what is only seen now is left out otherwise."""
-    before, now = wider(state.shown), wider.of(more)
+    return _after(state.shown, wider, more, seen)
+
+
+def _after(table: Interactions, wider: _Wider, more: Interactions, seen: Interactions | None) -> Interactions:
+    before, now = wider(table), wider.of(more)
     return joined(without(before, _unlearnt(before, now, seen)), now)
 
 

@@ -23,6 +23,8 @@ from graphrec.training.schedules import Schedule
 
 __all__ = ["OPTIMIZERS", "Optimizers"]
 
+_LEAST_LEFT = 0.1  # of a schedule's peak: a cosine ends at nought, where nothing more would be learnt
+
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -98,6 +100,23 @@ class Optimizers:
     def learning_rate(self) -> float:
         """The first optimiser's current rate."""
         return float(self.all[0].param_groups[0]["lr"])
+
+    @property
+    def rates_after(self) -> dict[str, Any]:
+        """``lr`` and ``parameter_groups`` for a training that goes on where this one's schedule has come to.
+
+        What is left of the peak, but a tenth at least, holds for every group, scheduled or not. Empty without a schedule.
+        """
+        if self.schedule is None or not self.schedule.highest:
+            return {}
+        left = max(self.learning_rate / self.schedule.highest, _LEAST_LEFT)
+        peaks = [self.schedule.highest, *(float(optimizer.param_groups[0]["lr"]) for optimizer in self.all[1:])]
+        groups = self.options.parameter_groups
+        of_groups = zip(groups.items(), peaks[len(peaks) - len(groups) :], strict=True)
+        return {
+            "lr": peaks[0] * left,
+            "parameter_groups": {part: {**settings, "lr": peak * left} for (part, settings), peak in of_groups},
+        }
 
     def step(self, loss: Tensor) -> None:
         """Backward pass and one step of every optimiser."""

@@ -26,6 +26,8 @@ class RunningSchedule:
     ----------
     needs_metric : bool
         Whether the rate never changes without a validation metric.
+    highest : float
+        The highest rate so far, of the first group.
     """
 
     def __init__(self, name: object, per: str, scheduler: LRScheduler, length: int | None) -> None:
@@ -34,6 +36,7 @@ class RunningSchedule:
         self.needs_metric = isinstance(scheduler, lr_scheduler.ReduceLROnPlateau)
         self.per = "epoch" if self.needs_metric else per
         self._first = rates_of(scheduler.optimizer)
+        self.highest = self._first[0]
         self.position = 0
         self.metrics: list[float] = []
 
@@ -54,6 +57,7 @@ class RunningSchedule:
         self.metrics += metric
         if self.length is None or self.position < self.length:
             self.scheduler.step(*metric)
+            self.highest = max(self.highest, rates_of(self.scheduler.optimizer)[0])
 
     def state_dict(self) -> dict[str, Any]:
         """The moves so far, in numbers and lists."""
