@@ -48,8 +48,8 @@ class MF(Model):
         Probability of dropping an entry of a looked-up row during training.
     """
 
-    # Chosen on the validation parts of Gowalla and ML-100K among Adam and row-wise Adagrad, several rates and penalties.
     dot_product = True  # without a rating range
+    # Chosen on the validation parts of Gowalla and ML-100K among Adam and row-wise Adagrad, several rates and penalties.
     defaults: ClassVar[dict[str, Any]] = {
         "loss": "bpr",
         "batch_size": 2048,
@@ -80,10 +80,10 @@ class MF(Model):
     ) -> None:
         super().__init__(train)
         self.squash = RatingRange(rating_range)
-        if rating_range is not None:  # never raised here: a subclass with scores of its own has lowered it
-            self.dot_product = False
-        self.users = embedding(self.n_users, dim, init_std, init=init, bounds=init_range)
-        self.items = embedding(self.n_items, dim, init_std, init=init, bounds=init_range)
+        self.dot_product = self.dot_product and rating_range is None  # a subclass with scores of its own has lowered it
+        self.users, self.items = (
+            embedding(n, dim, init_std, init=init, bounds=init_range) for n in (self.n_users, self.n_items)
+        )
         self.sparse_gradients = sparse
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
         self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1, dtype=torch.float32)) if bias else None
