@@ -128,7 +128,7 @@ def search(
             )
         tried = best.table
         assert tried is not None
-        click.echo(summary(tried, str(tried.columns[2])))
+        click.echo(summary(tried, str(tried.columns[2]), models))
         # A search that began anew has saved what it found, be it the same to the last bit.
         stays = "stays as it was updated" if updated else "stays as it was saved"
         what = stays if record_of(out) == before and not fresh else "saved"
