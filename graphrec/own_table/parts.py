@@ -217,7 +217,8 @@ def read_more(
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
     if known.times is not None:
         _compare_times(data, run, record.get("times"), kind_of_its_times(data, full))
-    return more, left_out(data, full, more, low, texts)
+    as_then = "" if "missing" in given else f", as {run} was trained"
+    return more, left_out(data, full, more, low, texts, as_then)
 
 
 def _check_rated(data: str, options: TableOptions, whole: Interactions | None) -> None:
