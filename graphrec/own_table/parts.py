@@ -118,7 +118,8 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
         raise InputError(f"{run} was not trained from a table, so nothing says which part of {data} is its test part.")
     if "fingerprint" not in record:
         raise InputError(
-            f"{run} was updated after its training, so nothing says any more which part of {data} is its test part."
+            f"{run} was updated after its training, so nothing says any more which part of {data} is its test part: train or "
+            "search again, in another folder, to measure."
         )
     refuse_final(record, run)
     then = TableOptions(**{name: value for name, value in record.items() if name in NAMES})
