@@ -203,8 +203,9 @@ def test_a_search_that_goes_on_says_where(tiny, tmp_path):
 
 def test_after_fresh_nothing_stays_as_it_was(tiny, tmp_path):
     models = ["--model", "itempop"]
-    search(tiny, tmp_path / "best", models=models)
+    assert "unless -k" not in search(tiny, tmp_path / "best", models=models).stderr
     done = search(tiny, tmp_path / "best", "--fresh", "--metric", "recall@5", models=models)
+    assert "note: chosen by lists of 5; `evaluate` measures those of 12 unless -k 5 is given." in done.stderr
     assert f"itempop saved in {tmp_path / 'best'};" in done.stdout
 
 
