@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from graphrec.deferred import pandas as pd
 from graphrec.errors import InputError
-from graphrec.folder_files import RECORD
+from graphrec.folder_files import RECORD, has_journal
 from graphrec.own_table import TableOptions, read_more
 from graphrec.recommender import Blend, load
 from graphrec.runs import Interrupt, keep_with_run
@@ -75,7 +76,14 @@ def update_run(
     if _record_of(run) != before:
         raise InputError(f"{run} was replaced by somebody else meanwhile and is left as it is now; update it again.")
     names = pd.Series(titles, dtype=object) if titles else None
-    keep_with_run(recommender, run, state.origin if recommender._fitted is state else origin, names)
+    same = recommender._fitted is state  # but for titles
+    keep_with_run(recommender, run, state.origin if same else origin, names)
+    if not same and has_journal(run):
+        warnings.warn(
+            f"the search in {run} cannot go on after this, and its run is not measured nor taken by search --final any more: "
+            "search in another folder for that.",
+            stacklevel=2,
+        )
     table = recommender.train
     people, things, more_pairs = table.n_users - known.n_users, table.n_items - known.n_items, len(table) - len(known)
     pairs = f"{abs(more_pairs):,} {'fewer' if more_pairs < 0 else 'more'} pairs"  # fewer: some are in `seen` now

@@ -106,10 +106,19 @@ def test_final_of_an_updated_search_is_refused_and_of_data_without_a_test_part(t
     out, models = tmp_path / "best", ["--model", "itempop"]
     search(tiny, out, models=models)
     pd.DataFrame({"user_id": [0], "item_id": [99], "time": [50]}).to_csv(tmp_path / "more.csv", index=False)
-    assert call("update", out, "--data", tmp_path / "more.csv").exit_code == 0
+    items = tmp_path / "items.csv"
+    pd.DataFrame({"item_id": range(12), "name": "x"}).to_csv(items, index=False)
+    assert "the search in" not in call("update", out, "--items", items, "--title", "name").stderr  # which goes on
+    updated = call("update", out, "--data", tmp_path / "more.csv")
+    assert updated.exit_code == 0
+    assert f"note: the search in {out} cannot go on after this, " in updated.stderr
+    assert "search in another folder" in updated.stderr
     refused = search(tiny, out, "--final", models=models)
     assert refused.exit_code == 1
     assert f"the run in {out} has taken in more since its search" in refused.output
+    larger, measured = search(tiny, out, budget="90s", models=models), call("evaluate", out, "--data", tiny)
+    assert larger.exit_code == measured.exit_code == 1
+    assert all("in another folder" in one.output for one in (refused, larger, measured))
     table = gr.read_csv(tiny, user="user_id", item="item_id")
     with pytest.raises(InputError, match=r"^x has no test part, so that --final has nothing to add"):
         check_final(tmp_path / "b", gr.Split(train=table), "x", False)
@@ -194,8 +203,9 @@ def test_a_search_that_goes_on_says_where(tiny, tmp_path):
 
 def test_after_fresh_nothing_stays_as_it_was(tiny, tmp_path):
     models = ["--model", "itempop"]
-    search(tiny, tmp_path / "best", models=models)
+    assert "unless -k" not in search(tiny, tmp_path / "best", models=models).stderr
     done = search(tiny, tmp_path / "best", "--fresh", "--metric", "recall@5", models=models)
+    assert "note: chosen by lists of 5; `evaluate` measures those of 12 unless -k 5 is given." in done.stderr
     assert f"itempop saved in {tmp_path / 'best'};" in done.stdout
 
 

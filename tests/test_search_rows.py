@@ -283,6 +283,24 @@ def test_the_summary_has_a_line_for_each_reason_and_marks_what_was_stopped():
     ]
 
 
+def test_the_summary_gives_reasons_of_the_models_that_were_asked_for_alone():
+    late = "would take about {} s; 0.1 s are left"
+    table = table_of(
+        ("itemknn", "", 0.3, 0.1, None, 1.0, "ok", ""),
+        ("simplex", "", None, 0.0, None, 4.0, "skipped", late.format("7")),
+        ("cmn", "", None, 0.0, None, 9.0, "skipped", late.format("9")),
+        ("blend", "", None, 0.0, None, 9.5, "failed", "no luck"),
+    )
+    of_cmn = "skipped: cmn (would take about 9 s; 0.1 s are left)"
+    assert summary(table, "ndcg@5", ("cmn", "hoprec")).splitlines()[1:] == [
+        "itemknn  0.3000      0.1      1",
+        of_cmn,
+        "failed: blend (no luck)",
+    ]
+    assert of_cmn not in summary(table, "ndcg@5", ("hoprec",))
+    assert "skipped: simplex, cmn (simplex: would" in summary(table, "ndcg@5")
+
+
 def test_the_summary_of_a_blend_that_had_too_little_time():
     why = "the weights of the blend are as good as they were when their share of time was over"
     solved = ("ease", "", 0.3, 0.1, None, 1.0, "ok", "")

@@ -211,6 +211,15 @@ def test_train_passes_what_it_leaves_out(shop):
     assert not told_by(folder / "all") & without
 
 
+def test_an_update_says_that_gaps_are_left_out_as_in_training(shop):
+    folder, run = shop[0], shop[0] / "run"
+    call("train", "itemknn", "--data", folder / "t.csv", *COLUMNS, "--missing", "drop", "--out", run)
+    pd.DataFrame({"who": ["0", "new"], "what": ["n1", "n2"], "stars": [5, None]}).to_csv(folder / "more.csv", index=False)
+    update, said = ("update", run, "--data", folder / "more.csv"), "1 pairs whose rows have gaps (--missing drop"
+    assert f"{said}, as {run} was trained) are not learnt from" in call(*update).stderr
+    assert f"{said}) are not learnt from" in call(*update, "--missing", "drop").stderr
+
+
 @pytest.mark.parametrize("policy", ["first", "max", "keep"])
 def test_a_pair_that_counts_after_all_is_trained_on(shop, policy):
     folder, low, _ = shop

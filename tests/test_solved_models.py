@@ -1,5 +1,7 @@
 """ChebyCF, BSPM, P3α, PureSVD, UserKNN, iALS and EASE's low rank against dense transcriptions of their formulas."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -340,6 +342,7 @@ def by_formula(name, r):
 SMALL = ([0, 0, 0, 1, 1, 2, 2, 3], [0, 1, 2, 0, 1, 2, 3, 3])
 
 
+@pytest.mark.filterwarnings("ignore:rank=.* leaves nothing out")
 @pytest.mark.parametrize("name", FEW_RANKS)
 @pytest.mark.parametrize("rank", [3, 4, 50])
 def test_a_rank_beyond_the_tables_adds_nothing(name, rank):
@@ -385,3 +388,24 @@ def test_rows_of_twins_are_their_mean():
     got = level_rows(rows.clone(), table)[:, 0].tolist()
     assert got == pytest.approx([7 / 3, 2, 7 / 3, 2, 4, 7 / 3, 6])
     assert got[0] == got[2] == got[5]
+
+
+@pytest.mark.parametrize("rank", [25, 1000])
+@pytest.mark.parametrize("name", ["chebycf", "bspm", "gfcf", "puresvd"])
+def test_a_rank_that_leaves_nothing_out_is_said_once_when_it_is_fitted(inter, name, rank):
+    with pytest.warns(UserWarning, match=rf"^rank={rank} of {name} leaves nothing out .* whose rank is 25 at most: ") as said:
+        gr.Recommender(name, rank=rank).fit(inter)
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gr.Recommender(name, rank=24).fit(inter)
+
+
+def test_a_default_rank_that_leaves_nothing_out_is_said_too_unless_no_filter_has_it(inter):
+    with pytest.warns(UserWarning, match=r"^rank=512 of chebycf .*: its ideal filter lets everything pass and selects nothing"):
+        gr.Recommender("chebycf").fit(inter)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, without in (("chebycf", "alpha"), ("bspm", "ideal"), ("gfcf", "alpha")):
+            gr.Recommender(name, **{without: 0}).fit(inter)

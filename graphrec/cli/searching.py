@@ -72,6 +72,7 @@ def search(
     with telling_of_its_journal(out):
         from graphrec.devices import resolve_device
         from graphrec.evaluation.evaluator import metric_of
+        from graphrec.evaluation.metrics import parse, usual
         from graphrec.own_table import TableOptions
         from graphrec.run_folder import check_folder
         from graphrec.runs import split_of, with_table
@@ -128,11 +129,17 @@ def search(
             )
         tried = best.table
         assert tried is not None
-        click.echo(summary(tried, str(tried.columns[2])))
+        click.echo(summary(tried, str(tried.columns[2]), models))
         # A search that began anew has saved what it found, be it the same to the last bit.
         stays = "stays as it was updated" if updated else "stays as it was saved"
         what = stays if record_of(out) == before and not fresh else "saved"
         click.echo(f"{best.name} {what} in {click.format_filename(out)}; every candidate is in its table.csv")
+        length, others = (parse(one).k for one in (str(tried.columns[2]), usual(split.train.n_items)))
+        if length != others:
+            click.echo(
+                f"note: chosen by lists of {length}; `evaluate` measures those of {others} unless -k {length} is given.",
+                err=True,
+            )
         if final:
             keep_final(best, split, out, origin, device, data)
         elif origin and not updated:

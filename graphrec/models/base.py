@@ -327,6 +327,10 @@ class Solved(Scorer):
         """Compute the buffers from the training data."""
         raise NotImplementedError(f"{type(self).__name__} must define solve()")
 
+    def at_full_rank(self) -> str:
+        """What becomes of a model whose ``rank`` is all that the table has, in words; empty where it is less, or harmless."""
+        return ""
+
 
 # What a class may declare, and the methods of which the declaration speaks.
 _DECLARED = {

@@ -118,7 +118,8 @@ def split_again(data: str, options: TableOptions, record: Mapping[str, Any], run
         raise InputError(f"{run} was not trained from a table, so nothing says which part of {data} is its test part.")
     if "fingerprint" not in record:
         raise InputError(
-            f"{run} was updated after its training, so nothing says any more which part of {data} is its test part."
+            f"{run} was updated after its training, so nothing says any more which part of {data} is its test part: train or "
+            "search again, in another folder, to measure."
         )
     refuse_final(record, run)
     then = TableOptions(**{name: value for name, value in record.items() if name in NAMES})
@@ -217,7 +218,8 @@ def read_more(
         warnings.warn(f"{data} is read without times (--time), so that the times of {run} are forgotten, too.", stacklevel=2)
     if known.times is not None:
         _compare_times(data, run, record.get("times"), kind_of_its_times(data, full))
-    return more, left_out(data, full, more, low, texts)
+    as_then = "" if "missing" in given else f", as {run} was trained"
+    return more, left_out(data, full, more, low, texts, as_then)
 
 
 def _check_rated(data: str, options: TableOptions, whole: Interactions | None) -> None:

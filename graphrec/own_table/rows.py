@@ -127,9 +127,17 @@ def whole_pairs(data: str, options: TableOptions, texts: Collection[str] = ()) -
 
 
 def left_out(
-    data: str, options: TableOptions, table: Interactions, low: Interactions | None, texts: Collection[str] = ()
+    data: str,
+    options: TableOptions,
+    table: Interactions,
+    low: Interactions | None,
+    texts: Collection[str] = (),
+    as_then: str = "",
 ) -> Interactions | None:
-    """Pairs that people have met and that are not learnt from: too low a rating, or a gap in their row."""
+    """Pairs that people have met and that are not learnt from: too low a rating, or a gap in their row.
+
+    `as_then` is said beside the option where nobody has given it now.
+    """
     if options.missing != "drop" or is_made_table(data) or not _QUANTITIES.keys() & options.given().keys():
         return low
     from graphrec.recommender.seen_pairs import seen_together
@@ -142,8 +150,8 @@ def left_out(
     with_gaps = gone if low is None else gone.select(~np.isin(gone.keys, in_ids_of(every, low).keys))
     if len(with_gaps):
         warnings.warn(
-            f"{data}: {len(with_gaps):,} pairs whose rows have gaps (--missing drop) are not learnt from, and not recommended "
-            "to those who have met them.",
+            f"{data}: {len(with_gaps):,} pairs whose rows have gaps (--missing drop{as_then}) are not learnt from, and not "
+            "recommended to those who have met them.",
             stacklevel=3,
         )
     return seen_together(low, with_gaps)

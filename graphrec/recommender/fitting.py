@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -136,6 +137,17 @@ def _say_where_weights_count(plan: Plan, table: Interactions) -> None:
         )
 
 
+def _say_full_rank(plan: Plan, model: Solved) -> None:
+    """Warn once a fit with a rank that leaves nothing of the table out, where it is there to leave something out."""
+    if then := model.at_full_rank():
+        rank = plan.hyper.get("rank", inspect.signature(plan.kind).parameters["rank"].default)
+        warnings.warn(
+            f"rank={rank} of {plan.name} leaves nothing out of a table of {model.n_users:,} people and {model.n_items:,} "
+            f"items, whose rank is {min(model.n_users, model.n_items):,} at most: {then}; give a smaller one.",
+            stacklevel=5,
+        )
+
+
 def _say_never_begun(model: Scorer, ended: TrainingState) -> None:
     """Warn once a training that ended before something of the model began."""
     if isinstance(model, Model) and (words := model.never_begun(len(ended.history))):
@@ -184,7 +196,8 @@ def solve(
 
     Where `told`, an earlier fit has said what of such a table is not read.
     """
-    if not told and (group is None or group.is_writer):
+    speaks = not told and (group is None or group.is_writer)
+    if speaks:
         _say_unread_ratings(plan, train)
         _say_unread_weights(plan, train)
     if group is not None:
@@ -198,6 +211,8 @@ def solve(
     built_from = shown if refit else train
     model = build(plan, built_from).to(where)
     assert isinstance(model, Solved)
+    if speaks:
+        _say_full_rank(plan, model)
     if group is None:
         model.solve()
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from graphrec.deferred import pandas as pd
 from graphrec.report.text_columns import aligned
@@ -14,7 +15,7 @@ _NAMED = 6  # models
 _NUMBER = re.compile(r"\d[\d.,e+-]*( (bytes|KiB|MiB|GiB|s)\b)?")  # in which reasons of one kind differ
 
 
-def summary(table: pd.DataFrame, metric: str) -> str:
+def summary(table: pd.DataFrame, metric: str, asked: Collection[str] = ()) -> str:
     """A line for each model, the best first, and a sentence for each reason why others have no figure, or not their best.
 
     Parameters
@@ -23,6 +24,8 @@ def summary(table: pd.DataFrame, metric: str) -> str:
         Of :func:`graphrec.search.search`.
     metric : str
         Its column of figures.
+    asked : collection of str
+        Models that this run was to try, all if empty: why an earlier run had no figure of others is no news.
 
     Returns
     -------
@@ -48,6 +51,8 @@ def summary(table: pd.DataFrame, metric: str) -> str:
     lines += [f"{row['model']}: stopped, {row['reason']}" for _, row in stopped[stopped["epochs"].isna()].iterrows()]
     lines += [f"{row['model']}: {row['status']}, {row['reason']}" for _, row in table[table["model"] == "refit"].iterrows()]
     others = table[table[metric].isna() & (table["model"] != "refit") & ~table["model"].isin(tries.index)]
+    if asked:
+        others = others[others["model"].isin([*asked, "blend"])]  # a blend is of whatever there is
     alike = others["reason"].map(lambda reason: _NUMBER.sub("#", str(reason)))
     for (status, _), rest in others.groupby([others["status"], alike], sort=False):
         names, reasons = list(dict.fromkeys(rest["model"])), list(dict.fromkeys(rest["reason"]))

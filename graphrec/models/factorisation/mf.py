@@ -79,12 +79,10 @@ class MF(Model):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(train)
-        self.squash = RatingRange(rating_range)
+        self.squash, self.sparse_gradients = RatingRange(rating_range), sparse
         self.dot_product = self.dot_product and rating_range is None  # a subclass with scores of its own has lowered it
-        self.users, self.items = (
-            embedding(n, dim, init_std, init=init, bounds=init_range) for n in (self.n_users, self.n_items)
-        )
-        self.sparse_gradients = sparse
+        self.users = embedding(self.n_users, dim, init_std, init=init, bounds=init_range)
+        self.items = embedding(self.n_items, dim, init_std, init=init, bounds=init_range)
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
         self.user_bias = nn.Parameter(torch.zeros(self.n_users, 1, dtype=torch.float32)) if bias else None
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1, dtype=torch.float32)) if bias else None

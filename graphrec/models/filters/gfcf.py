@@ -76,6 +76,14 @@ class GFCF(ItemSimilarity):
         scale = torch.from_numpy(root).to(v).unsqueeze(1)
         self.first, self.second = v / scale, v * scale
 
+    def at_full_rank(self) -> str:
+        """See :meth:`Solved.at_full_rank`."""
+        return (
+            "its ideal filter lets everything pass and selects nothing"
+            if self.alpha and self.rank == min(self.n_users, self.n_items)
+            else ""
+        )
+
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Both filters together, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         base, left, right = self.apart(histories, index)

@@ -63,6 +63,10 @@ class PureSVD(ItemFilter):
         device = self.into.device
         self.into, self.out_of = (v / column).to(device), (v * column).to(device)
 
+    def at_full_rank(self) -> str:
+        """See :meth:`Solved.at_full_rank`: on all directions that there are, a person's row is projected to itself."""
+        return "what people have not met scores 0 alike" if self.rank == min(self.n_users, self.n_items) else ""
+
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Scores of all items, shape (b, n_items); see :meth:`ItemFilter.filter`."""
         return self._rows(histories, index) @ self.out_of.T

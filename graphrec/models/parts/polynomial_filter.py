@@ -44,7 +44,11 @@ class PolynomialFilter(ItemFilter):
         p(0).
     first, second : Tensor of float32, shape (n_items, rank)
         F and G.
+    rank : int
+        k of the ideal filter, which subclasses set; 0 without it.
     """
+
+    rank: int
 
     def __init__(self, train: Interactions, item_power: float = 0.0) -> None:
         super().__init__(train)
@@ -61,6 +65,12 @@ class PolynomialFilter(ItemFilter):
         self.at_zero: Tensor
         self.first: Tensor
         self.second: Tensor
+
+    def at_full_rank(self) -> str:
+        """See :meth:`Solved.at_full_rank`; without the ideal filter the rank is 0."""
+        return (
+            "its ideal filter lets everything pass and selects nothing" if self.rank == min(self.n_users, self.n_items) else ""
+        )
 
     def leading(self, rank: int, effort: int) -> tuple[Tensor, Tensor]:
         """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0.
