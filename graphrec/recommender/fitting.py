@@ -264,7 +264,7 @@ def train(
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
         else:
             model, built_from = again, both
-    return State(
+    trained = State(
         model.eval(),
         plan.made_with,
         built_from,
@@ -278,6 +278,7 @@ def train(
         parts_know=plan.parts_know,
         chosen_before=None if earlier is None else earlier.chosen_on,
     )
+    return trained if earlier is None else trained.after(earlier)
 
 
 def run(

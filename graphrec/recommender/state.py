@@ -58,7 +58,8 @@ class State:
     device : str
         Where it was fitted, such as ``"cuda:0"``: where the model is at that time, unless told.
     parts_know : tuple of Interactions
-        What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made.
+        What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made, and
+        what its own weights learnt before and its tables do not have any more.
     dtypes : mapping of str to torch.dtype
         Of the model's tensors as they were fitted.
     seen : Interactions or None
@@ -171,7 +172,7 @@ class State:
 
     @cached_property
     def lent(self) -> Interactions | None:
-        """Pairs that only the recommenders that the model stands on know; None where there are none."""
+        """Pairs that only the recommenders that the model stands on know, or weights from before; None where there are none."""
         own, lent = self._taught, None
         for theirs in self.parts_know:
             if theirs is not own:
@@ -181,6 +182,12 @@ class State:
                     more = theirs.select(np.flatnonzero(~known))
                     lent = more if lent is None else joined(lent, more)
         return lent
+
+    def after(self, earlier: State) -> State:
+        """The same with weights that went on from those of an earlier state: whatever is taken back, they have learnt it."""
+        before = in_ids_of(self.built_from, earlier.trained_on)
+        beyond = np.flatnonzero(~self.trained_on.has_keys(before.keys))
+        return replace(self, parts_know=(*self.parts_know, before.select(beyond))) if len(beyond) else self
 
     @cached_property
     def chosen_on(self) -> Interactions | None:

@@ -94,7 +94,7 @@ def update(
         stage=stage,
         parts_know=plan.parts_know,
         chosen_before=state.chosen_on,
-    )
+    ).after(state)
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
