@@ -22,7 +22,7 @@ from graphrec.distributed.solving import solve_together
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
-from graphrec.recommender.state import State
+from graphrec.recommender.state import State, parts_of
 from graphrec.recommender.tables import joined
 from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
@@ -249,7 +249,9 @@ def train(
         )
     if speaks and valid is not None:
         say_unknown_people(shown, valid, stacklevel=5)
-    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
+    stands_on = [*parts_of(plan.made_with), *([] if earlier is None else [earlier])]
+    before = [] if checkpoint is None else [state.learnt for state in stands_on]  # of big tables it takes seconds
+    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group, before)
     if speaks:
         _say_never_begun(model, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
@@ -292,8 +294,9 @@ def run(
     resume: bool,
     stage: int,
     group: Group | None = None,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> TrainingState:
-    """Train a model as it stands, on a table that shares its id space."""
+    """Train a model as it stands, on a table that shares its id space; `before` is as of :class:`Trainer`."""
     assert isinstance(model, Model)
     evaluate = None if valid is None else Evaluator(options.metrics, table, options.loss == "mse", group=group)
     if evaluate is not None and valid is not None:
@@ -302,9 +305,9 @@ def run(
         together = shared(model, group)
         together.cut()
         kind: Any = ColumnTrainer if isinstance(together, SharedColumns) else RowTrainer
-        several: Trainer = kind(together, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+        several: Trainer = kind(together, options, evaluate, callbacks, identity=plan.identity, stage=stage, before=before)
         ended = several.fit(table, valid, checkpoint, resume)
         together.join()
         return ended
-    trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+    trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage, before=before)
     return trainer.fit(table, valid, checkpoint, resume)
