@@ -1,5 +1,6 @@
 """A resumed training is the unbroken one: its end, its callbacks, its state; any other training, and any damage, is refused."""
 
+import copy
 import dataclasses
 import os
 import shutil
@@ -253,6 +254,45 @@ def test_another_stage_is_refused_and_draws_other_batches(split, tmp_path):
     assert first != second
     with pytest.raises(gr.errors.InputError, match="holds stage 2 of a training, and this is stage 1"):
         trained(0, resume=True)
+
+
+def begun(split, how):
+    """A recommender whose training goes on from earlier weights: those of a stage before, or of another recommender."""
+    table = split.train_and_valid if how.get("leaky") else split.train
+    first = {**HOW, "epochs": how.get("epochs", 1), "valid": split.test if how.get("chosen") else None}
+    if how.get("start"):
+        gmf = gr.Recommender("gmf", dim=4).fit(table, **first)
+        mlp = gr.Recommender("mlp", dim=4, hidden=[4]).fit(split.train, epochs=1, **HOW)
+        return gr.Recommender("neumf", dim=4, hidden=[4], gmf=gmf, mlp=mlp), {}
+    return gr.Recommender("mf", dim=4).fit(table, **first), {"warm_start": True}
+
+
+@pytest.mark.parametrize("start", [False, True])
+@pytest.mark.parametrize("other", [{"leaky": True}, {"chosen": True}, {"epochs": 2}], ids=str)
+def test_a_training_that_began_with_other_weights_is_refused(split, tmp_path, start, other):
+    """Or their weights would be taken for those of a recommender that has not learnt, or was not chosen on, the same."""
+    how = {**HOW, "checkpoint": tmp_path}
+    rec, stage = begun(split, {**other, "start": start})
+    rec.fit(split.train, epochs=1, **how, **stage)
+    rec, stage = begun(split, {"start": start})
+    with pytest.raises(InputError, match=r"began with other weights than this one.*or another checkpoint folder"):
+        rec.fit(split.train, epochs=2, resume=True, **how, **stage)
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_a_later_stage_goes_on_where_the_same_script_was_killed(split, tmp_path, start):
+    how = {**HOW, "checkpoint": tmp_path / "c"}
+    rec, stage = begun(split, {"chosen": True, "start": start})
+    if stage:
+        rec.save(tmp_path / "before")
+    whole = copy.copy(rec).fit(split.train, epochs=3, **HOW, **stage)
+    rec.fit(split.train, epochs=1, **how, **stage)
+    for epochs, again in (
+        (2, begun(split, {"chosen": True, "start": start})[0]),
+        (3, gr.load(tmp_path / "before") if stage else rec),
+    ):
+        again.fit(split.train, epochs=epochs, resume=True, **how, **stage)
+    assert same(whole, again)
 
 
 def test_a_warm_start_draws_other_batches(split):

@@ -295,8 +295,9 @@ def test_a_liking_that_is_taken_back_is_not_learnt_from_any_more(name):
         rec = gr.Recommender(name).fit(train, **HOW.get(name, {}))
     with pytest.warns(UserWarning, match="1 pairs that were learnt from are in seen now"):
         rec.update(likes([("d", "z")]), seen=likes([("a", "x")]))
-    assert ("a", "x") not in pairs(rec.trained_on) | listed(rec)
-    assert ("a", "x") not in pairs(rec.train)
+    assert ("a", "x") not in pairs(rec.train) | listed(rec)
+    # what is solved again has not met it; trained weights have learnt it, and no figure may come from it
+    assert (("a", "x") in pairs(rec.trained_on)) == (name != "itemknn")
     rec.update(likes([("a", "x")]), seen=likes([("a", "x")]))  # and liked again
     assert ("a", "x") in pairs(rec.trained_on)
     if name == "itemknn":

@@ -11,6 +11,7 @@ import torch
 
 import graphrec as gr
 from graphrec.errors import InputError
+from graphrec.recommender.tables import in_ids_of
 
 HOW = {"epochs": 2, "progress": False}
 
@@ -261,3 +262,65 @@ def test_a_model_that_starts_from_one_that_saw_the_test_part_is_refused(split, t
         ).n_users
         > 0
     )
+
+
+# ---- what is taken back -------------------------------------------------------------------------------------------------
+
+
+def by_update(split, part):
+    return gr.Recommender("mf", dim=8).fit(split.train, **HOW).update(part, **HOW)
+
+
+def by_refit(split, part):
+    return gr.Recommender("mf", dim=8).fit(split.train, valid=part, refit=True, **HOW)
+
+
+def by_warm_start(split, part):
+    return gr.Recommender("mf", dim=8).fit(split.train, **HOW).fit(part, warm_start=True, **HOW)
+
+
+def by_its_start(split, part):
+    start = gr.Recommender("gmf", dim=8).fit(part, **HOW)
+    mlp = gr.Recommender("mlp", dim=8, hidden=(8,)).fit(split.train, **HOW)
+    return gr.Recommender("neumf", dim=8, hidden=(8,), gmf=start, mlp=mlp).fit(split.train, **HOW)
+
+
+@pytest.mark.filterwarnings("ignore:.*(learnt from are in seen now|the validation part of the latest fit|was not fitted on)")
+@pytest.mark.parametrize("learn", [by_update, by_refit, by_warm_start, by_its_start])
+def test_what_weights_have_learnt_is_known_whatever_is_only_seen_later(split, learn, tmp_path):
+    leaky, honest = learn(split, split.test), gr.Recommender("itemknn").fit(split.train)
+    leaky.save(tmp_path / "before")
+    more = gr.Interactions.from_frame(pd.DataFrame({"user_id": [10**6], "item_id": split.train.item_ids[:1]}))
+    loaded = gr.load(tmp_path / "before").update(more, seen=split.test, **HOW)
+    leaky.update(None, seen=split.test, **HOW)
+    leaky.save(tmp_path / "run")
+    others = [leaky, gr.load(tmp_path / "run"), pickle.loads(pickle.dumps(leaky)), copy.deepcopy(leaky)]
+    others.append(copy.copy(leaky).fit(split.train, warm_start=True, **HOW))
+    others.append(gr.load(tmp_path / "run").fit(split.train, valid=split.valid, warm_start=True, **HOW))
+    others.append(copy.copy(leaky).update(split.valid, **HOW))
+    others.append(gr.Blend([leaky, honest], weights=[1, 1]).fit(split.train))
+    others.append(gr.Blend([learn(split, split.test), honest], weights=[1, 1]).fit(split.train).update(None, seen=split.test))
+    for one in others:
+        with pytest.raises(InputError, match=f"{len(split.test):,} test pairs are in train"):
+            gr.evaluate(one, split, k=5)
+    assert loaded.trained_on.has_keys(in_ids_of(loaded.train, split.test).keys).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*learnt from are in seen now")
+@pytest.mark.parametrize("name", ["itemknn", "mf"])
+def test_what_is_solved_or_trained_anew_has_nothing_left_of_it(split, name):
+    how = HOW if name == "mf" else {}
+    rec = gr.Recommender(name).fit(split.train, **how).update(split.test, **how).update(None, seen=split.test, **how)
+    rec = rec.fit(split.train, **how) if name == "mf" else rec
+    honest = gr.Recommender(name).fit(split.train, **how)
+    assert gr.evaluate(rec, split, k=5).mean == gr.evaluate(honest, split, k=5).mean
+
+
+@pytest.mark.filterwarnings("ignore:.*(learnt from are in seen now|shown to the model in an earlier stage)")
+def test_a_member_that_learnt_validation_is_refused_whatever_came_after(split):
+    taken_back = by_update(split, split.valid).update(None, seen=split.valid, **HOW)
+    validated = later_stage(split, split.valid).fit(split.train, valid=split.valid, warm_start=True, **HOW)
+    honest = gr.Recommender("itemknn").fit(split.train)
+    for leaky in (taken_back, validated):
+        with pytest.raises(InputError, match=rf"\(mf\) was trained on {len(split.valid):,} pairs of valid"):
+            gr.Blend([leaky, honest]).fit(split.train, valid=split.valid)

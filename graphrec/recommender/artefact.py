@@ -85,7 +85,7 @@ class Artefact:
     titles : Series or None
         Names of items by their ids.
     lent : Interactions or None
-        Pairs that only the recommenders it stands on were trained on.
+        Pairs that only the recommenders it stands on were trained on, or its weights before.
     seen : Interactions or None
         Pairs that it does not recommend though nothing was learnt from them.
     chosen : Interactions or None

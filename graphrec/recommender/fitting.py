@@ -24,7 +24,7 @@ from graphrec.distributed.solving import solve_together
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
-from graphrec.recommender.state import State, with_pairs
+from graphrec.recommender.state import State, parts_of, with_pairs
 from graphrec.recommender.tables import joined
 from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
@@ -280,7 +280,9 @@ def train(
         )
     if speaks and valid is not None:
         say_unknown_people(shown, valid, stacklevel=5)
-    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
+    stands_on = [*parts_of(plan.made_with), *([] if earlier is None else [earlier])]
+    before = [] if checkpoint is None else [state.learnt for state in stands_on]  # of big tables it takes seconds
+    ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group, before)
     if speaks:
         _say_never_begun(model, ended)
         if earlier is None:  # a further stage has the steps before it behind it
@@ -298,7 +300,7 @@ def train(
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
         else:
             model, built_from, rates_after = again, both, ended_again.optimizer.rates_after
-    return State(
+    trained = State(
         model.eval(),
         plan.made_with,
         built_from,
@@ -314,6 +316,7 @@ def train(
         taught=taught,
         rates_after=as_json(rates_after),
     )
+    return trained if earlier is None else trained.after(earlier)
 
 
 def run(
@@ -327,8 +330,9 @@ def run(
     resume: bool,
     stage: int,
     group: Group | None = None,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> TrainingState:
-    """Train a model as it stands, on a table that shares its id space."""
+    """Train a model as it stands, on a table that shares its id space; `before` is as of :class:`Trainer`."""
     assert isinstance(model, Model)
     evaluate = None if valid is None else Evaluator(options.metrics, table, options.loss == "mse", group=group)
     if evaluate is not None and valid is not None:
@@ -337,9 +341,9 @@ def run(
         together = shared(model, group)
         together.cut()
         kind: Any = ColumnTrainer if isinstance(together, SharedColumns) else RowTrainer
-        several: Trainer = kind(together, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+        several: Trainer = kind(together, options, evaluate, callbacks, identity=plan.identity, stage=stage, before=before)
         ended = several.fit(table, valid, checkpoint, resume)
         together.join()
         return ended
-    trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage)
+    trainer = Trainer(model, options, evaluate, callbacks, identity=plan.identity, stage=stage, before=before)
     return trainer.fit(table, valid, checkpoint, resume)

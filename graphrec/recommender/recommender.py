@@ -250,7 +250,8 @@ class Recommender(Vectors, Parameters, Stored):
             None where there is nothing but `seen`.
         seen : Interactions, optional
             As of :meth:`fit`; what the recommender was given before stays. A pair that was learnt from and is seen now, and not
-            in `more`, is not learnt from any more (a warning says how many).
+            in `more`, is not learnt from any more (a warning says how many); trained weights have learnt it all the same, and
+            :attr:`trained_on` keeps it.
         callbacks : sequence
             As of :meth:`fit`.
         **options

@@ -25,7 +25,7 @@ from graphrec.ranking.ranker import Ranker
 from graphrec.ranking.shared_ranker import SharedRanker
 from graphrec.recommender.tables import in_ids_of, joined
 
-__all__ = ["State", "as_given", "with_pairs"]
+__all__ = ["State", "as_given", "parts_of", "with_pairs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ class State:
     device : str
         Where it was fitted, such as ``"cuda:0"``: where the model is at that time, unless told.
     parts_know : tuple of Interactions
-        What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made.
+        What the recommenders that the model stands on (members of a blend, a base) were trained on when it was made, and
+        what its own weights learnt before and its tables do not have any more.
     dtypes : mapping of str to torch.dtype
         Of the model's tensors as they were fitted.
     seen : Interactions or None
@@ -177,7 +178,7 @@ class State:
 
     @cached_property
     def lent(self) -> Interactions | None:
-        """Pairs that only the recommenders that the model stands on know; None where there are none."""
+        """Pairs that only the recommenders that the model stands on know, or weights from before; None where there are none."""
         own, lent = self.own_pairs, None
         for theirs in self.parts_know:
             if theirs is not own:
@@ -188,11 +189,25 @@ class State:
                     lent = more if lent is None else joined(lent, more)
         return lent
 
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What the weights come from, as plain data: pairs, choices, and how they were trained; not on which device."""
+        how = {name: value for name, value in self.options.items() if name not in ("progress", "device")}
+        chosen = self.chosen_on
+        pairs = {"trained on": self.trained_on.fingerprint, "chosen on": None if chosen is None else chosen.fingerprint}
+        return {**pairs, "options": how}
+
+    def after(self, earlier: State) -> State:
+        """The same with weights that went on from those of an earlier state: whatever is taken back, they have learnt it."""
+        before = in_ids_of(self.built_from, earlier.trained_on)
+        beyond = np.flatnonzero(~self.trained_on.has_keys(before.keys))
+        return replace(self, parts_know=(*self.parts_know, before.select(beyond))) if len(beyond) else self
+
     @cached_property
     def chosen_on(self) -> Interactions | None:
         """Pairs that it, or a recommender that it stands on, was chosen on, now or before; None where nothing was chosen."""
         known = self.valid if self.selected else None
-        for theirs in (self.chosen_before, *(part.chosen_on for part in _parts_of(self.made_with))):
+        for theirs in (self.chosen_before, *(part.chosen_on for part in parts_of(self.made_with))):
             if theirs is not None and theirs is not known:
                 known = with_pairs(known, in_ids_of(self.built_from, theirs))
         return known
@@ -234,7 +249,7 @@ class State:
         self.__post_init__()
 
 
-def _parts_of(options: Mapping[str, Any]) -> Iterator[State]:
+def parts_of(options: Mapping[str, Any]) -> Iterator[State]:
     """States of the fitted recommenders among some options."""
     for value in options.values():
         for one in value if isinstance(value, list) else [value]:

@@ -98,7 +98,7 @@ def update(
         chosen_before=state.chosen_on,
         taught=taught,
         rates_after=as_json(ended.optimizer.rates_after),
-    )
+    ).after(state)
 
 
 def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
         Where it was kept, for the message.
     theirs, ours : mapping
         ``train``, ``valid`` and ``stage``, and under ``model`` and ``options`` what was chosen, by name; under ``rows`` the
-        tables whatever the order of their rows, and under ``in_order`` those of which the order matters.
+        tables whatever the order of their rows, under ``in_order`` those of which the order matters, and under ``before``
+        what the weights came from with which it began, if from any.
 
     Raises
     ------
@@ -159,3 +160,8 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
                 raise InputError(
                     f"{folder} was trained with {name}={old.get(name)!r}, and now {name}={new.get(name)!r} is asked for."
                 )
+    if theirs.get("before", []) != ours["before"]:
+        raise InputError(
+            f"{folder} holds a training that began with other weights than this one: the stage before, or a recommender that "
+            "it stands on, was trained otherwise; give what it was begun with, or another checkpoint folder."
+        )

@@ -35,7 +35,7 @@ class SharedTrainer(Trainer):
     ----------
     shared : SharedColumns or SharedRows
         The model, cut.
-    options, evaluate, callbacks, identity, stage
+    options, evaluate, callbacks, identity, stage, before
         As of :class:`Trainer`; what is evaluated has whole rows of all.
 
     Raises
@@ -53,6 +53,7 @@ class SharedTrainer(Trainer):
         *,
         identity: Mapping[str, Any] | None = None,
         stage: int = 0,
+        before: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         if options.negatives is not None and not isinstance(options.negatives, str):
             raise InputError(
@@ -64,7 +65,7 @@ class SharedTrainer(Trainer):
         self.shared, self.group = shared, shared.group
         here = replace(options, device=self.group.device(options.device), progress=options.progress and self.group.is_writer)
         ours = callbacks if self.group.is_writer else ()
-        super().__init__(shared.model, here, self._whole(evaluate), ours, identity=identity, stage=stage)
+        super().__init__(shared.model, here, self._whole(evaluate), ours, identity=identity, stage=stage, before=before)
         self.compiled = None  # its kernels go from rows to new rows without a stop at the scores
 
     def _run(self, sampler: Iterable[Any], valid: Interactions | None, checkpoint: Checkpoint | None) -> None:

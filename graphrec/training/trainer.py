@@ -58,6 +58,9 @@ class Trainer:
         class unless given.
     stage : int
         How many trainings this model has behind it. Each stage draws other batches, and another dropout, from the same seed.
+    before : sequence of mapping
+        What the weights come from that training begins with, as plain data. A checkpoint of others is refused: nobody would
+        know any more what its weights have learnt.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Trainer:
         *,
         identity: Mapping[str, Any] | None = None,
         stage: int = 0,
+        before: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.objective = objective(options)
         self.device = resolve_device(options.device)
@@ -82,6 +86,7 @@ class Trainer:
         self.evaluate = evaluate
         self.identity = {"model": as_json(type(model))} if identity is None else identity
         self.stage = stage
+        self.before = before
         self.sampled = sampling_graph(model, options)
         nodes = None if self.sampled is None else self.sampled[0].table
         self.optimizers = Optimizers(model, options, by_rows=self.objective.by_rows, by_nodes=nodes)
@@ -285,7 +290,8 @@ class Trainer:
         pair_by_pair = any(metric in ERRORS or "/" in metric for metric in self.options.metrics)
         in_order = [part for part, matters in (("train", by_rows), ("valid", pair_by_pair)) if matters]
         parts["in_order"] = in_order
-        return {**parts, "stage": self.stage, "model": as_json(self.identity), "options": options}
+        before = as_json(list(self.before))
+        return {**parts, "stage": self.stage, "model": as_json(self.identity), "options": options, "before": before}
 
     def _save(self, checkpoint: Checkpoint) -> None:
         state = self.state
