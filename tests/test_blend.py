@@ -298,7 +298,12 @@ def test_weights_are_chosen_by_one_metric_of_a_list(members, split, metric, told
     assert "rmse" not in text
 
 
-@pytest.mark.parametrize("weights", [["3", 1], [True, False], ["a", "b"], [None, 1]])
+@pytest.mark.parametrize("weights", [["3", 1], [True, False], ["a", "b"], [None, 1], {0: 1, 1: 1}, {1, 3}, 5, 0.5])
 def test_weights_are_numbers(members, split, weights):
     with pytest.raises(InputError, match=r"weights must be \d numbers of at least 0"):
         gr.Blend(members[:2], weights=weights).fit(split.train)
+
+
+@pytest.mark.parametrize("weights", [(3, 1), np.array([3, 1]), pd.Series([3.0, 1.0], index=[1, 0])])
+def test_weights_have_the_order_of_the_members(members, split, weights):
+    assert gr.Blend(members, weights=weights).fit(split.train).weights == pytest.approx([0.75, 0.25])

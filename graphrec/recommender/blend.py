@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +60,7 @@ class Blend(Recommender):
             if not isinstance(member, Recommender):
                 raise InputError(f"member {place} of the blend must be a fitted Recommender, not {type(member).__name__}.")
             _check_fitted(place, member)
-        super().__init__("blend", members=list(members), weights=None if weights is None else list(weights), top=top)
+        super().__init__("blend", members=list(members), weights=_listed(weights), top=top)
 
     @property
     def members(self) -> list[Recommender]:
@@ -225,6 +225,16 @@ class Blend(Recommender):
                 ),
             )
             return self
+
+
+def _listed(weights: Any) -> Any:
+    """Weights as a list of its own; what is none, or has no order of members, as it is: the model refuses it."""
+    if isinstance(weights, Mapping | Set):
+        return weights
+    try:
+        return list(weights)
+    except TypeError:
+        return weights
 
 
 def _check_fitted(place: int, member: Recommender) -> None:
