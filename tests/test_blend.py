@@ -244,6 +244,15 @@ def test_mistakes_are_named(members, split, device):
         gr.Blend(members, weights=[1, 1]).fit(other)
 
 
+@pytest.mark.parametrize("model", ["blend", gr.models.Blend])
+def test_a_recommender_by_name_is_no_blend(members, model):
+    for options in ({}, {"members": members}):
+        with pytest.raises(InputError, match=r"a blend is made by graphrec\.Blend\(\[a, b\]\)"):
+            gr.Recommender(model, **options)
+    with pytest.raises(InputError, match=r"graphrec\.Blend"):
+        gr.Recommender("mf").set_params(model=model)
+
+
 def test_a_member_that_breaks_is_named_by_its_user(blend, members, split):
     sick = copy.deepcopy(blend)
     with torch.no_grad():

@@ -51,6 +51,8 @@ class Blend(Recommender):
     (2, 1.0)
     """
 
+    _blends = True
+
     def __init__(self, members: Sequence[Recommender], weights: Sequence[float] | None = None, top: int = 50) -> None:
         if isinstance(members, str | Recommender) or not isinstance(members, Sequence):
             raise InputError("Blend takes a list of fitted recommenders: Blend([a, b]).")
