@@ -261,6 +261,22 @@ def test_a_member_that_breaks_is_named_by_its_user(blend, members, split):
         sick.recommend(split.train.user_ids, k=3)
 
 
+def test_a_member_that_breaks_is_named(members, split, device):
+    members = [gr.Recommender("itempop").fit(split.train, device=device), copy.deepcopy(members[1])]
+    with torch.no_grad():
+        members[1].model.items[2] = torch.nan
+    told = r"^member 1 of the blend \(MF\) gives scores that are not finite numbers for .* first user u0\.$"
+    with pytest.raises(FloatingPointError, match=told):
+        gr.Blend(members).fit(split.train, valid=split.valid, device=device)
+    blend = gr.Blend(members, weights=[1, 1]).fit(split.train, device=device)
+    for ask in (lambda: gr.evaluate(blend, split), lambda: blend.recommend("u0", k=3), lambda: blend.score("u0", [500])):
+        with pytest.raises(FloatingPointError, match=r"^member 1 of the blend \(MF\) gives scores"):
+            ask()
+    with pytest.raises(FloatingPointError, match=r"^member 1 of the blend .* first person 0\.$"):
+        blend.recommend_new([[500, 501]], k=3)
+    gr.Blend(members, weights=[1, 0]).fit(split.train, device=device).recommend("u0", k=3)  # who is not asked breaks nothing
+
+
 def test_tomorrow_is_taken_in_by_every_member(members, split, device, tmp_path):
     blend = gr.Blend(members, weights=[0.6, 0.4]).fit(split.train, valid=split.valid, device=device)
     more = gr.Interactions.from_frame(
