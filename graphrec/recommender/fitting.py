@@ -35,7 +35,7 @@ from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 from graphrec.training.unread import name_of
 
-__all__ = ["Plan", "build", "check_tables", "run", "say_unknown_people", "solve", "train", "unread_ratings"]
+__all__ = ["Plan", "build", "check_tables", "run", "say_never_begun", "say_unknown_people", "solve", "train", "unread_ratings"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _say_where_weights_count(plan: Plan, table: Interactions) -> None:
         )
 
 
-def _say_never_begun(model: Scorer, ended: TrainingState) -> None:
+def say_never_begun(model: Scorer, ended: TrainingState) -> None:
     """Warn once a training that ended before something of the model began."""
     if isinstance(model, Model) and (words := model.never_begun(len(ended.history))):
         warnings.warn(words, stacklevel=5)
@@ -251,7 +251,7 @@ def train(
         say_unknown_people(shown, valid, stacklevel=5)
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group)
     if speaks:
-        _say_never_begun(model, ended)
+        say_never_begun(model, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected = valid is not None and ended.best_epoch is not None
     if valid is not None:
