@@ -28,7 +28,7 @@ from graphrec.recommender.state import State, as_given
 from graphrec.recommender.stored import Stored
 from graphrec.recommender.vectors import Vectors
 from graphrec.report.page import write_page
-from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.choose import choose, refuse_for_solved, say_left_out
 from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.options import FitOptions
@@ -213,6 +213,7 @@ class Recommender(Vectors, Parameters, Stored):
             if warm_start:
                 plan = self._plan_of_before(plan, train, refit)
             chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
+            say_left_out(self.fit_defaults, named, chosen, stacklevel=3)
             with compiling_told(chosen.progress):
                 trained = fitting.train(
                     plan,
