@@ -64,9 +64,9 @@ def is_run(folder: Path) -> bool:
 
 
 def has_journal(folder: Path) -> bool:
-    """Whether a search has begun in a folder."""
+    """Whether a search has begun in a folder; an empty journal beside a run is one that has lost what it held."""
     path = folder / JOURNAL
-    return path.is_file() and path.stat().st_size > 0
+    return path.is_file() and (path.stat().st_size > 0 or is_run(folder))
 
 
 def has_nothing_saved(folder: Path) -> bool:

@@ -244,12 +244,37 @@ def test_mistakes_are_named(members, split, device):
         gr.Blend(members, weights=[1, 1]).fit(other)
 
 
+@pytest.mark.parametrize("model", ["blend", gr.models.Blend])
+def test_a_recommender_by_name_is_no_blend(members, model):
+    for options in ({}, {"members": members}):
+        with pytest.raises(InputError, match=r"a blend is made by graphrec\.Blend\(\[a, b\]\)"):
+            gr.Recommender(model, **options)
+    with pytest.raises(InputError, match=r"graphrec\.Blend"):
+        gr.Recommender("mf").set_params(model=model)
+
+
 def test_a_member_that_breaks_is_named_by_its_user(blend, members, split):
     sick = copy.deepcopy(blend)
     with torch.no_grad():
         sick.model.members[1].users[2] = torch.nan
     with pytest.raises(FloatingPointError, match=str(split.train.user_ids[2])):
         sick.recommend(split.train.user_ids, k=3)
+
+
+def test_a_member_that_breaks_is_named(members, split, device):
+    members = [gr.Recommender("itempop").fit(split.train, device=device), copy.deepcopy(members[1])]
+    with torch.no_grad():
+        members[1].model.items[2] = torch.nan
+    told = r"^member 1 of the blend \(MF\) gives scores that are not finite numbers for .* first user u0\.$"
+    with pytest.raises(FloatingPointError, match=told):
+        gr.Blend(members).fit(split.train, valid=split.valid, device=device)
+    blend = gr.Blend(members, weights=[1, 1]).fit(split.train, device=device)
+    for ask in (lambda: gr.evaluate(blend, split), lambda: blend.recommend("u0", k=3), lambda: blend.score("u0", [500])):
+        with pytest.raises(FloatingPointError, match=r"^member 1 of the blend \(MF\) gives scores"):
+            ask()
+    with pytest.raises(FloatingPointError, match=r"^member 1 of the blend .* first person 0\.$"):
+        blend.recommend_new([[500, 501]], k=3)
+    gr.Blend(members, weights=[1, 0]).fit(split.train, device=device).recommend("u0", k=3)  # who is not asked breaks nothing
 
 
 def test_tomorrow_is_taken_in_by_every_member(members, split, device, tmp_path):
@@ -298,7 +323,12 @@ def test_weights_are_chosen_by_one_metric_of_a_list(members, split, metric, told
     assert "rmse" not in text
 
 
-@pytest.mark.parametrize("weights", [["3", 1], [True, False], ["a", "b"], [None, 1]])
+@pytest.mark.parametrize("weights", [["3", 1], [True, False], ["a", "b"], [None, 1], {0: 1, 1: 1}, {1, 3}, 5, 0.5])
 def test_weights_are_numbers(members, split, weights):
     with pytest.raises(InputError, match=r"weights must be \d numbers of at least 0"):
         gr.Blend(members[:2], weights=weights).fit(split.train)
+
+
+@pytest.mark.parametrize("weights", [(3, 1), np.array([3, 1]), pd.Series([3.0, 1.0], index=[1, 0])])
+def test_weights_have_the_order_of_the_members(members, split, weights):
+    assert gr.Blend(members, weights=weights).fit(split.train).weights == pytest.approx([0.75, 0.25])

@@ -278,3 +278,23 @@ def test_fewer_epochs_than_the_warm_up_of_ncl(liked):
         warnings.simplefilter("error")
         fitted("ncl", liked, dim=4, warm_up=1)
         fitted("ncl", liked, dim=4, prototypes=0.0)
+
+
+def test_ncl_warms_up_once(liked, tmp_path):
+    options = {"epochs": 2, "progress": False}
+    rec = gr.Recommender("ncl", dim=4, warm_up=2).fit(liked, epochs=3, seed=0, progress=False)
+    rec.save(tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for one in (rec, gr.load(tmp_path / "run")):
+            one.fit(liked, warm_start=True, **options)
+            assert one.history["prototypes"].notna().tolist() == [False, False, True, True, True]
+            one.update(gr.Interactions.from_indices([0, 1], [3, 0]), **options)
+            assert one.history["prototypes"].notna().tolist() == [False, False, True, True, True, True, True]
+    with pytest.warns(UserWarning, match="ncl waits"):
+        cold = gr.Recommender("ncl", dim=4, warm_up=2).fit(liked, **options)
+    with pytest.warns(
+        UserWarning, match=r"ncl waits for warm_up=2 epochs and was trained for 1: no clusters were made\."
+    ) as said:
+        cold.update(gr.Interactions.from_indices([0, 1], [3, 0]), epochs=1, progress=False)
+    assert [warning.filename for warning in said] == [__file__]

@@ -10,6 +10,7 @@ from graphrec.cli import main
 from graphrec.presets import preset_data, preset_names, published_figures, read_preset
 from graphrec.recommender.refitting import refitted
 from graphrec.runs import named_recommender
+from graphrec.training.choose import choose, say_left_out
 from graphrec.training.options import FitOptions
 
 
@@ -67,3 +68,26 @@ def test_the_listing_has_figures_and_sources():
     line = next(line for line in out.splitlines() if line.startswith("bspm-2023") and "yelp2018" in line)
     assert line.split()[3:5] == ["0.0720", "0.0593"]
     assert "SIGIR 2023" in line
+
+
+def test_what_another_loss_leaves_out_of_a_recipe_is_told():
+    liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+    rec, few = gr.preset("lightgcn-fast", dim=2), {"epochs": 12, "progress": False}
+    told = (
+        r"^loss='bpr' leaves out .* own loss='shared_softmax': negatives='popularity', n_negatives=4096 \(now 'uniform', 1\);"
+    )
+    with pytest.warns(UserWarning, match=told) as said:
+        rec.fit(liked, loss="bpr", **few)
+    assert [warning.filename for warning in said] == [__file__]
+    quiet = [
+        ("lightgcn-fast", {"loss": "bpr", "negatives": "popularity", "n_negatives": 2}),
+        ("lightgcn-fast", {"loss": "shared_bsl"}),  # of the same kind: it draws as the recipe says
+        ("lightgcn-fast", {"loss": "multinomial"}),  # which reads nothing of what falls away
+        ("lightgcn-fast", {"n_negatives": 2}),
+        ("lightgcn-2020", {"loss": "softmax"}),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, given in quiet:
+            recipe = gr.preset(name).fit_defaults
+            say_left_out(recipe, given, choose(recipe, given, liked), stacklevel=2)

@@ -168,6 +168,23 @@ def test_the_run_of_somebody_else_has_not_the_figure_of_the_search(split, tmp_pa
     assert best.name not in ("random", "itemknn")
 
 
+def test_a_journal_that_lost_lines_is_told_from_an_update(split, tmp_path):
+    out = tmp_path / "run"
+    search(split, out)
+    before, path = record_of(out), out / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    saved = next(place for place, line in enumerate(lines) if json.loads(line).get("status") == "saved")
+    for count in (1, saved):
+        path.write_bytes(b"".join(lines[:count]))
+        with pytest.raises(InputError, match=r"journal\.jsonl does not tell of the run .* lost its last lines\. .*--fresh"):
+            search(split, out, 200)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"journal\.jsonl is damaged, .*--fresh"):
+        search(split, out, 200)
+    assert record_of(out) == before
+    assert search(split, out, 200, resume=False).name in MODELS
+
+
 def test_an_update_of_another_run_is_of_somebody_else(split, tmp_path):
     out = tmp_path / "run"
     search(split, out, models=["itempop"])

@@ -110,6 +110,10 @@ class Scorer(nn.Module):
         """
         return None
 
+    def made_of(self) -> list[tuple[str, Scorer]]:
+        """The models whose scores its own are made of, and what a message calls each; none unless it stands on others."""
+        return []
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scorer:
         """Move what torch moves, and the adjacencies that are plain attributes: they are no part of a model's state."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -82,7 +82,9 @@ def preset(name: str, data: str | None = None, **hyper: Any) -> Recommender:
     Returns
     -------
     Recommender
-        Options that ``fit`` is not given come from the recipe.
+        Options that ``fit`` is not given come from the recipe. Under another loss than the recipe's, the arguments of that do
+        not, nor what suits no other: where the new one is of another kind, all about negatives and pairs, and with an
+        optimiser of its own that and its learning rate. A warning names what was left out.
 
     Raises
     ------

@@ -86,6 +86,10 @@ class Known:
         """The people lo:hi alone."""
         return Known(self._scoring, self._index[lo:hi])
 
+    def of(self, scoring: Scoring) -> Known:
+        """The same people, asked of another model."""
+        return Known(scoring, self._index)
+
     def mark(self) -> int:
         """A number that tells these people from others."""
         return zlib.crc32(self._index.tobytes())
@@ -113,6 +117,10 @@ class New:
     def part(self, lo: int, hi: int) -> New:
         """The people lo:hi alone."""
         return New(self._scoring, self._histories[lo:hi])
+
+    def of(self, scoring: Scoring) -> New:
+        """The same people, asked of another model."""
+        return New(scoring, self._histories)
 
     def mark(self) -> int:
         """A number that tells these people from others."""

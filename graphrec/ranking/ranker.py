@@ -15,6 +15,7 @@ from graphrec.deferred import sparse
 from graphrec.devices import plainly
 from graphrec.models.base import Scorer
 from graphrec.models.contributions import Contributions, Explaining
+from graphrec.models.parts.whole_rows import whole_rows_of
 from graphrec.models.scoring import Tables, addends_of, as_evaluated
 from graphrec.ranking import on_device, on_host
 from graphrec.ranking.asked import FloatArray, IntArray, Known, Lists, New, Ranks, Wanted
@@ -345,7 +346,18 @@ class Ranker:
     def _require_finite(self, bad: npt.NDArray[Any], people: Known | New) -> None:
         """Scores that are NaN or infinite have no order, and no figure follows from them."""
         if bad.any():
-            who = people.name(int(bad.argmax()), self.user_ids)
+            first = int(bad.argmax())
             raise FloatingPointError(
-                f"the model gives scores that are not finite numbers for {np.count_nonzero(bad):,} of those asked, first {who}."
+                f"{self._at_fault(people.part(first, first + 1))} gives scores that are not finite numbers for "
+                f"{np.count_nonzero(bad):,} of those asked, first {people.name(first, self.user_ids)}."
             )
+
+    def _at_fault(self, person: Known | New) -> str:
+        """Whose scores of a person are not finite: those of a model that this one is made of, or its own."""
+        for name, part in self._model.made_of():
+            with torch.no_grad():
+                scoring = part.scoring()
+                scores = whole_rows_of(scoring, person.of(scoring).rows(0, 1), self.n_items)
+            if not scores.isfinite().all():
+                return name
+        return "the model"

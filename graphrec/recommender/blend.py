@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +51,8 @@ class Blend(Recommender):
     (2, 1.0)
     """
 
+    _blends = True
+
     def __init__(self, members: Sequence[Recommender], weights: Sequence[float] | None = None, top: int = 50) -> None:
         if isinstance(members, str | Recommender) or not isinstance(members, Sequence):
             raise InputError("Blend takes a list of fitted recommenders: Blend([a, b]).")
@@ -60,7 +62,7 @@ class Blend(Recommender):
             if not isinstance(member, Recommender):
                 raise InputError(f"member {place} of the blend must be a fitted Recommender, not {type(member).__name__}.")
             _check_fitted(place, member)
-        super().__init__("blend", members=list(members), weights=None if weights is None else list(weights), top=top)
+        super().__init__("blend", members=list(members), weights=_listed(weights), top=top)
 
     @property
     def members(self) -> list[Recommender]:
@@ -225,6 +227,16 @@ class Blend(Recommender):
                 ),
             )
             return self
+
+
+def _listed(weights: Any) -> Any:
+    """Weights as a list of its own; what is none, or has no order of members, as it is: the model refuses it."""
+    if isinstance(weights, Mapping | Set):
+        return weights
+    try:
+        return list(weights)
+    except TypeError:
+        return weights
 
 
 def _check_fitted(place: int, member: Recommender) -> None:

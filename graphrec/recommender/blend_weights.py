@@ -61,7 +61,7 @@ class MemberScores:
         found, users = np.diff(valid.structure[0]), people_of(valid, _MOST_USERS, seed)
         self._relevant = found[users].astype(np.int64)
         self._depth = min(self.metric.depth, train.n_items)
-        rankers = [Ranker(Levelled(train, members=[model], top=top), train) for model in models]
+        rankers = [Ranker(Levelled(train, model, top, place), train) for place, model in enumerate(models)]
         depth = min(max(100, 2 * self._depth) if len(models) > 1 else self._depth, train.n_items)
         items = np.sort(np.concatenate([ranker.top_k(users, depth)[0] for ranker in rankers], axis=1), axis=1)
         items[:, 1:][items[:, 1:] == items[:, :-1]] = -1  # each once

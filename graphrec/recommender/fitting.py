@@ -37,7 +37,7 @@ from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 from graphrec.training.unread import name_of
 
-__all__ = ["Plan", "build", "check_tables", "run", "say_unknown_people", "solve", "train", "unread_ratings"]
+__all__ = ["Plan", "build", "check_tables", "run", "say_never_begun", "say_unknown_people", "solve", "train", "unread_ratings"]
 
 _FEW_STEPS = 50  # a rule of thumb: presets of 8 and 20 steps on a table of 273 people ended below popularity
 
@@ -148,7 +148,7 @@ def _say_full_rank(plan: Plan, model: Solved) -> None:
         )
 
 
-def _say_never_begun(model: Scorer, ended: TrainingState) -> None:
+def say_never_begun(model: Scorer, ended: TrainingState) -> None:
     """Warn once a training that ended before something of the model began."""
     if isinstance(model, Model) and (words := model.never_begun(len(ended.history))):
         warnings.warn(words, stacklevel=5)
@@ -284,7 +284,7 @@ def train(
     before = [] if checkpoint is None else [state.learnt for state in stands_on]  # of big tables it takes seconds
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group, before)
     if speaks:
-        _say_never_begun(model, ended)
+        say_never_begun(model, ended)
         if earlier is None:  # a further stage has the steps before it behind it
             _say_few_steps(options, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]

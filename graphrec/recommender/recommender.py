@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import torch
 
@@ -19,7 +19,7 @@ from graphrec.distributed.group import Group, joined
 from graphrec.errors import InputError, check_flag, check_path, unknown_name
 from graphrec.evaluation.report import Report
 from graphrec.html_table import html_table
-from graphrec.models import COMPOSED, MODELS, Scorer, Solved
+from graphrec.models import COMPOSED, MODELS, Blend, Scorer, Solved
 from graphrec.models.parts.checks import checked_options
 from graphrec.models.parts.idle import refuse_idle
 from graphrec.recommender import fitting, updating
@@ -29,7 +29,7 @@ from graphrec.recommender.state import State, as_given
 from graphrec.recommender.stored import Stored
 from graphrec.recommender.vectors import Vectors
 from graphrec.report.page import write_page
-from graphrec.training.choose import choose, refuse_for_solved
+from graphrec.training.choose import choose, refuse_for_solved, say_left_out
 from graphrec.training.fingerprint import as_json, of_table
 from graphrec.training.keywords import FitKeywords
 from graphrec.training.options import FitOptions
@@ -47,7 +47,8 @@ class Recommender(Vectors, Parameters, Stored):
     Parameters
     ----------
     model : str or type
-        A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`.
+        A name of ``graphrec.models.MODELS`` or a subclass of :class:`~graphrec.models.base.Model`. Blends are made by
+        :class:`graphrec.Blend`.
     **hyper
         Keyword arguments of the model's constructor. An unknown one is refused with the nearest name, and by :meth:`fit` one
         that does nothing beside the others (``rank`` of gfcf with ``alpha=0``), unless it is the default. Where it wants a
@@ -79,6 +80,8 @@ class Recommender(Vectors, Parameters, Stored):
     graphrec.errors.InputError: unknown option of model mf 'factors'; here it is called 'dim'.
     """
 
+    _blends: ClassVar[bool] = False
+
     def __init__(self, model: str | type[Scorer], **hyper: Any) -> None:
         if isinstance(model, str):
             if model not in NAMED:
@@ -89,6 +92,8 @@ class Recommender(Vectors, Parameters, Stored):
                 raise InputError(f"model must be a name or a subclass of graphrec.models.Model, got {model!r}.")
             own = next((name for name, kind in NAMED.items() if kind is model), None)
             self.name, self.kind = own or f"{model.__module__}:{model.__qualname__}", model
+        if self.kind is Blend and not self._blends:  # the weights would be equal ones: nothing here chooses them
+            raise InputError("a blend is made by graphrec.Blend([a, b]) of fitted recommenders; Recommender cannot make one.")
         of_fit = self.kind.reads if issubclass(self.kind, Solved) else FitOptions.names()
         self.hyper = checked_options(self.kind, self.name, hyper, of_fit)
         self.fit_defaults: dict[str, Any] = {}
@@ -209,6 +214,7 @@ class Recommender(Vectors, Parameters, Stored):
             if warm_start:
                 plan = self._plan_of_before(plan, train, refit)
             chosen = choose({**self.kind.defaults_for(train), **self.fit_defaults}, named, train, valid, refit)
+            say_left_out(self.fit_defaults, named, chosen, stacklevel=3)
             with compiling_told(chosen.progress):
                 trained = fitting.train(
                     plan,

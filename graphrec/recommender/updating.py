@@ -83,6 +83,7 @@ def update(
     grown(state.model, model, old, table)
     stage, rows = state.stage + 1, [dict(row) for row in state.history]
     ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
+    fitting.say_never_begun(model, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     shown = shown_after(state, wider, more, seen)
     taught = None if state.taught is None else with_pairs(table, _after(state.taught, wider, more, seen))

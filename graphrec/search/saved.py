@@ -11,7 +11,7 @@ from typing import Any
 
 from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError
-from graphrec.folder_files import RECORD
+from graphrec.folder_files import JOURNAL, RECORD, is_run
 from graphrec.recommender import Recommender, load
 from graphrec.recommender.tables import in_ids_of, joined
 from graphrec.search.journal import Journal
@@ -89,7 +89,7 @@ class Saved:
     cost : float
         Seconds that fitting it anew will probably take.
     updated : bool
-        Whether it was updated since, or is of somebody else.
+        Whether it was updated since, or is an updated one of somebody else.
     seen : Interactions or None
         What it was given to leave out.
     """
@@ -103,8 +103,16 @@ class Saved:
 
     @classmethod
     def of(cls, journal: Journal, folder: Path | None, train: Interactions, valid: Interactions) -> Saved | None:
-        """What the journal says of the run in the folder; None where there is none that can be read, or none was saved yet."""
+        """What the journal says of the run in the folder; None where there is none that can be read, or none was saved yet.
+
+        Raises
+        ------
+        InputError
+            It says nothing of it, and the run was not updated since.
+        """
         marks, now = journal.saved, None if folder is None else record_of(folder)
+        if folder is not None and not marks and is_run(folder):
+            raise _untold(folder)
         if folder is None or now is None or all(mark["before"] == now for mark in marks):
             return None
         try:
@@ -112,6 +120,8 @@ class Saved:
             mark = told_of(journal, folder, recommender, train, valid)
         except InputError:  # what is damaged may be replaced
             return None
+        if mark is None and not recommender._fitted.stage:
+            raise _untold(folder)
         latest = mark or marks[-1]
         numbers = float(latest["worth"]), bool(latest["refit"]), float(latest["cost"])
         return cls(folder, *numbers, mark is None, recommender._fitted.seen)
@@ -127,3 +137,11 @@ class Saved:
     def load(self, device: str) -> Recommender:
         """Read it."""
         return load(self.folder, device=device)
+
+
+def _untold(folder: Path) -> InputError:
+    """Of a run that the journal does not tell of, and which would be overwritten."""
+    return InputError(
+        f"{folder / JOURNAL} does not tell of the run beside it: the run is of somebody else, or the journal has lost its last "
+        "lines. Search in another folder, or begin anew there with resume=False (--fresh)."
+    )

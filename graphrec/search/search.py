@@ -238,11 +238,10 @@ def _check_ours(folder: Path, resume: bool) -> None:
 def _earlier(folder: Path | None, journal: Journal, task: Task) -> Saved | None:
     """What earlier runs have saved in the folder, which is emptied where they left nothing to go on with."""
     earlier = Saved.of(journal, folder, task.train, task.valid)
-    unknown = folder is not None and is_run(folder) and not journal.saved
-    if unknown or (earlier is not None and earlier.updated):
+    if earlier is not None and earlier.updated:
         raise InputError(
-            f"the run in {folder} has taken in more since its search, or is of somebody else, and would be overwritten: search "
-            "in another folder, or begin anew there with resume=False (--fresh)."
+            f"the run in {folder} has taken in more since its search, and would be overwritten: search in another folder, or "
+            "begin anew there with resume=False (--fresh)."
         )
     if earlier is None and journal.saved and journal.ended:
         warnings.warn(

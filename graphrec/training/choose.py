@@ -16,9 +16,9 @@ from graphrec.training.hogwild_step import STRETCH
 from graphrec.training.objectives import kind_of, objective
 from graphrec.training.options import FitOptions
 from graphrec.training.schedules import Schedule
-from graphrec.training.unread import READ_BY
+from graphrec.training.unread import READ_BY, name_of
 
-__all__ = ["choose", "refuse_for_solved"]
+__all__ = ["choose", "refuse_for_solved", "say_left_out"]
 
 # What means something else, or nothing, under an objective of another kind.
 _OF_THE_KIND = frozenset(READ_BY) - {"batch_size", "l2", "fanout"}
@@ -84,6 +84,30 @@ def choose(
         rated = options.of_ratings and valid.ratings is not None
         options = replace(options, metric="rmse" if rated else usual(train.n_items))
     return options
+
+
+def say_left_out(recipe: Mapping[str, Any], given: Mapping[str, Any], chosen: FitOptions, stacklevel: int) -> None:
+    """Warn of what a recipe says of training and another loss, given to ``fit``, has made to fall away; see :func:`choose`.
+
+    The arguments of its own loss, and what the other loss does not read, have nothing to say any more and are not told of.
+    """
+    own = recipe.get("loss", chosen.loss)
+    if chosen.loss == own:
+        return
+    unread = set(READ_BY) - kind_of(chosen.loss).reads_of(chosen.loss, chosen.negatives)
+    lost = [
+        name
+        for name, value in recipe.items()
+        if name not in {"loss", "loss_options", *given, *unread} and getattr(chosen, name) != value
+    ]
+    if lost:
+        was = ", ".join(f"{name}={recipe[name]!r}" for name in lost)
+        now = ", ".join(repr(getattr(chosen, name)) for name in lost)
+        warnings.warn(
+            f"loss={name_of(chosen.loss)!r} leaves out what the recipe has for its own loss={own!r}: {was} (now {now}); give "
+            "fit what is to stay.",
+            stacklevel=stacklevel,
+        )
 
 
 def _that_suit(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,13 @@ class NCL(ContrastedLightGCN):
     structure, prototypes, item_share : float
         λ₁, λ₂ and α, of means over the batch. The authors' code adds up: its 1e-6 with batches of 4,096 is 0.004 here.
     clusters, warm_up : int
-        Clusters of users and of items each, at most as many as there are; and epochs without prototypes.
+        Clusters of users and of items each, at most as many as there are; and epochs without prototypes, which a model that
+        had them does not go through again: a warm start and an update go on with its prototypes.
+
+    Attributes
+    ----------
+    warmed : Tensor of bool
+        Whether the weights had their warm-up; part of the state.
 
     The clusters start from torch's current generator. The defaults of the weights were chosen on ML-100K's validation part.
     """
@@ -80,18 +86,21 @@ class NCL(ContrastedLightGCN):
             check_at_least(name, weight, 0)
         self.hop, self.clusters, self.warm_up = hop, clusters, warm_up
         self.structure, self.prototypes, self.item_share = structure, prototypes, item_share
+        self.register_buffer("warmed", torch.tensor(False))
+        self.warmed: Tensor
         self._kinds: list[tuple[Tensor, Tensor]] = []
+        self._had_warm_up = False  # as `warmed`, which a GPU would be waited for in every step
 
     def train(self, mode: bool = True) -> NCL:
         """As in torch; the next step finds its clusters anew."""
-        self._kinds = []
+        self._kinds, self._had_warm_up = [], bool(self.warmed)
         super().train(mode)
         return self
 
     def never_begun(self, epochs: int) -> str:
         """That no clusters were made."""
         waits = f"ncl waits for warm_up={self.warm_up} epochs and was trained for {epochs}: no clusters were made."
-        return waits if self.prototypes and epochs <= self.warm_up else ""
+        return waits if self.prototypes and epochs <= self.warm_up and not self.warmed else ""
 
     def encode(self) -> Encoding:
         """As LightGCN; in training with all hops at hand."""
@@ -105,8 +114,9 @@ class NCL(ContrastedLightGCN):
         """The weighted ``structure`` and, after the warm-up, ``prototypes``."""
         sizes = [self.n_users, self.n_items]
         egos, hopped = (torch.split(rows, sizes) for rows in (self.embedding, hops_of(step, "NCL").hops[self.hop]))
-        if step.epoch > self.warm_up and not self._kinds:
+        if (self._had_warm_up or step.epoch > self.warm_up) and not self._kinds:
             self._kinds = [k_means(ego.detach(), self.clusters) for ego in egos]
+            self.warmed.fill_(True)
         losses = {"structure": self.structure} | ({"prototypes": self.prototypes} if self._kinds else {})
         totals = dict.fromkeys(losses, self.embedding.new_zeros(()))
         for side, (batch, share) in enumerate(((step.batch.users, 1.0), (step.batch.items, self.item_share))):

@@ -54,6 +54,7 @@ class Blend(Solved):
     reads_ratings: ClassVar[bool] = True  # where its members do not, they have said so
     reads_weights: ClassVar[bool] = True
     levels_one: ClassVar[bool] = False
+    first_place: int = 0
 
     def __init__(
         self, train: Interactions, *, members: Sequence[Scorer], weights: Sequence[float] | None = None, top: int = 50
@@ -107,6 +108,15 @@ class Blend(Solved):
 
         return similarity
 
+    def made_of(self) -> list[tuple[str, Scorer]]:
+        """The members that are asked."""
+        members: list[tuple[float, Any]] = list(zip(self.weights.tolist(), self.members, strict=True))
+        named = [
+            (f"member {place} of the blend ({type(m).__name__})", w, m)
+            for place, (w, m) in enumerate(members, self.first_place)
+        ]
+        return [(name, member) for name, weight, member in named if weight > 0]
+
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The weights alone: members are saved as recommenders of their own."""
         prefix, whole = kwargs.get("prefix", ""), super().state_dict(*args, **kwargs)
@@ -154,6 +164,10 @@ def _checked(weights: Sequence[float], n: int) -> np.ndarray[Any, np.dtype[np.fl
 
 
 class Levelled(Blend):
-    """One model's scores on the scale of a blend."""
+    """One model's scores on the scale of a blend, in which it has some place."""
 
     levels_one = True
+
+    def __init__(self, train: Interactions, model: Scorer, top: int, place: int) -> None:
+        super().__init__(train, members=[model], top=top)
+        self.first_place = place
