@@ -23,6 +23,7 @@ from graphrec.recommender.refitting import check_refittable, refitted
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.tables import joined
+from graphrec.recommender.telling import say_unknown_people
 from graphrec.recommender.updating import extended, nothing_more, shown_after
 from graphrec.training.choose import refuse_for_solved
 from graphrec.training.signature import given, with_options
@@ -151,7 +152,7 @@ class Blend(Recommender):
         if valid is not None:
             _check_not_trained_on(members, valid)
             if hyper["weights"] is None:
-                fitting.say_unknown_people(train, valid, stacklevel=3)
+                say_unknown_people(train, valid, stacklevel=3)
                 metric = metric_of(metric, train.n_items, "a blend's weights are chosen")
                 model = _chosen(models, train, valid, metric, hyper["top"], options.get("seed", 0)).to(device)
         shown = train if valid is None else joined(train, valid)

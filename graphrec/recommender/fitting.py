@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.mapped import MappedInteractions
@@ -24,8 +19,18 @@ from graphrec.distributed.solving import solve_together
 from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.models.base import Model, Scorer, Solved
+from graphrec.recommender.plan import Plan
 from graphrec.recommender.state import State, parts_of, with_pairs
 from graphrec.recommender.tables import joined
+from graphrec.recommender.telling import (
+    say_few_steps,
+    say_full_rank,
+    say_never_begun,
+    say_unknown_people,
+    say_unread_ratings,
+    say_unread_weights,
+    say_what_is_unread,
+)
 from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
@@ -37,36 +42,7 @@ from graphrec.training.state import TrainingState
 from graphrec.training.trainer import Trainer
 from graphrec.training.unread import name_of
 
-__all__ = ["Plan", "build", "check_tables", "run", "say_never_begun", "say_unknown_people", "solve", "train", "unread_ratings"]
-
-_FEW_STEPS = 50  # a rule of thumb: presets of 8 and 20 steps on a table of 273 people ended below popularity
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be fitted.
-
-    Attributes
-    ----------
-    name : str
-        Of the model, for messages and fingerprints.
-    kind : type
-    hyper : mapping
-        Keyword arguments of its constructor, models in place of recommenders.
-    made_with : mapping
-        The same as they were given.
-    identity : mapping
-        What the model is, as plain data: a checkpoint of another one is refused.
-    parts_know : tuple of Interactions
-        What the recommenders among its options were trained on.
-    """
-
-    name: str
-    kind: type[Scorer]
-    hyper: Mapping[str, Any]
-    made_with: Mapping[str, Any]
-    identity: Mapping[str, Any]
-    parts_know: tuple[Interactions, ...] = ()
+__all__ = ["build", "check_tables", "run", "solve", "train"]
 
 
 def check_tables(train: object, valid: object) -> None:
@@ -86,84 +62,6 @@ def check_tables(train: object, valid: object) -> None:
         raise InputError(
             f"valid has another id space ({valid.n_users} users, {valid.n_items} items) than train "
             f"({train.n_users}, {train.n_items}); make both from one table with graphrec.split."
-        )
-
-
-def say_unknown_people(train: Interactions, valid: Interactions, stacklevel: int) -> None:
-    """Warn of validation users of whom nothing is known: their rankings are ties, or popularity, with most models."""
-    users = np.unique(valid.users)
-    if unknown := int((np.diff(train.structure[0])[users] == 0).sum()):
-        warnings.warn(
-            f"{unknown:,} of {len(users):,} validation users have nothing in train; what is chosen on them says little.",
-            stacklevel=stacklevel,
-        )
-
-
-def unread_ratings(name: str, table: Interactions, called: str = "the table") -> str:
-    """What to say of a table's ratings where `name` does not read them; empty if they do not differ, or are not there."""
-    ratings = table.ratings
-    if ratings is None or ratings.min() == ratings.max():
-        return ""
-    low, high = float(ratings.min()), float(ratings.max())
-    least = float(ratings[ratings >= low + 0.75 * (high - low)].min())
-    return (
-        f"{called} has ratings from {low:g} to {high:g} and {name} does not read them: every pair counts as liked, low "
-        f"ratings too. interactions.binarize(min_rating={least:g}) keeps the high ones, and binarize() says that all count."
-    )
-
-
-def _say_unread_ratings(plan: Plan, table: Interactions) -> None:
-    """Warn once a fit of ratings that differ among themselves where the model does not read them."""
-    if not plan.kind.reads_ratings and (said := unread_ratings(plan.name, table)):
-        warnings.warn(said, stacklevel=5)
-
-
-def _say_unread_weights(plan: Plan, table: Interactions) -> None:
-    """Warn once a fit of weights that differ among themselves where the model does not read them."""
-    if not plan.kind.reads_weights and table.pair_weights is not None:
-        warnings.warn(
-            f"the table has weights and {plan.name} does not read them: every pair counts alike. The item filters, ials and "
-            "itempop do, and so does whatever is trained by a loss of the library other than 'masked_mse'.",
-            stacklevel=5,
-        )
-
-
-def _say_where_weights_count(plan: Plan, table: Interactions) -> None:
-    """Warn once a fit of weights that its loss reads and what the model is built on does not."""
-    if plan.kind.counts_alike and table.pair_weights is not None:
-        warnings.warn(
-            f"weights count in the loss of {plan.name}, and not in {plan.kind.counts_alike}: there every pair counts alike.",
-            stacklevel=5,
-        )
-
-
-def _say_full_rank(plan: Plan, model: Solved) -> None:
-    """Warn once a fit with a rank that leaves nothing of the table out, where it is there to leave something out."""
-    if then := model.at_full_rank():
-        rank = plan.hyper.get("rank", inspect.signature(plan.kind).parameters["rank"].default)
-        warnings.warn(
-            f"rank={rank} of {plan.name} leaves nothing out of a table of {model.n_users:,} people and {model.n_items:,} "
-            f"items, whose rank is {min(model.n_users, model.n_items):,} at most: {then}; give a smaller one.",
-            stacklevel=5,
-        )
-
-
-def say_never_begun(model: Scorer, ended: TrainingState) -> None:
-    """Warn once a training that ended before something of the model began."""
-    if isinstance(model, Model) and (words := model.never_begun(len(ended.history))):
-        warnings.warn(words, stacklevel=5)
-
-
-def _say_few_steps(options: FitOptions, ended: TrainingState) -> None:
-    """Warn once a training of a length that nobody named and that hardly moves a model: a recipe for larger tables, mostly."""
-    if "epochs" in (options.given or ()) or getattr(options.loss, "takes_steps", False) or not ended.history:
-        return
-    per_epoch = round(ended.step / len(ended.history))
-    if (steps := per_epoch * options.epochs) < _FEW_STEPS:
-        warnings.warn(
-            f"the whole training of {options.epochs} epochs has {steps} steps on this table, which hardly move a model: give "
-            f"more epochs ({math.ceil(_FEW_STEPS / per_epoch)} or more), or a smaller batch_size than {options.batch_size:,}.",
-            stacklevel=5,
         )
 
 
@@ -198,8 +96,8 @@ def solve(
     """
     speaks = not told and (group is None or group.is_writer)
     if speaks:
-        _say_unread_ratings(plan, train)
-        _say_unread_weights(plan, train)
+        say_unread_ratings(plan, train)
+        say_unread_weights(plan, train)
     if group is not None:
         tables = {"training table": of_table(train), "validation table": of_table(valid)}
         group.check_same({**tables, "model": as_json(plan.identity), "refit": refit})
@@ -212,7 +110,7 @@ def solve(
     model = build(plan, built_from).to(where)
     assert isinstance(model, Solved)
     if speaks:
-        _say_full_rank(plan, model)
+        say_full_rank(plan, model)
     if group is None:
         model.solve()
     else:
@@ -249,13 +147,8 @@ def train(
         The processes that train it together; each ends with the whole model.
     """
     speaks = group is None or group.is_writer
-    rated = getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings)
-    if speaks and not rated:
-        _say_unread_ratings(plan, table)
-    if not getattr(options.loss, "reads_weights", kind_of(options.loss).reads_weights):
-        _say_unread_weights(plan, table)
-    elif speaks:
-        _say_where_weights_count(plan, table)
+    if speaks:
+        say_what_is_unread(plan, options, table)
     if refit:
         _check_joined(table, valid)
     if group is not None:
@@ -273,6 +166,7 @@ def train(
                 "selected on training.",
                 stacklevel=4,
             )
+    rated = getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings)
     if isinstance(model, Model) and model.for_ratings and not rated:
         raise InputError(
             f"{model.for_ratings} of {plan.name} predicts ratings and loss={name_of(options.loss)!r} reads none; "
@@ -286,7 +180,7 @@ def train(
     if speaks:
         say_never_begun(model, ended)
         if earlier is None:  # a further stage has the steps before it behind it
-            _say_few_steps(options, ended)
+            say_few_steps(options, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     selected, rates_after = valid is not None and ended.best_epoch is not None, ended.optimizer.rates_after
     if valid is not None:

@@ -24,6 +24,7 @@ from graphrec.models.parts.checks import checked_options
 from graphrec.models.parts.idle import refuse_idle
 from graphrec.recommender import fitting, updating
 from graphrec.recommender.parameters import Parameters
+from graphrec.recommender.plan import Plan
 from graphrec.recommender.seen_pairs import seen_pairs
 from graphrec.recommender.state import State, as_given
 from graphrec.recommender.stored import Stored
@@ -325,17 +326,17 @@ class Recommender(Vectors, Parameters, Stored):
         self._fitted.rank_with(joined())
         return self
 
-    def _plan(self, options: Mapping[str, Any] | None = None) -> fitting.Plan:
+    def _plan(self, options: Mapping[str, Any] | None = None) -> Plan:
         """What is fitted with the options that the recommender has now, or with those of a fit before."""
         options = as_given(checked_options(self.kind, self.name, self.hyper)) if options is None else options
         hyper = {name: _inner(value, lambda part: part.model) for name, value in options.items()}
-        return fitting.Plan(self.name, self.kind, hyper, options, _as_data(self.name, options), known_to_parts(options))
+        return Plan(self.name, self.kind, hyper, options, _as_data(self.name, options), known_to_parts(options))
 
     def _identity(self) -> dict[str, Any]:
         """What the fitted model is, as plain data."""
         return _as_data(self.name, self.hyper if self._state is None else self._state.made_with)
 
-    def _plan_of_before(self, now: fitting.Plan, train: Interactions, refit: bool) -> fitting.Plan:
+    def _plan_of_before(self, now: Plan, train: Interactions, refit: bool) -> Plan:
         """What a warm start goes on with."""
         if refit:
             raise InputError("warm_start=True goes on from the present weights and refit=True starts anew: choose one.")

@@ -20,8 +20,10 @@ from graphrec.losses import RATING_ERRORS
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender import fitting
 from graphrec.recommender.growth import grown
+from graphrec.recommender.plan import Plan
 from graphrec.recommender.state import State, with_pairs
 from graphrec.recommender.tables import in_ids_of, joined
+from graphrec.recommender.telling import say_never_begun, unread_ratings
 from graphrec.recommender.written_options import brought_back, written
 from graphrec.training.choose import choose, refuse_for_solved
 from graphrec.training.fingerprint import as_json
@@ -37,7 +39,7 @@ _OF_THAT_FIT = frozenset({"epochs", "schedule", "eval_every", "metric", "patienc
 @plainly
 def update(
     state: State,
-    plan: fitting.Plan,
+    plan: Plan,
     more: Interactions | None,
     callbacks: Sequence[object],
     options: Mapping[str, Any],
@@ -70,7 +72,7 @@ def update(
         if _says_nothing_new(old, table):
             return state
         device = options.get("device", str(device_of(state.model)))
-        solved = fitting.solve(plan, table, None, False, device, told=bool(fitting.unread_ratings(plan.name, old)))
+        solved = fitting.solve(plan, table, None, False, device, told=bool(unread_ratings(plan.name, old)))
         shown = shown_after(state, wider, more, seen)
         return replace(solved, shown=shown, stage=state.stage + 1, chosen_before=state.chosen_on)
     chosen = choose(_taken_over(state, plan, options), options, table)
@@ -83,7 +85,7 @@ def update(
     grown(state.model, model, old, table)
     stage, rows = state.stage + 1, [dict(row) for row in state.history]
     ended = fitting.run(plan, model, chosen, table, None, callbacks, None, False, stage)
-    fitting.say_never_begun(model, ended)
+    say_never_begun(model, ended)
     history = rows + [{**row, "epoch": row["epoch"] + len(rows)} for row in ended.history]
     shown = shown_after(state, wider, more, seen)
     taught = None if state.taught is None else with_pairs(table, _after(state.taught, wider, more, seen))
@@ -102,7 +104,7 @@ def update(
     ).after(state)
 
 
-def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+def _taken_over(state: State, plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the latest fit that hold for an update, too."""
     of_it = {name: value for name, value in state.options.items() if name not in _OF_THAT_FIT}
     # The schedule's peak was for weights that knew nothing.
@@ -116,7 +118,7 @@ def _taken_over(state: State, plan: fitting.Plan, given: Mapping[str, Any]) -> d
     return {**before, "epochs": EPOCHS, "device": str(device_of(state.model))}
 
 
-def _check_parts(plan: fitting.Plan) -> None:
+def _check_parts(plan: Plan) -> None:
     for name, value in plan.made_with.items():
         if name in plan.kind.starting_options:
             continue
@@ -131,7 +133,7 @@ def _check_parts(plan: fitting.Plan) -> None:
             )
 
 
-def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None:
+def _check_ratings(state: State, plan: Plan, more: Interactions) -> None:
     needed = plan.kind.reads_ratings or state.options.get("loss") in RATING_ERRORS
     if needed and state.built_from.ratings is not None and more.ratings is None:
         raise InputError(f"this {plan.name} was fitted on ratings, and the table for update has none.")
@@ -140,15 +142,11 @@ def _check_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None
         raise InputError(f"this {plan.name} was fitted on a table {had} weights, and the table for update has {has}.")
 
 
-def _say_unread_ratings(state: State, plan: fitting.Plan, more: Interactions) -> None:
+def _say_unread_ratings(state: State, plan: Plan, more: Interactions) -> None:
     """Warn of low ratings where what was fitted had none: they would count as liked."""
-    if (
-        plan.kind.reads_ratings
-        or state.options.get("loss") in RATING_ERRORS
-        or fitting.unread_ratings(plan.name, state.built_from)
-    ):
+    if plan.kind.reads_ratings or state.options.get("loss") in RATING_ERRORS or unread_ratings(plan.name, state.built_from):
         return
-    if said := fitting.unread_ratings(plan.name, more, "the table for update"):
+    if said := unread_ratings(plan.name, more, "the table for update"):
         warnings.warn(said, stacklevel=5)
 
 

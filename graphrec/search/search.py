@@ -33,8 +33,9 @@ from graphrec.folder_files import (
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.artefact import write
-from graphrec.recommender.fitting import check_tables, say_unknown_people
+from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
+from graphrec.recommender.telling import say_unknown_people
 from graphrec.search.at_its_end import given, is_at_its_end, read
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.disk import alone_in, ending_with_the_disk

@@ -20,8 +20,9 @@ from graphrec.evaluation.full_ranking import check_parts
 from graphrec.models import MODELS
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
-from graphrec.recommender.fitting import check_tables, say_unknown_people
+from graphrec.recommender.fitting import check_tables
 from graphrec.recommender.seen_pairs import seen_pairs
+from graphrec.recommender.telling import say_unknown_people
 from graphrec.search.budget import Budget, bytes_of, seconds_of
 from graphrec.search.disk import ending_with_the_disk
 from graphrec.search.entries import by_epochs, entry_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.data.interactions import Interactions
 from graphrec.models import Scorer
-from graphrec.recommender.fitting import unread_ratings
+from graphrec.recommender.telling import unread_ratings
 from graphrec.training.objectives import kind_of
 
 __all__ = ["say_what_is_unread"]
