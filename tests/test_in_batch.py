@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import DEVICES
 
 import graphrec as gr
 from graphrec.training.in_batch import without_own
@@ -13,17 +14,18 @@ def masked(scores, items):
     return scores.masked_fill(items[:, None] == items[None], LOWEST)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("items", [[3, 1, 3, 0, 3, 1], [0, 1, 2, 3, 4, 5], [7, 7, 7, 7, 7, 7], [2]])
 @pytest.mark.parametrize(
     "loss", [lambda s: s.logsumexp(1).mean(), lambda s: (s.clamp(min=-9) ** 2).mean(), lambda s: (2 * s).sum()], ids=str
 )
-def test_scores_and_gradients_are_those_of_a_mask(items, in_place, loss):
-    items = torch.tensor(items)
+def test_scores_and_gradients_are_those_of_a_mask(items, in_place, loss, device):
+    items = torch.tensor(items, device=device)
     u, v = (torch.randn(len(items), 4, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
     values, gradients = [], []
     for way in (masked, lambda s, i: without_own(s, i, in_place)):
-        left, right = u.clone().requires_grad_(), v.clone().requires_grad_()
+        left, right = (rows.to(device, copy=True).requires_grad_() for rows in (u, v))
         scores = way(left @ right.T, items)
         values.append(scores.detach().clone())
         gradients.append(torch.autograd.grad(loss(scores), (left, right)))

@@ -33,6 +33,7 @@ FILES = [
     "test_crooked_paths.py",
     "test_equal_items.py",
     "test_fold_in.py",
+    "test_in_batch.py",
     "test_on_device.py",
     "test_sampled_training.py",
 ]
