@@ -22,7 +22,7 @@ from graphrec.models.scoring import Likeness, People, cosines
 
 __all__ = ["CMN"]
 
-_BLOCK = 1 << 24  # entries of a block's attention weights
+_BLOCK = 1 << 21  # entries of a block's rows: what a few passes find in the cache again
 
 
 class CMN(Model):
@@ -120,13 +120,18 @@ class CMN(Model):
         people = self.people[index]
         closed = self.absent[index][:, None] | (people[:, None] == person.T[..., None])  # (m, b, k)
         keys, values = F.embedding(people, self.users), F.embedding(people, self.memory)  # (m, k, dim)
-        z = (u + e).transpose(0, 1)  # (m, b, dim)
+        u, e = u.transpose(0, 1), e[:, None]  # (m or 1, b, dim) and (m, 1, dim)
+        z = u + e
         alone = closed.all(2, keepdim=True)  # nobody to attend to: nothing is read
+        # The last map is of a mean of values: of the values themselves where these are fewer than those who ask.
+        early, bare = z.shape[1] > people.shape[1], self.of_memory.weight
         for hop in range(len(self.maps) + 1):
             weights = torch.bmm(z, keys.transpose(1, 2)).masked_fill(closed & ~alone, -torch.inf).softmax(2)
-            o = torch.bmm(weights.masked_fill(alone, 0.0), values)
-            z = (self.maps[hop](z) + o).relu() if hop < len(self.maps) else z
-        hidden = self.of_product((u * e).transpose(0, 1)) + self.of_memory(o)
+            last = hop == len(self.maps)
+            o = torch.bmm(weights.masked_fill(alone, 0.0), F.linear(values, bare) if last and early else values)
+            z = z if last else (self.maps[hop](z) + o).relu()
+        read = o + self.of_memory.bias if early else self.of_memory(o)
+        hidden = self.of_product(u * e) + read
         scores: Tensor = self.out(hidden.relu())
         return scores[:, :, 0].T
 
