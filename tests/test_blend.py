@@ -332,3 +332,25 @@ def test_weights_are_numbers(members, split, weights):
 @pytest.mark.parametrize("weights", [(3, 1), np.array([3, 1]), pd.Series([3.0, 1.0], index=[1, 0])])
 def test_weights_have_the_order_of_the_members(members, split, weights):
     assert gr.Blend(members, weights=weights).fit(split.train).weights == pytest.approx([0.75, 0.25])
+
+
+class Mine(gr.models.MF):
+    """Of somebody else."""
+
+
+class Yours(gr.models.MF):
+    """Of another one."""
+
+
+def test_members_of_classes_of_ones_own_are_loaded_with_these(split, tmp_path):
+    one, two = (gr.Recommender(kind, dim=4).fit(split.train, epochs=1, progress=False) for kind in (Mine, Yours))
+    blend = gr.Blend([one, gr.Recommender("itemknn").fit(split.train)], weights=[1, 1]).fit(split.train)
+    blend.save(tmp_path / "one")
+    want = blend.recommend(split.train.user_ids[:3], k=4)
+    pd.testing.assert_frame_equal(gr.load(tmp_path / "one", Mine).recommend(split.train.user_ids[:3], k=4), want)
+    gr.Blend([one, two], weights=[1, 2]).fit(split.train).save(tmp_path / "both")
+    both = gr.load(tmp_path / "both", [Yours, Mine])
+    assert [member.kind for member in both.members] == [Mine, Yours]
+    for given in (None, [], [gr.models.MF, gr.models.GMF]):
+        with pytest.raises(InputError, match="pass the class"):
+            gr.load(tmp_path / "both", given)

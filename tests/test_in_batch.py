@@ -58,3 +58,12 @@ def test_a_model_with_scores_of_its_own_trains_with_negatives_of_the_batch(inter
     rec = gr.Recommender(Bounded, dim=4).fit(interactions, epochs=3, loss="softmax", negatives="in-batch", progress=False)
     losses = rec.history["loss"].tolist()
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("loss", ["bsl", "softmax", "bpr"])
+def test_a_batch_of_one_item_has_no_negatives(loss):
+    pairs = gr.Interactions.from_indices([0, 1, 2, 3, 4], [0, 0, 0, 0, 1], n_users=5, n_items=3)
+    rec = gr.Recommender("mf", dim=4)
+    rec.fit(pairs, epochs=8, batch_size=2, loss=loss, negatives="in-batch", pairs="interaction", progress=False)
+    assert rec.history["loss"].notna().all()
+    assert rec.model.users.isfinite().all()

@@ -79,3 +79,33 @@ def test_a_score_of_another_shape_is_named(interactions):
         gr.errors.InputError, match=r"Wide\.score\(\) must return a score for each of 35 pairs .* got \(35, 4\)"
     ):
         Wide(interactions).score_all(torch.randn(7, 4), torch.randn(5, 4))
+
+
+class Mixed:
+    """A score that comes along with a class that is no model."""
+
+    def score(self, u, v):
+        return apart(u, v)
+
+
+@pytest.mark.parametrize("parent", PARENTS)
+def test_a_score_from_a_mixin_is_the_models_own(interactions, parent):
+    rec = gr.Recommender(type("Late", (Mixed, PARENTS[parent]), {}))
+    rec.fit(interactions, epochs=1, loss="bpr", seed=0, progress=False)
+    assert not rec.model.dot_product
+    people, things = interactions.user_ids[:3], interactions.item_ids[:3]
+    encoding = rec.model.eval().encode()
+    want = apart(encoding.users.full()[:3], encoding.items.full()[:3]).detach().numpy()
+    np.testing.assert_allclose(rec.score(people, things), want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lightgcn", "simgcl", "xsimgcl", "ncl", "sgl", "nescl"])
+def test_reasons_are_parts_of_the_models_own_score(interactions, name):
+    own = type("Own", (gr.models.MODELS[name],), {"score": lambda self, u, v: -2 * (u * v).sum(-1)})
+    assert own.explaining is gr.models.Model.explaining
+    assert gr.models.MODELS[name].explaining is not gr.models.Model.explaining
+
+
+def test_scores_of_pairs_and_of_all_pairs_are_defined_together():
+    with pytest.raises(gr.errors.InputError, match="Half defines score_all and inherits score, which would be another one"):
+        type("Half", (gr.models.MF,), {"score_all": lambda self, u, items: -(u @ items.T)})

@@ -81,7 +81,7 @@ def test_what_another_loss_leaves_out_of_a_recipe_is_told():
     assert [warning.filename for warning in said] == [__file__]
     quiet = [
         ("lightgcn-fast", {"loss": "bpr", "negatives": "popularity", "n_negatives": 2}),
-        ("lightgcn-fast", {"loss": "shared_bsl"}),  # of the same kind: it draws as the recipe says
+        ("lightgcn-fast", {"loss": "shared_bsl", "loss_options": {"temperature": 0.2}}),  # it draws as the recipe says
         ("lightgcn-fast", {"loss": "multinomial"}),  # which reads nothing of what falls away
         ("lightgcn-fast", {"n_negatives": 2}),
         ("lightgcn-2020", {"loss": "softmax"}),
@@ -91,3 +91,18 @@ def test_what_another_loss_leaves_out_of_a_recipe_is_told():
         for name, given in quiet:
             recipe = gr.preset(name).fit_defaults
             say_left_out(recipe, given, choose(recipe, given, liked), stacklevel=2)
+
+
+@pytest.mark.parametrize("loss", ["bce", "hinge", "softmax"])
+def test_a_preset_that_is_trained_pair_by_pair_takes_another_loss(interactions, loss):
+    liked = interactions.binarize()
+    with pytest.warns(UserWarning, match="leaves out what the recipe has for its own loss"):
+        rec = gr.preset("mf-bpr", dim=8).fit(liked, loss=loss, epochs=1, progress=False)
+    assert rec.options["optimizer"] == "adam"
+    assert not rec.options.get("hogwild")
+
+
+def test_arguments_of_a_presets_loss_that_another_loss_takes_are_told_of(interactions):
+    liked = interactions.binarize()
+    with pytest.warns(UserWarning, match=r"leaves out .*loss_options=\{'temperature': 0.08"):
+        gr.preset("mf-bsl-2024", dim=8).fit(liked, loss="softmax", epochs=1, progress=False)

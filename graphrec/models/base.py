@@ -120,12 +120,16 @@ class Model(Scorer, DotProduct):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if {"score", "score_all"} & vars(cls).keys() and "dot_product" not in vars(cls):
+        # From where each name comes: what a mixin brings along is the class's own as what stands in its body.
+        place = {name: at for at, parent in reversed([*enumerate(cls.__mro__)]) for name in vars(parent)}
+        if min(place["score"], place["score_all"]) < place["dot_product"]:
             cls.dot_product = False
-        if "score" in vars(cls) and "score_all" not in vars(cls):
+        if place["score"] < place["score_all"]:
             cls.score_all = score_all_pairs  # type: ignore[assignment, method-assign]  # the inherited one has another score
+        elif place["score_all"] < place["score"]:
+            raise InputError(f"{cls.__name__} defines score_all and inherits score, which would be another one: define both.")
         for declaration, speaks_of in _DECLARED.items():
-            if speaks_of & vars(cls).keys() and declaration not in vars(cls):
+            if min(place.get(name, len(place)) for name in speaks_of) < place[declaration]:
                 setattr(cls, declaration, getattr(Model, declaration))
 
     def __init__(self, train: Interactions) -> None:
@@ -339,6 +343,7 @@ _DECLARED = {
     "sampling_graph": {"encode", "auxiliary"},
     "owned_rows": {"encode", "penalty", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
+    "explaining": {"encode", "encode_for_ranking", "score", "score_all"},
 }
 
 

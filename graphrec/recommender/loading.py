@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,20 @@ from graphrec.recommender.state import State
 
 __all__ = ["load"]
 
+Own = type[Scorer] | Sequence[type[Scorer]] | None
+
 
 @plainly
-def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu") -> Recommender:
+def load(path: str | Path, model: Own = None, device: str = "cpu") -> Recommender:
     """Read a recommender that :meth:`Recommender.save` wrote.
 
     Parameters
     ----------
     path : path
         The folder.
-    model : type, optional
-        The class, for a model that is not in the library's table. It is never imported by name.
+    model : type or sequence of types, optional
+        The class, for a model that is not in the library's table, or for a member of a blend that is such a model; several
+        where these are of several classes. It is never imported by name.
     device : str
         Where its questions are answered, wherever it was trained: ``"cpu"``, ``"auto"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
 
@@ -51,20 +55,40 @@ def load(path: str | Path, model: type[Scorer] | None = None, device: str = "cpu
     0        0        2     1
     """
     where, folder = resolve_device(device), check_path("path", path)
-    recommender = _restored(artefact.read(folder), folder, model)
+    recommender = _restored(artefact.read(folder), folder, _kinds(model))
     recommender.table = _table_beside(folder)
     return recommender if where.type == "cpu" else recommender.to(where)
 
 
-def _restored(saved: artefact.Artefact, path: Path, model: type[Scorer] | None) -> Recommender:
-    if model is not None and not (isinstance(model, type) and issubclass(model, Scorer)):
-        raise InputError(f"load: model must be a class of models of one's own, not {model!r}; models of graphrec need none.")
-    if model is None and saved.model not in NAMED:
+def _kinds(model: Own) -> list[type[Scorer]]:
+    """Classes of models of one's own, of which there may be one."""
+    kinds: list[Any] = [] if model is None else list(model) if isinstance(model, list | tuple) else [model]
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, Scorer)):
+            raise InputError(f"load: model must be a class of models of one's own, not {kind!r}; models of graphrec need none.")
+    return kinds
+
+
+def _kind_of(saved: artefact.Artefact, path: Path, kinds: Sequence[type[Scorer]]) -> str | type[Scorer]:
+    """The class of a saved model: by its name, or the only one that was passed; of graphrec's own its name."""
+    if saved.model in NAMED and (saved.parts or not kinds):
+        return saved.model
+    fitting_kinds = [kind for kind in kinds if f"{kind.__module__}:{kind.__qualname__}" == saved.model]
+    if not fitting_kinds and len(kinds) != 1:
         raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
-    parts = {name: _restored(part, path, None) for name, part in saved.parts.items()}
+    return (fitting_kinds or kinds)[0]
+
+
+def _is_strange(saved: artefact.Artefact) -> bool:
+    """Whether a model, or one that it stands on, is not of graphrec."""
+    return saved.model not in NAMED or any(map(_is_strange, saved.parts.values()))
+
+
+def _restored(saved: artefact.Artefact, path: Path, kinds: Sequence[type[Scorer]]) -> Recommender:
+    kind = _kind_of(saved, path, kinds)
+    parts = {name: _restored(part, path, kinds if _is_strange(part) else ()) for name, part in saved.parts.items()}
     try:
         options = {**saved.hyper, **saved.features, **_together(parts)}
-        kind = saved.model if model is None else model
         recommender = Blend(**options) if kind in ("blend", BlendModel) else Recommender(kind, **options)
         recommender.fit_defaults, recommender.titles = saved.fit_defaults, saved.titles
         # Where training starts need not be computed again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 from graphrec.data.interactions import Interactions
@@ -89,7 +90,7 @@ def choose(
 def say_left_out(recipe: Mapping[str, Any], given: Mapping[str, Any], chosen: FitOptions, stacklevel: int) -> None:
     """Warn of what a recipe says of training and another loss, given to ``fit``, has made to fall away; see :func:`choose`.
 
-    The arguments of its own loss, and what the other loss does not read, have nothing to say any more and are not told of.
+    What the other loss does not read, of the arguments of the recipe's own loss, too, has nothing to say any more.
     """
     own = recipe.get("loss", chosen.loss)
     if chosen.loss == own:
@@ -100,6 +101,9 @@ def say_left_out(recipe: Mapping[str, Any], given: Mapping[str, Any], chosen: Fi
         for name, value in recipe.items()
         if name not in {"loss", "loss_options", *given, *unread} and getattr(chosen, name) != value
     ]
+    takes = signature(objective(chosen).loss).parameters if isinstance(chosen.loss, str) else {}
+    if "loss_options" not in given and recipe.get("loss_options", {}).keys() & takes.keys():
+        lost.append("loss_options")
     if lost:
         was = ", ".join(f"{name}={recipe[name]!r}" for name in lost)
         now = ", ".join(repr(getattr(chosen, name)) for name in lost)
@@ -132,7 +136,8 @@ def _that_suit(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
         if adams and "optimizer" not in given:
             _say_adams(given, suits, defaults)
         if new is not old and new != old:
-            dropped |= {"l2"} if given.get("hogwild") else {"optimizer", "lr", "l2"}
+            # Pair by pair is trained by few optimisers, of which the usual one is none.
+            dropped |= {"l2"} if given.get("hogwild") else {"optimizer", "lr", "l2", "hogwild"}
     dropped |= set(READ_BY) - kind.reads_of(new, negatives) - {"batch_size"}
     return {name: value for name, value in defaults.items() if name not in dropped}
 

@@ -22,6 +22,7 @@ from graphrec.training.unread import name_of
 
 __all__ = ["kind_of", "objective"]
 
+_FEW = 32  # pairs of a batch that may be all of one item, which leaves no negatives
 _OF_THE_OPTIMISER = ("lr", "optimizer", "weight_decay", "parameter_groups", "schedule", "precision")
 
 
@@ -116,6 +117,8 @@ class Pairwise(BuiltIn):
         rows, (pos, neg), penalty = self._looked(model, encoding, mine.users, items, score)
         b = len(batch.users)
         if batch.negatives is None:
+            if b < _FEW and bool((batch.items == batch.items[0]).all()):  # the last batch of an epoch, mostly
+                return self._with_extras(pos.sum() * 0.0, model, Step(encoding, rows, batch, epoch), penalty)
             neg = without_own(neg, batch.items, in_place=model.dot_product and self.reduction.whole)
         drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
         if self.options.credit is not None:

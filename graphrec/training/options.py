@@ -39,7 +39,9 @@ class FitOptions:
     negatives : str, Negatives or None
         ``"uniform"`` (exact), ``"approximate"`` (a positive may slip in), ``"popularity"``, ``"hardest"`` (of
         `n_negatives` uniform ones), ``"in-batch"`` (the batch's other positives), or a sampler of one's own
-        (:class:`graphrec.sampling.Negatives`).
+        (:class:`graphrec.sampling.Negatives`). In a batch a row's own positive, wherever it comes again, is given the lowest
+        score of its type (−3.4e38) and no gradient: a loss of one's own must fall with it, as log Σ exp and max do and a mean
+        does not.
     n_negatives : int
         Per positive; for the losses over whole users, and with `shared_negatives`, for the whole batch.
     shared_negatives : bool

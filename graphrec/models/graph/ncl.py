@@ -62,6 +62,8 @@ class NCL(ContrastedLightGCN):
         Idle("temperature", "item_share", structure=0, prototypes=0),
     )
 
+    explaining = ContrastedLightGCN.explaining  # `encode` gives the same rows
+
     def __init__(
         self,
         train: Interactions,

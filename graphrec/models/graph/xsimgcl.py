@@ -35,6 +35,8 @@ class XSimGCL(SimGCL):
 
     idle = (Idle("temperature", "contrast_layer", weight=0),)
 
+    explaining = SimGCL.explaining  # outside of training `encode` gives the same rows
+
     def __init__(
         self,
         train: Interactions,
