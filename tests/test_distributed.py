@@ -302,7 +302,7 @@ def test_more_processes_than_columns_are_refused(alone, monkeypatch):
 
 
 def test_processes_that_were_given_different_things_are_refused(alone, monkeypatch):
-    other = torch.tensor([0, 0, 0, 0, 1, 0])
+    other = torch.tensor([0, 0, 0, 0, 1, 0, 0])
     monkeypatch.setattr(alone, "gathered", lambda mine: [mine, mine + other[: len(mine)]] if mine.ndim == 1 else [mine])
     with pytest.raises(InputError, match="process 1 was given another options than process 0"):
         fitted("mf", together=True)
