@@ -331,6 +331,11 @@ class Solved(Scorer):
         """Compute the buffers from the training data."""
         raise NotImplementedError(f"{type(self).__name__} must define solve()")
 
+    @property
+    def full_rank(self) -> int:
+        """The most that the table's rank can be."""
+        return min(self.n_users, self.n_items)
+
     def at_full_rank(self) -> str:
         """What becomes of a model whose ``rank`` is all that the table has, in words; empty where it is less, or harmless."""
         return ""

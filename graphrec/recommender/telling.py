@@ -94,7 +94,7 @@ def say_full_rank(plan: Plan, model: Solved) -> None:
         rank = plan.hyper.get("rank", inspect.signature(plan.kind).parameters["rank"].default)
         warnings.warn(
             f"rank={rank} of {plan.name} leaves nothing out of a table of {model.n_users:,} people and {model.n_items:,} "
-            f"items, whose rank is {min(model.n_users, model.n_items):,} at most: {then}; give a smaller one.",
+            f"items, whose rank is {model.full_rank:,} at most: {then}; give a smaller one.",
             stacklevel=5,
         )
 

@@ -13,6 +13,7 @@ from graphrec.models.parts.checks import check_at_least
 from graphrec.models.parts.cooccurrence import cooccurrence_rows, over_product
 from graphrec.models.parts.idle import Idle
 from graphrec.models.parts.item_similarity import ItemSimilarity
+from graphrec.models.parts.polynomial_filter import ALL_PASSES
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.truncated_svd import row_space
 
@@ -78,11 +79,7 @@ class GFCF(ItemSimilarity):
 
     def at_full_rank(self) -> str:
         """See :meth:`Solved.at_full_rank`."""
-        return (
-            "its ideal filter lets everything pass and selects nothing"
-            if self.alpha and self.rank == min(self.n_users, self.n_items)
-            else ""
-        )
+        return ALL_PASSES if self.alpha and self.rank == self.full_rank else ""
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Both filters together, shape (b, n_items); see :meth:`ItemFilter.filter`."""

@@ -65,7 +65,7 @@ class PureSVD(ItemFilter):
 
     def at_full_rank(self) -> str:
         """See :meth:`Solved.at_full_rank`: on all directions that there are, a person's row is projected to itself."""
-        return "what people have not met scores 0 alike" if self.rank == min(self.n_users, self.n_items) else ""
+        return "what people have not met scores 0 alike" if self.rank == self.full_rank else ""
 
     def filter(self, histories: SparseRows, index: Tensor | None) -> Tensor:
         """Scores of all items, shape (b, n_items); see :meth:`ItemFilter.filter`."""

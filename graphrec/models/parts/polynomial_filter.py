@@ -14,7 +14,10 @@ from graphrec.models.parts.item_filter import ItemFilter
 from graphrec.models.parts.sparse_rows import SparseRows
 from graphrec.models.parts.truncated_svd import row_space
 
-__all__ = ["PolynomialFilter", "as_good_below"]
+__all__ = ["ALL_PASSES", "PolynomialFilter", "as_good_below"]
+
+# What becomes of an ideal filter at full rank; see Solved.at_full_rank.
+ALL_PASSES = "its ideal filter lets everything pass and selects nothing"
 
 _ROUNDING = 1e-6  # of the largest value: what single precision leaves of a score anyway
 
@@ -68,9 +71,7 @@ class PolynomialFilter(ItemFilter):
 
     def at_full_rank(self) -> str:
         """See :meth:`Solved.at_full_rank`; without the ideal filter the rank is 0."""
-        return (
-            "its ideal filter lets everything pass and selects nothing" if self.rank == min(self.n_users, self.n_items) else ""
-        )
+        return ALL_PASSES if self.rank == self.full_rank else ""
 
     def leading(self, rank: int, effort: int) -> tuple[Tensor, Tensor]:
         """The largest eigenvalues of P, decreasing, (k,), and their vectors, (n_items, k), on the CPU; k may be 0.
