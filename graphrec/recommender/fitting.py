@@ -35,7 +35,7 @@ from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
 from graphrec.training.fingerprint import as_json, of_table
-from graphrec.training.objectives import kind_of
+from graphrec.training.objectives import reads
 from graphrec.training.options import FitOptions
 from graphrec.training.row_trainer import RowTrainer
 from graphrec.training.state import TrainingState
@@ -166,8 +166,7 @@ def train(
                 "selected on training.",
                 stacklevel=4,
             )
-    rated = getattr(options.loss, "reads_ratings", kind_of(options.loss).reads_ratings)
-    if isinstance(model, Model) and model.for_ratings and not rated:
+    if isinstance(model, Model) and model.for_ratings and not reads("ratings", options.loss):
         raise InputError(
             f"{model.for_ratings} of {plan.name} predicts ratings and loss={name_of(options.loss)!r} reads none; "
             "fit it with loss='mse', or leave the option out."

@@ -11,7 +11,7 @@ import numpy as np
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.plan import Plan
-from graphrec.training.objectives import kind_of
+from graphrec.training.objectives import reads
 from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
 
@@ -70,10 +70,9 @@ def say_unread_weights(plan: Plan, table: Interactions, stacklevel: int = 5) -> 
 
 def say_what_is_unread(plan: Plan, options: FitOptions, table: Interactions) -> None:
     """Warn of ratings and weights that a training does not read, or reads in its loss alone."""
-    kind = kind_of(options.loss)  # a loss of one's own may say it for itself
-    if not getattr(options.loss, "reads_ratings", kind.reads_ratings):
+    if not reads("ratings", options.loss):
         say_unread_ratings(plan, table, stacklevel=6)
-    if not getattr(options.loss, "reads_weights", kind.reads_weights):
+    if not reads("weights", options.loss):
         say_unread_weights(plan, table, stacklevel=6)
     else:
         _say_where_weights_count(plan, table)

@@ -51,7 +51,7 @@ from graphrec.search.solving import Solving
 from graphrec.search.space import SOLVED, TRAINED, Entry, facts_of
 from graphrec.search.taking_up import take_up
 from graphrec.search.trial import Task, Trial, quiet
-from graphrec.search.unread import say_what_is_unread
+from graphrec.search.unread import say_what_no_fit_reads
 from graphrec.tensor_files import replace_file
 from graphrec.training.fingerprint import of_table
 from graphrec.training.option_types import check_seed
@@ -178,7 +178,7 @@ def search_as(
     seconds, allowed = seconds_of(budget), bytes_of(memory)
     metric = metric_of(metric, train.n_items, "a search chooses")
     solved, trained = chosen(models, SOLVED, TRAINED)
-    say_what_is_unread("search", kinds_of([*solved, *trained]), train, stacklevel=4)
+    say_what_no_fit_reads("search", kinds_of([*solved, *trained]), train, stacklevel=4)
     folder = None if out is None else check_path("out", out)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"out={str(out)!r} is a file; it must be a folder, new or of an earlier search.")

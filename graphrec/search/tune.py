@@ -32,7 +32,7 @@ from graphrec.search.journal import Journal
 from graphrec.search.run import Run
 from graphrec.search.space import Entry, facts_of
 from graphrec.search.trial import Task, Trial, is_known, quiet
-from graphrec.search.unread import say_what_is_unread
+from graphrec.search.unread import say_what_no_fit_reads
 from graphrec.training.option_types import check_seed
 from graphrec.training.options import FitOptions
 
@@ -109,7 +109,7 @@ def tune(
         for point in _points(space, trials, seed)
     ]
     losses = space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss")
-    say_what_is_unread(model, {model: kind}, train, losses)
+    say_what_no_fit_reads(model, {model: kind}, train, losses)
     entry, journal = replace(by_epochs(entry_of(model)), bytes=lambda *_: 0.0), Journal(None, {}, False)
     with ending_with_the_disk(None), tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))

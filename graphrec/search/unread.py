@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from graphrec.data.interactions import Interactions
 from graphrec.models import Scorer
 from graphrec.recommender.telling import unread_ratings
-from graphrec.training.objectives import kind_of
+from graphrec.training.objectives import reads
 
-__all__ = ["say_what_is_unread"]
+__all__ = ["say_what_no_fit_reads"]
 
 
-def say_what_is_unread(
+def say_what_no_fit_reads(
     name: str, kinds: Mapping[str, type[Scorer]], train: Interactions, losses: Any = None, stacklevel: int = 3
 ) -> None:
     """Warn once, for all fits, of ratings or weights that differ among themselves where not all models read them.
@@ -49,10 +49,10 @@ def say_what_is_unread(
         )
 
 
-def _reads(what: str, kind: type[Scorer], train: Interactions, losses: Any) -> bool:
+def _reads(what: Literal["ratings", "weights"], kind: type[Scorer], train: Interactions, losses: Any) -> bool:
     of_model = bool(getattr(kind, f"reads_{what}"))
     if of_model or not kind.needs_training:
         return of_model
     own = kind.defaults_for(train).get("loss", "bpr")
     some: Sequence[Any] = losses if isinstance(losses, Sequence) and not isinstance(losses, str) else [losses or own]
-    return all(getattr(loss, f"reads_{what}", getattr(kind_of(loss), f"reads_{what}")) for loss in some)
+    return all(reads(what, loss) for loss in some)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from graphrec.training.options import FitOptions
 from graphrec.training.terms import COLUMNS, Terms, check_gradient, check_terms
 from graphrec.training.unread import name_of
 
-__all__ = ["kind_of", "objective"]
+__all__ = ["kind_of", "objective", "reads"]
 
 _FEW = 32  # pairs of a batch that may be all of one item, which leaves no negatives
 _OF_THE_OPTIMISER = ("lr", "optimizer", "weight_decay", "parameter_groups", "schedule", "precision")
@@ -36,6 +36,11 @@ def kind_of(loss: Any) -> type[BuiltIn]:
         if loss in names:
             return kind
     raise unknown_name("loss", loss, [name for names in _KINDS.values() for name in names])
+
+
+def reads(what: Literal["ratings", "weights"], loss: Any) -> bool:
+    """Whether a value of the option ``loss`` reads a table's ratings or weights; a loss of one's own may say it for itself."""
+    return bool(getattr(loss, f"reads_{what}", getattr(kind_of(loss), f"reads_{what}")))
 
 
 def objective(options: FitOptions) -> BuiltIn:
