@@ -354,3 +354,19 @@ def test_members_of_classes_of_ones_own_are_loaded_with_these(split, tmp_path):
     for given in (None, [], [gr.models.MF, gr.models.GMF]):
         with pytest.raises(InputError, match="pass the class"):
             gr.load(tmp_path / "both", given)
+    for given in (Mine, [Mine], [Yours, gr.models.MF]):  # a class stands for no other, though its weights would fit
+        with pytest.raises(InputError, match=r"holds .*:(Mine|Yours), .*pass the class, beside"):
+            gr.load(tmp_path / "both", given)
+    one.save(tmp_path / "alone")
+    with pytest.raises(InputError, match=r"pass the class, beside .*:Yours"):
+        gr.load(tmp_path / "alone", Yours)
+    Moved = type("Mine", (gr.models.MF,), {"__module__": "elsewhere"})
+    assert gr.load(tmp_path / "alone", Moved).kind is Moved
+
+
+def test_a_class_that_a_run_does_not_need_is_refused(split, tmp_path):
+    gr.Recommender(gr.models.MF, dim=4).fit(split.train, epochs=1, progress=False).save(tmp_path / "run")
+    assert gr.load(tmp_path / "run", gr.models.MF).kind is gr.models.MF
+    for given in (Mine, [Mine, Yours]):
+        with pytest.raises(InputError, match=r"holds mf, of graphrec.* and no .*:Mine.*: leave model out"):
+            gr.load(tmp_path / "run", given)

@@ -67,3 +67,12 @@ def test_a_batch_of_one_item_has_no_negatives(loss):
     rec.fit(pairs, epochs=8, batch_size=2, loss=loss, negatives="in-batch", pairs="interaction", progress=False)
     assert rec.history["loss"].notna().all()
     assert rec.model.users.isfinite().all()
+
+
+@pytest.mark.parametrize(("items", "batch_size", "why"), [([0, 1, 2], 1, "batch_size=1"), ([1, 1, 1], 8, "of one item")])
+def test_where_a_batch_never_has_another_item_there_is_no_training(items, batch_size, why):
+    pairs = gr.Interactions.from_indices([0, 1, 2], items, n_users=3, n_items=3)
+    with pytest.raises(gr.errors.InputError, match=rf"negatives='in-batch' .* there are none: .*{why}"):
+        gr.Recommender("mf", dim=4).fit(
+            pairs, epochs=1, batch_size=batch_size, loss="bpr", negatives="in-batch", progress=False
+        )

@@ -109,3 +109,8 @@ def test_reasons_are_parts_of_the_models_own_score(interactions, name):
 def test_scores_of_pairs_and_of_all_pairs_are_defined_together():
     with pytest.raises(gr.errors.InputError, match="Half defines score_all and inherits score, which would be another one"):
         type("Half", (gr.models.MF,), {"score_all": lambda self, u, items: -(u @ items.T)})
+
+
+def test_a_loss_of_vectors_says_that_it_does_not_see_the_score(interactions):
+    with pytest.warns(UserWarning, match="loss='directau' is one of the vectors .* ranks by a score of its own"):
+        gr.Recommender(with_score(Fresh, False)).fit(interactions, epochs=1, loss="directau", progress=False)

@@ -295,6 +295,30 @@ def test_a_later_stage_goes_on_where_the_same_script_was_killed(split, tmp_path,
     assert same(whole, again)
 
 
+def test_a_later_stage_does_not_go_on_from_a_stage_that_was_cut_short(split, tmp_path):
+    class Interrupt:
+        def on_epoch_end(self, state):
+            raise KeyboardInterrupt
+
+    rec = gr.Recommender("mf", dim=4)
+    with pytest.warns(UserWarning, match="interrupted"):
+        rec.fit(split.train, epochs=3, callbacks=[Interrupt()], **HOW)
+    rec.fit(split.train, epochs=1, warm_start=True, checkpoint=tmp_path, **HOW)
+    again = gr.Recommender("mf", dim=4).fit(split.train, epochs=3, **HOW)
+    with pytest.raises(InputError, match="began with other weights than this one"):
+        again.fit(split.train, epochs=2, warm_start=True, checkpoint=tmp_path, resume=True, **HOW)
+
+
+def test_a_later_stage_says_that_weights_given_to_it_have_no_part_in_it(split, tmp_path):
+    rec = gr.Recommender("mf", dim=4).fit(split.train, epochs=1, **HOW)
+    changed = copy.deepcopy(rec)
+    with torch.no_grad():
+        changed.model.users.add_(0.5)
+    rec.fit(split.train, epochs=1, warm_start=True, checkpoint=tmp_path, **HOW)
+    with pytest.warns(UserWarning, match="began with other weights .* it goes on from its own"):
+        changed.fit(split.train, epochs=2, warm_start=True, checkpoint=tmp_path, resume=True, **HOW)
+
+
 def test_a_warm_start_draws_other_batches(split):
     class Watch(MF):
         def auxiliary(self, step):

@@ -160,7 +160,10 @@ def test_room_is_made_for_the_neighbours_that_there_are(interactions, name, tabl
 def pair_step(model, users, items, negatives):
     batch = PairBatch(torch.tensor(users), torch.tensor(items), torch.tensor(negatives))
     z = model.encode()
-    return Step(z, z.gather(batch.users, torch.cat([batch.items, batch.negatives.reshape(-1)])), batch, 1)
+    rows = z.gather(batch.users, torch.cat([batch.items, batch.negatives.reshape(-1)]))
+    pos, neg = rows.items[: len(items)], rows.items[len(items) :].view(*batch.negatives.shape, -1)
+    of_neg = model.score(rows.users[:, None], neg)  # of negatives that all pairs share, too
+    return Step(z, rows, batch, 1, (model.score(rows.users, pos), of_neg))
 
 
 def test_ultragcn_weighs_its_terms(interactions):
@@ -193,6 +196,17 @@ def test_ultragcn_may_weigh_the_mean_of_the_negatives(interactions):
     assert torch.allclose(extra["constraint"], total.float(), rtol=1e-5)  # twice, over two pairs
 
 
+@pytest.mark.parametrize("model", ["ultragcn", "hoprec"])
+def test_many_negatives_need_no_row_each(interactions, model, monkeypatch):
+    """Where more are drawn than there are items, each is looked up once: losses and weights as they were."""
+    how = {"epochs": 2, "n_negatives": 30, "batch_size": 64, "l2": 0.0, "seed": 0, "progress": False}
+    once = gr.Recommender(model, dim=6).fit(interactions, **how)
+    monkeypatch.setattr("graphrec.training.objectives.Pairwise._may_share", lambda *_: False)
+    each = gr.Recommender(model, dim=6).fit(interactions, **how)
+    assert np.allclose(once.history["loss"], each.history["loss"], rtol=1e-5)
+    assert torch.allclose(once.model.items, each.model.items, atol=1e-4)
+
+
 def test_the_item_graph_is_the_papers(interactions):
     r = (interactions.to_csr("ones") > 0).astype(float).toarray()
     g = r.T @ r
@@ -222,10 +236,8 @@ def test_hoprec_asks_all_negatives_of_a_pair(interactions):
     model, people = gr.models.HOPRec(interactions, dim=6, order=2, init_std=0.5), [0, 1, 2]
     met = [int(interactions.items[interactions.users == u][0]) for u in people]
     model.walk = lambda nodes: nodes  # nobody walks: the item at the end is the observed one
-    z, users, items = model.encode(), torch.tensor(people), torch.tensor(met)
     for negatives, against in (([[4, 5], [6, 7], [8, 9]], [[4, 5], [6, 7], [8, 9]]), ([4, 6], [[4, 6]] * 3)):
-        batch = PairBatch(users, items, torch.tensor(negatives))
-        step = Step(z, z.gather(users, torch.cat([items, batch.negatives.reshape(-1)])), batch, 1)
+        step = pair_step(model, people, met, negatives)
         leads = [
             model.users[u] @ (model.items[i] - model.items[j])
             for u, i, js in zip(people, met, against, strict=True)

@@ -352,3 +352,19 @@ def test_a_journal_that_was_never_begun_is_begun(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match=r"No space left on device.*journal\.jsonl"):
         journal.add({"key": "a", "at": 0.0, "status": "ok", "model": "mf"})
+
+
+class Mine(gr.models.MF):
+    """A model of the caller's own."""
+
+
+def test_a_class_is_tuned_and_is_no_candidate_of_a_search(split, tmp_path):
+    space = {"dim": [2, 4], "lr": [0.05]}
+    best = gr.tune(Mine, space, split.train, split.valid, "20s", refit=True, progress=False, device="cpu")
+    assert type(best.model) is Mine
+    assert set(best.table["model"]) == {"Mine", "refit"}
+    assert gr.evaluate(best, split).mean["ndcg@20"] > 0
+    best.save(tmp_path / "run")
+    assert type(gr.load(tmp_path / "run", model=Mine).model) is Mine
+    with pytest.raises(gr.errors.InputError, match=r"models by name, and Mine is a class: graphrec\.tune takes one"):
+        gr.search(split.train, split.valid, "5s", models=["itempop", Mine], progress=False)

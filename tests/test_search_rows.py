@@ -325,6 +325,21 @@ def test_names_in_the_picture_touch_neither_each_other_nor_the_frame():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["candidate", "stopped before its end"]
 
 
+def test_a_name_in_the_picture_is_of_the_step_that_it_stands_beside():
+    found = {"itempop": (1.0, 0.1), "rp3beta": (5.0, 0.1666), "simgcl": (33.3, 0.1717), "lightgcnpp": (38.2, 0.1735)}
+    found |= {"blend": (43.3, 0.1836), "another": (67.2, 0.1832)}
+    steps = [(name, "", figure, 0.1, None, at, "ok", "") for name, (at, figure) in found.items()]
+    figure = plot_search(table_of(*steps), "ndcg@5")
+    figure.canvas.draw()
+    [axes] = figure.axes
+    at = {text.get_text(): axes.transData.transform(text.xy) for text in axes.texts}
+    for text in axes.texts:
+        box = text.get_window_extent()
+        others = [point for name, point in at.items() if name != text.get_text()]
+        assert not any(box.x0 < x < box.x1 and box.y0 - 10 < y < box.y1 + 10 for x, y in others)
+    assert {"simgcl", "lightgcnpp", "blend"} <= set(at)
+
+
 def test_budgets_of_several_units_are_read():
     assert [seconds_of(text) for text in ("500ms", "1h30min", "1h 30 min", "2m5s", ".5h")] == [0.5, 5400, 5400, 125, 1800]
     for wrong in ("1min30", "1x", "min", "", "1h-3min", "1.2.3s"):

@@ -162,7 +162,8 @@ def check_parts(seen: Interactions | None, test: Interactions, part: str = "test
     if not seen.shares_ids_with(test):
         raise InputError(
             f"test has another id space ({test.n_users} users, {test.n_items} items) than the model was trained in "
-            f"({seen.n_users}, {seen.n_items}); make both from one table with graphrec.split."
+            f"({seen.n_users}, {seen.n_items}); make both from one table with graphrec.split. A table of which rows were left "
+            "out keeps their ids until compact()."
         )
     again = seen.has_keys(test.keys)
     if again.any():

@@ -50,12 +50,16 @@ class Step(NamedTuple):
         On the model's device, with its negatives.
     epoch : int
         From 1.
+    scores : tuple of Tensor, or None
+        What the loss compares, for one of pairs and negatives that were drawn: the pairs' scores (b,) and those of the
+        negatives (b, k).
     """
 
     encoding: Encoding
     rows: Gathered | None
     batch: PairBatch | UserBatch
     epoch: int
+    scores: tuple[Tensor, Tensor] | None = None
 
 
 class Model(Scorer, DotProduct):
@@ -90,6 +94,8 @@ class Model(Scorer, DotProduct):
         Which rows :meth:`penalty` looks at.
     for_ratings : str
         What of its options makes no sense under a loss that reads no ratings, as it is written: such a fit is refused.
+    extras_by_scores : bool
+        Whether an :meth:`auxiliary` of its own leaves ``step.rows.items`` alone: many negatives then need no row each.
     sparse_gradients : bool
         Whether look-ups give sparse gradients, which dense optimisers refuse.
     columns : Columns
@@ -114,6 +120,7 @@ class Model(Scorer, DotProduct):
     users_from_histories: bool = False
     l2_on: str = "ego"
     for_ratings: str = ""
+    extras_by_scores: bool = False
     sparse_gradients: bool = False
     columns: Columns = Columns()
     _people: People | None = None
@@ -183,7 +190,24 @@ class Model(Scorer, DotProduct):
         raise NotImplementedError(f"{type(self).__name__} must define encode_sampled()")
 
     def encode(self) -> Encoding:
-        """Representations of all users and items; called once per training step."""
+        """Representations of all users and items; called once per training step.
+
+        Examples
+        --------
+        A subclass goes on from the rows of its parent, ``full()`` of each side; a penalty looks at the new rows then.
+
+        >>> class Gated(gr.models.LightGCN):
+        ...     def __init__(self, train, *, dim=8, layers=2):
+        ...         super().__init__(train, dim=dim, layers=layers)
+        ...         self.gate = torch.nn.Parameter(torch.ones(dim))
+        ...
+        ...     def encode(self):
+        ...         rows = super().encode()
+        ...         return gr.models.Encoding(gr.models.Table(rows.users.full() * self.gate), rows.items)
+        >>> liked = gr.Interactions.from_indices([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 1, 2, 3])
+        >>> gr.Recommender(Gated).fit(liked, epochs=2, progress=False).recommend(0, k=2)["rank"].tolist()
+        [1, 2]
+        """
         raise NotImplementedError(f"{type(self).__name__} must define encode()")
 
     def encode_for_ranking(self) -> Encoding:
@@ -348,6 +372,7 @@ _DECLARED = {
     "sampling_graph": {"encode", "auxiliary"},
     "owned_rows": {"encode", "penalty", "auxiliary"},
     "factors": {"encode", "score", "score_all", "penalty", "auxiliary"},
+    "extras_by_scores": {"auxiliary"},
     "explaining": {"encode", "encode_for_ranking", "score", "score_all"},
 }
 

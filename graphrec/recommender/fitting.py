@@ -28,13 +28,14 @@ from graphrec.recommender.telling import (
     say_never_begun,
     say_unknown_people,
     say_unread_ratings,
+    say_unread_score,
     say_unread_weights,
     say_what_is_unread,
 )
 from graphrec.recommender.written_options import written
 from graphrec.training.callbacks import StopAfter
 from graphrec.training.column_trainer import ColumnTrainer
-from graphrec.training.fingerprint import as_json, of_table
+from graphrec.training.fingerprint import as_json, held_by, of_table
 from graphrec.training.objectives import reads
 from graphrec.training.options import FitOptions
 from graphrec.training.row_trainer import RowTrainer
@@ -171,10 +172,14 @@ def train(
             f"{model.for_ratings} of {plan.name} predicts ratings and loss={name_of(options.loss)!r} reads none; "
             "fit it with loss='mse', or leave the option out."
         )
+    if speaks and isinstance(model, Model):
+        say_unread_score(plan, options, model)
     if speaks and valid is not None:
         say_unknown_people(shown, valid, stacklevel=5)
     stands_on = [*parts_of(plan.made_with), *([] if earlier is None else [earlier])]
     before = [] if checkpoint is None else [state.learnt for state in stands_on]  # of big tables it takes seconds
+    if before and earlier is not None:
+        before[-1]["weights"] = held_by(earlier.model)
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group, before)
     if speaks:
         say_never_begun(model, ended)

@@ -32,7 +32,7 @@ def load(path: str | Path, model: Own = None, device: str = "cpu") -> Recommende
         The folder.
     model : type or sequence of types, optional
         The class, for a model that is not in the library's table, or for a member of a blend that is such a model; several
-        where these are of several classes. It is never imported by name.
+        where these are of several classes. It is found by its name, whatever module it lies in now, and never imported by it.
     device : str
         Where its questions are answered, wherever it was trained: ``"cpu"``, ``"auto"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
 
@@ -44,7 +44,8 @@ def load(path: str | Path, model: Own = None, device: str = "cpu") -> Recommende
     Raises
     ------
     InputError
-        The folder is missing, damaged, or holds a class that was not passed; or the device is not there.
+        The folder is missing, damaged, or holds a class that was not passed, or none of those that were; or the device is not
+        there.
 
     Examples
     --------
@@ -55,7 +56,11 @@ def load(path: str | Path, model: Own = None, device: str = "cpu") -> Recommende
     0        0        2     1
     """
     where, folder = resolve_device(device), check_path("path", path)
-    recommender = _restored(artefact.read(folder), folder, _kinds(model))
+    saved, kinds = artefact.read(folder), _kinds(model)
+    names = _models_in(saved)
+    if kinds and names <= NAMED.keys() and not any(NAMED[name] in kinds for name in names):
+        raise InputError(f"{path} holds {', '.join(sorted(names))}, of graphrec, and no {_listed(kinds)}: leave model out.")
+    recommender = _restored(saved, folder, kinds)
     recommender.table = _table_beside(folder)
     return recommender if where.type == "cpu" else recommender.to(where)
 
@@ -70,23 +75,39 @@ def _kinds(model: Own) -> list[type[Scorer]]:
 
 
 def _kind_of(saved: artefact.Artefact, path: Path, kinds: Sequence[type[Scorer]]) -> str | type[Scorer]:
-    """The class of a saved model: by its name, or the only one that was passed; of graphrec's own its name."""
-    if saved.model in NAMED and (saved.parts or not kinds):
+    """The class of a saved model, by its name: that of its own module first, as two may have one; of graphrec's the name."""
+    if saved.model in NAMED:
         return saved.model
-    fitting_kinds = [kind for kind in kinds if f"{kind.__module__}:{kind.__qualname__}" == saved.model]
-    if not fitting_kinds and len(kinds) != 1:
-        raise InputError(f"{path} holds {saved.model}, which is not a model of graphrec; pass the class: load(path, model=…).")
-    return (fitting_kinds or kinds)[0]
+    there = sorted((kind for kind in kinds if _is_of(saved.model, kind)), key=lambda kind: _name_of(kind) != saved.model)
+    if not there:
+        beside = f", beside {_listed(kinds)}" if kinds else ""
+        raise InputError(
+            f"{path} holds {saved.model}, which is not a model of graphrec; pass the class{beside}: load(path, model=…)."
+        )
+    return there[0]
 
 
-def _is_strange(saved: artefact.Artefact) -> bool:
-    """Whether a model, or one that it stands on, is not of graphrec."""
-    return saved.model not in NAMED or any(map(_is_strange, saved.parts.values()))
+def _is_of(name: str, kind: type[Scorer]) -> bool:
+    """Whether a saved model is of a class, which may have moved to another module since."""
+    return NAMED.get(name) is kind or (name not in NAMED and name.rpartition(":")[2] == kind.__qualname__)
+
+
+def _name_of(kind: type[Scorer]) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _models_in(saved: artefact.Artefact) -> set[str]:
+    """The names of a model and of those that it stands on."""
+    return {saved.model}.union(*map(_models_in, saved.parts.values()))
+
+
+def _listed(kinds: Sequence[type[Scorer]]) -> str:
+    return ", ".join(map(_name_of, kinds))
 
 
 def _restored(saved: artefact.Artefact, path: Path, kinds: Sequence[type[Scorer]]) -> Recommender:
     kind = _kind_of(saved, path, kinds)
-    parts = {name: _restored(part, path, kinds if _is_strange(part) else ()) for name, part in saved.parts.items()}
+    parts = {name: _restored(part, path, kinds) for name, part in saved.parts.items()}
     try:
         options = {**saved.hyper, **saved.features, **_together(parts)}
         recommender = Blend(**options) if kind in ("blend", BlendModel) else Recommender(kind, **options)

@@ -191,11 +191,11 @@ class State:
 
     @property
     def learnt(self) -> dict[str, Any]:
-        """What the weights come from, as plain data: pairs, choices, and how they were trained; not on which device."""
+        """What the weights come from, as plain data: pairs, choices, how they were trained and how long; not where."""
         how = {name: value for name, value in self.options.items() if name not in ("progress", "device")}
         chosen = self.chosen_on
         pairs = {"trained on": self.trained_on.fingerprint, "chosen on": None if chosen is None else chosen.fingerprint}
-        return {**pairs, "options": how}
+        return {**pairs, "options": how, "epochs": len(self.history)}
 
     def after(self, earlier: State) -> State:
         """The same with weights that went on from those of an earlier state: whatever is taken back, they have learnt it."""

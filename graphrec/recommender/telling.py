@@ -11,7 +11,7 @@ import numpy as np
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.plan import Plan
-from graphrec.training.objectives import reads
+from graphrec.training.objectives import Alignment, kind_of, reads
 from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
 
@@ -21,6 +21,7 @@ __all__ = [
     "say_never_begun",
     "say_unknown_people",
     "say_unread_ratings",
+    "say_unread_score",
     "say_unread_weights",
     "say_what_is_unread",
     "unread_ratings",
@@ -76,6 +77,16 @@ def say_what_is_unread(plan: Plan, options: FitOptions, table: Interactions) -> 
         say_unread_weights(plan, table, stacklevel=6)
     else:
         _say_where_weights_count(plan, table)
+
+
+def say_unread_score(plan: Plan, options: FitOptions, model: Model) -> None:
+    """Warn of a score of the model's own by which it ranks and which its loss does not see."""
+    if kind_of(options.loss) is Alignment and not model.dot_product:
+        warnings.warn(
+            f"loss={options.loss!r} is one of the vectors of people and items, and {plan.name} ranks by a score of its own: "
+            "the loss does not see it.",
+            stacklevel=5,
+        )
 
 
 def _say_where_weights_count(plan: Plan, table: Interactions) -> None:

@@ -39,7 +39,13 @@ def chosen(
         return [e for e in own if e in solved], [e for e in own if e in trained]
     if isinstance(models, str) or not models:
         raise InputError(f"models must be a list of names, such as ['itemknn', 'mf']; got {models!r}.")
-    for name in models:
+    given: Sequence[Any] = models
+    for name in given:
+        if isinstance(name, type):
+            raise InputError(
+                f"a search tries models by name, and {name.__name__} is a class: graphrec.tune takes one, and graphrec.Blend "
+                "what comes of it beside the result of a search."
+            )
         if not is_known(name):
             raise unknown_name("model or preset of a search", name, {*MODELS, *preset_names()})
     there = {entry.model for entry in own}
@@ -51,8 +57,10 @@ def chosen(
     )
 
 
-def entry_of(name: str) -> Entry:
+def entry_of(name: str | type[Scorer]) -> Entry:
     """What is declared of a model or a preset; one that is not declared is judged by its model, with default settings."""
+    if not isinstance(name, str):
+        return Entry(name.__name__, seconds=of_epochs(0, 5e-6), bytes=of_tables)
     declared = next((entry for entry in (*SOLVED, *TRAINED) if entry.model == name), None)
     if declared is not None:
         return declared

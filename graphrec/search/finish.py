@@ -68,7 +68,10 @@ def finished(run: Run, earlier: Saved | None, go_on: Callable[[bool], None] = la
     if earlier is not None and earlier.stays(figure):
         before = earlier.load(run.task.device)
         if earlier.refit:
-            run.say(f"  nothing is better than {before.name}, which is saved")
+            run.say(
+                f"  nothing is better than {before.name}, which is saved; of what is added to the budget, blend and refit take "
+                f"about {as_seconds(run.reserve)}"
+            )
             return Result(before, earlier.figure, earlier.cost, True, False)
         best, figure, cost, is_new = before, earlier.figure, earlier.cost, False
     again, refit = _anew(run, best, cost, writing)

@@ -77,8 +77,9 @@ class Competition:
         for trial in untried:
             why = f"there was no time to train it: {as_seconds(self._left)} were left{beside}"
             run.tell(trial, "skipped", why, quietly=True)
-        if untried:
-            run.say(f"  no time to train {', '.join(dict.fromkeys(trial.model for trial in untried))}")
+        if untried:  # of those that have a figure other settings
+            names = dict.fromkeys(f"more of {one.model}" if run.best_of(one.model) else one.model for one in untried)
+            run.say(f"  no time to train {', '.join(names)}")
 
 
 def _within_memory(run: Run, contenders: Contenders) -> Contenders:

@@ -23,6 +23,8 @@ __all__ = ["as_csv", "plot_search", "write_results"]
 
 _PLACES = ((3, 3, "left", "bottom"), (-3, 3, "right", "bottom"), (3, -3, "left", "top"), (-3, -3, "right", "top"))
 
+_LINE = 14  # pixels that a name is high
+
 
 def plot_search(table: pd.DataFrame, metric: str) -> Figure:
     """Every candidate at the second when it was ready, and the best so far as a line.
@@ -68,6 +70,7 @@ def _name(axes: Axes, steps: list[tuple[float, float, str]], points: npt.NDArray
     taken = [Bbox([(x, y - 1), (right, y + 1)]) for (x, y), (right, _) in pairwise(corners)]
     taken += [Bbox([(x - 1, low), (x + 1, y)]) for (_, low), (x, y) in pairwise(corners)]
     taken += [Bbox([(x - 2, y - 2), (x + 2, y + 2)]) for x, y in points]
+    taken += [Bbox([(x - 2, y - _LINE), (x + 2, y + _LINE)]) for x, y in corners]  # or it would name another step
     for at, value, model in reversed(steps):
         for x, y, across, along in _PLACES:
             text = axes.annotate(

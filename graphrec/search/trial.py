@@ -23,7 +23,7 @@ from graphrec.errors import InputError
 from graphrec.evaluation.evaluator import Evaluator
 from graphrec.evaluation.metrics import usual
 from graphrec.losses import RATING_ERRORS
-from graphrec.models import MODELS
+from graphrec.models import MODELS, Scorer
 from graphrec.presets import preset, preset_names
 from graphrec.recommender import Recommender
 from graphrec.recommender.blend_weights import people_of
@@ -39,9 +39,9 @@ _MANY = 2e8  # scores that a look ranks: half a second's work of a core; where t
 _EPOCHS, _PATIENCE = 1000, 15  # where neither the settings nor a preset says how long to train
 
 
-def is_known(name: str) -> bool:
-    """Whether a name is a model's or a preset's."""
-    return name in MODELS or name in preset_names()
+def is_known(name: object) -> bool:
+    """Whether this is the name of a model or a preset."""
+    return isinstance(name, str) and (name in MODELS or name in preset_names())
 
 
 def key_of(model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> str:
@@ -117,13 +117,15 @@ class Trial:
 
     Parameters
     ----------
-    model : str
-        Of a model or a preset.
+    model : str or type
+        A model or a preset, by name or, a model of one's own, as a class.
     hyper, fit : mapping
         Keyword arguments of the constructor and of fit.
 
     Attributes
     ----------
+    model : str
+        The name.
     recommender : Recommender or None
         Fitted.
     figure : float or None
@@ -140,9 +142,10 @@ class Trial:
         What there is to say of one that did not.
     """
 
-    def __init__(self, model: str, hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
-        self.model, self.hyper, self.fit = model, dict(hyper), dict(fit)
-        self.key = key_of(model, hyper, fit)
+    def __init__(self, model: str | type[Scorer], hyper: Mapping[str, Any], fit: Mapping[str, Any]) -> None:
+        self._of, self.hyper, self.fit = model, dict(hyper), dict(fit)
+        self.model = model if isinstance(model, str) else model.__name__
+        self.key = key_of(self.model, hyper, fit)
         self.recommender: Recommender | None = None
         self.figure: float | None = None
         self.epochs: int | None = None
@@ -161,7 +164,7 @@ class Trial:
         """Fit to a few people for nothing: what is compiled at first use says nothing of how long a candidate will take."""
         if few is None:
             return
-        again = Trial(self.model, self.hyper, self.fit)
+        again = Trial(self._of, self.hyper, self.fit)
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as scratch:  # what it says it will say again
             if again.made().kind.needs_training:
                 again.train(few, Deadline(0.0, math.inf), Path(scratch) / "checkpoint")
@@ -181,7 +184,8 @@ class Trial:
 
     def made(self) -> Recommender:
         """A recommender that is not fitted."""
-        return Recommender(self.model, **self.hyper) if self.model in MODELS else preset(self.model, **self.hyper)
+        of = self._of
+        return Recommender(of, **self.hyper) if not isinstance(of, str) or of in MODELS else preset(of, **self.hyper)
 
     def solve(self, task: Task) -> float:
         """Fit a solved model; its figure."""

@@ -17,7 +17,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import InputError, unknown_name
 from graphrec.evaluation.evaluator import metric_of
 from graphrec.evaluation.full_ranking import check_parts
-from graphrec.models import MODELS
+from graphrec.models import MODELS, Scorer
 from graphrec.models.parts.truncated_svd import shared_decompositions
 from graphrec.recommender import Recommender
 from graphrec.recommender.fitting import check_tables
@@ -42,7 +42,7 @@ _OF_TUNE = ("metric", "device", "progress")
 
 
 def tune(
-    model: str,
+    model: str | type[Scorer],
     space: Mapping[str, Sequence[Any] | Callable[[np.random.Generator], Any]],
     train: Interactions,
     valid: Interactions,
@@ -67,8 +67,8 @@ def tune(
 
     Parameters
     ----------
-    model : str
-        Of a model or a preset.
+    model : str or type
+        A model or a preset by name, or a class of one's own.
     space : mapping
         For options of the model and of fit: a list of values, or a function of a NumPy generator that draws one.
     train, valid : Interactions
@@ -95,13 +95,13 @@ def tune(
     check_parts(train, valid, "validation")  # as each fit would
     say_unknown_people(train, valid, stacklevel=3)
     met = seen_pairs(train, seen)
-    if not is_known(model):
+    if not (is_known(model) or (isinstance(model, type) and issubclass(model, Scorer))):
         raise unknown_name("model or preset", model, MODELS)
     if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
         raise InputError(f"trials must be a whole number of at least 1, got {trials!r}.")
     check_seed(seed)
     metric = metric_of(metric, train.n_items, "settings are chosen")
-    kind = Trial(model, {}, {}).made().kind
+    kind, name = Trial(model, {}, {}).made().kind, Trial(model, {}, {}).model
     own = set(inspect.signature(kind.__init__).parameters) - {"self", "train"}
     space = _choices(space, own, kind.needs_training)
     each = [
@@ -109,7 +109,7 @@ def tune(
         for point in _points(space, trials, seed)
     ]
     losses = space.get("loss") or Trial(model, {}, {}).made().fit_defaults.get("loss")
-    say_what_no_fit_reads(model, {model: kind}, train, losses)
+    say_what_no_fit_reads(name, {name: kind}, train, losses)
     entry, journal = replace(by_epochs(entry_of(model)), bytes=lambda *_: 0.0), Journal(None, {}, False)
     with ending_with_the_disk(None), tempfile.TemporaryDirectory() as scratch:
         task, budgeted = Task(train, valid, metric, seed, device), Budget(seconds_of(budget))
@@ -123,7 +123,7 @@ def tune(
                     run.solve(entry, trial)
         if not run.kept or run.kept[0][1].recommender is None:
             why = next((f": {row['reason'].rstrip('.')}" for row in journal.rows if row["reason"]), "")
-            raise InputError(f"no setting of {model} could be fitted within the time and memory{why}.")
+            raise InputError(f"no setting of {name} could be fitted within the time and memory{why}.")
         best, parts = run.kept[0][1].recommender, [run.kept[0][1]]
         if refit:
             with quiet():

@@ -102,11 +102,12 @@ def say_left_out(recipe: Mapping[str, Any], given: Mapping[str, Any], chosen: Fi
         if name not in {"loss", "loss_options", *given, *unread} and getattr(chosen, name) != value
     ]
     takes = signature(objective(chosen).loss).parameters if isinstance(chosen.loss, str) else {}
-    if "loss_options" not in given and recipe.get("loss_options", {}).keys() & takes.keys():
-        lost.append("loss_options")
-    if lost:
-        was = ", ".join(f"{name}={recipe[name]!r}" for name in lost)
-        now = ", ".join(repr(getattr(chosen, name)) for name in lost)
+    left = {name: recipe[name] for name in lost}
+    if "loss_options" not in given and (some := {k: v for k, v in recipe.get("loss_options", {}).items() if k in takes}):
+        left["loss_options"] = some
+    if left:
+        was = ", ".join(f"{name}={value!r}" for name, value in left.items())
+        now = ", ".join(repr(getattr(chosen, name)) for name in left)
         warnings.warn(
             f"loss={name_of(chosen.loss)!r} leaves out what the recipe has for its own loss={own!r}: {was} (now {now}); give "
             "fit what is to stay.",

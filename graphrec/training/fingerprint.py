@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -130,7 +131,7 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
     theirs, ours : mapping
         ``train``, ``valid`` and ``stage``, and under ``model`` and ``options`` what was chosen, by name; under ``rows`` the
         tables whatever the order of their rows, under ``in_order`` those of which the order matters, and under ``before``
-        what the weights came from with which it began, if from any.
+        what the weights came from with which it began, if from any, and checksums of these ``weights``.
 
     Raises
     ------
@@ -160,8 +161,19 @@ def refuse_another(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, A
                 raise InputError(
                     f"{folder} was trained with {name}={old.get(name)!r}, and now {name}={new.get(name)!r} is asked for."
                 )
-    if theirs.get("before", []) != ours["before"]:
+    old, new = theirs.get("before", []), ours["before"]
+    if [_origin(one) for one in old] != [_origin(one) for one in new]:
         raise InputError(
             f"{folder} holds a training that began with other weights than this one: the stage before, or a recommender that "
             "it stands on, was trained otherwise; give what it was begun with, or another checkpoint folder."
         )
+    if old != new:  # by several threads, or on a GPU, no training gives the same numbers twice
+        warnings.warn(
+            f"{folder} holds a training that began with other weights than this one is given, though they were trained by the "
+            "same options: it goes on from its own, and what was changed in the ones that are given has no part in it.",
+            stacklevel=6,
+        )
+
+
+def _origin(before: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in before.items() if name != "weights"}

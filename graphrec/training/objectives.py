@@ -20,7 +20,7 @@ from graphrec.training.options import FitOptions
 from graphrec.training.terms import COLUMNS, Terms, check_gradient, check_terms
 from graphrec.training.unread import name_of
 
-__all__ = ["kind_of", "objective", "reads"]
+__all__ = ["Alignment", "kind_of", "objective", "reads"]
 
 _FEW = 32  # pairs of a batch that may be all of one item, which leaves no negatives
 _OF_THE_OPTIMISER = ("lr", "optimizer", "weight_decay", "parameter_groups", "schedule", "precision")
@@ -82,6 +82,9 @@ class Pairwise(BuiltIn):
         o = self.options
         if o.credit is not None and len(o.credit.codes) != train.n_items:
             raise InputError(f"credit describes {len(o.credit.codes):,} items and the training table has {train.n_items:,}.")
+        if o.negatives == "in-batch" and (o.batch_size == 1 or bool((train.items == train.items[0]).all())):
+            why = "batch_size=1" if o.batch_size == 1 else "all pairs of train are of one item"
+            raise InputError(f"negatives='in-batch' are the other items of a batch, and there are none: {why}.")
         sampler = PairSampler(
             train,
             o.batch_size,
@@ -126,6 +129,7 @@ class Pairwise(BuiltIn):
                 return self._with_extras(pos.sum() * 0.0, model, Step(encoding, rows, batch, epoch), penalty)
             neg = without_own(neg, batch.items, in_place=model.dot_product and self.reduction.whole)
         drawn, credit = batch.items if batch.negatives is None else batch.negatives, None
+        step = Step(encoding, rows, batch, epoch, None if batch.negatives is None else (pos, neg))
         if self.options.credit is not None:
             credit = self.options.credit.between(batch.items, drawn)
         if self.options.negatives == "hardest":
@@ -136,15 +140,15 @@ class Pairwise(BuiltIn):
                 f"{type(model).__name__} must score {b} pairs by a tensor of shape ({b},) and their negatives by ({b}, k); "
                 f"got {tuple(pos.shape)} and {tuple(neg.shape)}."
             )
-        loss = self._loss(pos, neg, credit=credit, negatives=drawn)
-        return self._with_extras(loss, model, Step(encoding, rows, batch, epoch), penalty)
+        return self._with_extras(self._loss(pos, neg, credit=credit, negatives=drawn), model, step, penalty)
 
     def _may_share(self, model: Model, asked: int) -> bool:
         """Whether each distinct item is looked up once: more are asked for than there are, and nothing else reads the rows.
 
         A penalty counts a row as often as it occurs, and a further loss of the model's may look at the rows by their places.
         """
-        return asked > model.n_items and model.dot_product and not self.options.l2 and type(model).auxiliary is Model.auxiliary
+        by_scores = model.extras_by_scores or type(model).auxiliary is Model.auxiliary
+        return asked > model.n_items and model.dot_product and not self.options.l2 and by_scores
 
 
 def _distinct(items: Tensor, n_items: int) -> tuple[Tensor, Tensor]:

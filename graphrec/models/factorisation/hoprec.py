@@ -91,12 +91,9 @@ class HOPRec(Model):
         batch, rows = step.batch, step.rows
         if self.order == 1:
             return {}
-        if rows is None or not isinstance(batch, PairBatch) or batch.negatives is None:
+        if rows is None or step.scores is None or not isinstance(batch, PairBatch):
             raise InputError("hoprec's walks start from pairs with negatives; train it with a loss such as 'bpr'.")
-        size, negatives = len(batch.items), batch.negatives
-        users, drawn = rows.users[:size], rows.items[size:]
-        shared = negatives.dim() == 1
-        against = users @ drawn.T if shared else torch.einsum("bd,bkd->bk", users, drawn.view(*negatives.shape, -1))
+        users, against = rows.users[: len(batch.items)], step.scores[1]
         losses, nodes = {}, batch.items + self.n_users
         for order in range(2, self.order + 1):
             nodes = self.walk(self.walk(nodes))

@@ -50,6 +50,7 @@ class UltraGCN(Model):
 
     # Ours, not searched for; better than ItemPop on the validation part of ML-100K.
     counts_alike: ClassVar[str] = "the graph"
+    extras_by_scores = True
     defaults: ClassVar[dict[str, Any]] = {"loss": "bce", "n_negatives": 16, "batch_size": 1024, "lr": 5e-3, "l2": 1e-4}
     idle = (
         Idle("negative_weight", constraint=0),
@@ -98,14 +99,13 @@ class UltraGCN(Model):
     def auxiliary(self, step: Step) -> Mapping[str, Tensor]:
         """λ L_C as ``constraint`` and γ L_I as ``item_constraint``."""
         batch, rows = step.batch, step.rows
-        if rows is None or not isinstance(batch, PairBatch) or batch.negatives is None or batch.negatives.dim() != 2:
+        if rows is None or step.scores is None or not isinstance(batch, PairBatch) or batch.negatives is None:
             raise InputError(
                 "ultragcn's constraints weigh pairs with negatives of their own; train it with loss='bce' or 'bpr'."
             )
-        size, k = batch.negatives.shape
+        pos, neg = step.scores
+        size, k = neg.shape
         users = rows.users[:size]
-        pos = (users * rows.items[:size]).sum(1)
-        neg = torch.bmm(rows.items[size:].view(size, k, -1), users[:, :, None])[:, :, 0]
         of_user = self.user_weight[batch.users]
         beta, beta_neg = of_user * self.item_weight[batch.items], of_user[:, None] * self.item_weight[batch.negatives]
         # Of 1 + k terms, or of one positive and the mean of its negatives.
