@@ -357,14 +357,16 @@ def test_the_end_is_measured_and_its_time_kept(split, tmp_path, monkeypatch):
 
 def test_weights_are_as_good_as_time_allows(split):
     task = task_of(split)
-    models = [gr.Recommender(name).fit(task.train).model for name in MODELS]
-    looks = []
+    trials, looks = [Trial(name, {}, {}) for name in MODELS], []
+    for trial in trials:
+        trial.solve(task)
+    models = [trial.recommender.model for trial in trials]
 
-    def over():
-        looks.append(1)
-        return len(looks) > 8
+    def over(members):
+        looks.append(members)
+        return len(looks) > 16
 
-    cut, whole = (_Timed(when, models, task) for when in (over, lambda: False))
+    cut, whole = (_Timed(trials, when, task) for when in (over, lambda members: False))
     alone = [MemberScores(models, task.train, task.valid, task.metric).figure(one) for one in np.eye(len(models))]
     assert sum(cut.chosen()) == pytest.approx(1.0)
     assert max(alone) <= MemberScores.figure(cut, cut.chosen()) <= MemberScores.figure(whole, whole.chosen())

@@ -186,6 +186,21 @@ def test_a_search_says_where_no_blend_is_better(split, tmp_path, capsys, monkeyp
     assert "no blend of the best 2 is better than rp3beta alone" in capsys.readouterr().err
 
 
+def test_a_member_that_cannot_be_fitted_anew_in_time_is_left_out_of_the_blend(split, tmp_path, capsys):
+    """And is no reason to have no blend."""
+    run = run_of(split, tmp_path)
+    for model in ("itempop", "rp3beta", "itemknn", "ease"):
+        run.solve(Entry(model), Trial(model, {}, {}))
+    members = [trial.model for trial in blended(run)[1]]
+    assert len(members) > 1
+    dear = next(trial for _, trial in run.kept[1:] if trial.model in members)
+    dear.seconds = 10 * run.budget.seconds
+    run._show = True
+    chosen = [trial.model for trial in blended(run)[1]]
+    assert dear.model not in chosen
+    assert len(chosen) > 1 or "of the few that there was time for" in capsys.readouterr().err
+
+
 def test_a_choice_of_weights_that_had_no_time_claims_nothing(split, tmp_path, capsys, monkeypatch):
     looks = []
 

@@ -97,21 +97,24 @@ def blended(run: Run) -> tuple[Recommender, list[Trial], float]:
     assert best is not None
     alone = best, [first], top
 
+    anew = end.refit([first]) <= run.budget.left - end.writing([first])  # or nothing will be fitted anew
+
     def left_for(few: Sequence[Trial]) -> float:
         """Seconds until the blend of some must be there, to be fitted anew and saved."""
-        return run.budget.left - end.refit_of_any(few) - end.writing(few[:MEMBERS])
+        return run.budget.left - end.writing(few) - (end.refit(few) if anew else 0.0)
 
-    while len(pool) > 1 and end.blend(pool) > left_for(pool):
+    while len(pool) > 1 and end.blend(pool) > left_for([first]):
         pool.pop()
     if len(pool) == 1:
         return alone
     started = run.budget.spent
     try:
-        scores = _Timed(lambda: left_for(pool) < end.look(pool[:MEMBERS]), [_model_of(trial) for trial in pool], task)
+        scores = _Timed(pool, lambda few: left_for(few) < end.look(few), task)
         weights = scores.chosen()
         chosen = [(trial, float(weight)) for trial, weight in zip(pool, weights, strict=True) if weight > 0]
         if len(chosen) == 1:
-            few = "of the few that there was time for" if scores.broken_off else f"of the best {len(pool)}"
+            all_tried = not (scores.broken_off or scores.too_dear)
+            few = f"of the best {len(pool)}" if all_tried else "of the few that there was time for"
             run.say(f"  no blend {few} is better than {first.model} alone")
             if scores.broken_off:
                 run.tell(
@@ -135,30 +138,39 @@ class _Timed(MemberScores):
 
     Parameters
     ----------
-    over : callable
-        Whether there is no more time.
-    models : sequence of Scorer
+    trials : sequence of Trial
+    too_late : callable
+        Whether there is no time any more for a blend of some of them.
     task : Task
 
     Attributes
     ----------
     broken_off : str
         Why the choice was broken off; empty where it was not.
+    too_dear : bool
+        Whether there was a mixture that there is no time for, while there is for others.
     """
 
-    def __init__(self, over: Callable[[], bool], models: Sequence[Scorer], task: Task) -> None:
-        super().__init__(models, task.train, task.looked_at, task.metric, seed=task.seed)
-        self._over, self._best, self.broken_off = over, -1.0, ""
-        self._best_weights: Weights = np.eye(len(models))[0]
+    def __init__(self, trials: Sequence[Trial], too_late: Callable[[Sequence[Trial]], bool], task: Task) -> None:
+        super().__init__([_model_of(trial) for trial in trials], task.train, task.looked_at, task.metric, seed=task.seed)
+        self._trials, self._too_late, self._best, self.broken_off, self.too_dear = trials, too_late, -1.0, "", False
+        self._best_weights: Weights = np.eye(len(trials))[0]
 
     def figure(self, weights: Weights) -> float:
-        """See :class:`MemberScores`; :class:`OutOfTime` for all but the first when time is over."""
-        if self._best >= 0 and self._over():
+        """See :class:`MemberScores`; -1 for a mixture that is too dear; :class:`OutOfTime` when there is time for no more."""
+        if self._best >= 0 and self._too_late(self._members(self._best_weights)):
             raise OutOfTime("the weights of the blend are as good as they were when their share of time was over")
+        members = self._members(weights)
+        if len(members) > 1 and self._too_late(members):
+            self.too_dear = True
+            return -1.0
         value = super().figure(weights)
         if value > self._best:
             self._best, self._best_weights = value, weights.copy()
         return value
+
+    def _members(self, weights: Weights) -> list[Trial]:
+        return [trial for trial, weight in zip(self._trials, weights.tolist(), strict=True) if weight > 0]
 
     def chosen(self) -> Weights:
         """The weights, shape (n_members,)."""
