@@ -25,6 +25,7 @@ from graphrec.recommender.tables import joined
 from graphrec.recommender.telling import (
     say_few_steps,
     say_full_rank,
+    say_learnt_before,
     say_never_begun,
     say_unknown_people,
     say_unread_ratings,
@@ -161,12 +162,8 @@ def train(
         model = copy.deepcopy(earlier.model)
         stage, built_from, rows = earlier.stage + 1, earlier.built_from, [dict(row) for row in earlier.history]
         shown, taught = joined(earlier.shown, table), with_pairs(earlier.own_pairs, table)
-        if valid is not None and (known := int(earlier.trained_on.has_keys(valid.keys).sum())):
-            warnings.warn(
-                f"{known:,} pairs of valid were shown to the model in an earlier stage: what is selected on them is "
-                "selected on training.",
-                stacklevel=4,
-            )
+        if valid is not None:
+            say_learnt_before(earlier, valid)
     if isinstance(model, Model) and model.for_ratings and not reads("ratings", options.loss):
         raise InputError(
             f"{model.for_ratings} of {plan.name} predicts ratings and loss={name_of(options.loss)!r} reads none; "
@@ -176,10 +173,7 @@ def train(
         say_unread_score(plan, options, model)
     if speaks and valid is not None:
         say_unknown_people(shown, valid, stacklevel=5)
-    stands_on = [*parts_of(plan.made_with), *([] if earlier is None else [earlier])]
-    before = [] if checkpoint is None else [state.learnt for state in stands_on]  # of big tables it takes seconds
-    if before and earlier is not None:
-        before[-1]["weights"] = held_by(earlier.model)
+    before = [] if checkpoint is None else _before(plan, earlier)  # of big tables it takes seconds
     ended = run(plan, model, options, table, valid, callbacks, checkpoint, resume, stage, group, before)
     if speaks:
         say_never_begun(model, ended)
@@ -190,9 +184,8 @@ def train(
     if valid is not None:
         shown = joined(shown, valid)
     if refit and valid is not None and not ended.interrupted:
-        both = joined(table, valid)
+        both, stop = joined(table, valid), StopAfter(ended.best_epoch or options.epochs)
         again = build(plan, both, options.seed)
-        stop = StopAfter(ended.best_epoch or options.epochs)
         ended_again = run(plan, again, options, both, None, [*callbacks, stop], None, False, 0, group)
         if ended_again.interrupted:
             warnings.warn("the refit was interrupted; the weights chosen on validation are kept.", stacklevel=4)
@@ -215,6 +208,12 @@ def train(
         rates_after=as_json(rates_after),
     )
     return trained if earlier is None else trained.after(earlier)
+
+
+def _before(plan: Plan, earlier: State | None) -> list[dict[str, Any]]:
+    """What the weights come from that a training begins with, for its checkpoint."""
+    parts = [state.learnt for state in parts_of(plan.made_with)]
+    return parts if earlier is None else [*parts, {**earlier.learnt, "weights": held_by(earlier.model)}]
 
 
 def run(

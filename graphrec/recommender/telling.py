@@ -11,6 +11,7 @@ import numpy as np
 from graphrec.data.interactions import Interactions
 from graphrec.models.base import Model, Scorer, Solved
 from graphrec.recommender.plan import Plan
+from graphrec.recommender.state import State
 from graphrec.training.objectives import Alignment, kind_of, reads
 from graphrec.training.options import FitOptions
 from graphrec.training.state import TrainingState
@@ -18,6 +19,7 @@ from graphrec.training.state import TrainingState
 __all__ = [
     "say_few_steps",
     "say_full_rank",
+    "say_learnt_before",
     "say_never_begun",
     "say_unknown_people",
     "say_unread_ratings",
@@ -37,6 +39,16 @@ def say_unknown_people(train: Interactions, valid: Interactions, stacklevel: int
         warnings.warn(
             f"{unknown:,} of {len(users):,} validation users have nothing in train; what is chosen on them says little.",
             stacklevel=stacklevel,
+        )
+
+
+def say_learnt_before(earlier: State, valid: Interactions) -> None:
+    """Warn of validation pairs that the weights which a training goes on from have learnt."""
+    if known := int(earlier.trained_on.has_keys(valid.keys).sum()):
+        warnings.warn(
+            f"{known:,} pairs of valid were shown to the model in an earlier stage: what is selected on them is selected on "
+            "training.",
+            stacklevel=5,
         )
 
 
