@@ -114,3 +114,16 @@ def test_scores_of_pairs_and_of_all_pairs_are_defined_together():
 def test_a_loss_of_vectors_says_that_it_does_not_see_the_score(interactions):
     with pytest.warns(UserWarning, match="loss='directau' is one of the vectors .* ranks by a score of its own"):
         gr.Recommender(with_score(Fresh, False)).fit(interactions, epochs=1, loss="directau", progress=False)
+
+
+@pytest.mark.parametrize(("parent", "term"), [(gr.models.HOPRec, "order_2"), (gr.models.UltraGCN, "item_constraint")])
+def test_further_losses_of_a_subclass_are_of_its_score(interactions, parent, term):
+    """A constant beside the distance is in no difference of two scores, and in the scores themselves."""
+    shifted = type("Shifted", (parent,), {"score": lambda self, u, v: apart(u, v) + 3.0})
+    losses = []
+    for kind in (with_score(parent, False), shifted):
+        rec = gr.Recommender(kind, dim=4).fit(
+            interactions, epochs=1, batch_size=10_000, n_negatives=3, l2=0.0, seed=0, progress=False
+        )
+        losses.append(float(rec.history[term].iloc[0]))
+    assert np.isclose(*losses, rtol=1e-5) == (parent is gr.models.HOPRec)

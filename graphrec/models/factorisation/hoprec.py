@@ -97,7 +97,7 @@ class HOPRec(Model):
         losses, nodes = {}, batch.items + self.n_users
         for order in range(2, self.order + 1):
             nodes = self.walk(self.walk(nodes))
-            lead = (users * F.embedding(nodes - self.n_users, self.items)).sum(1, keepdim=True) - against
+            lead = self.score(users, F.embedding(nodes - self.n_users, self.items))[:, None] - against
             term = F.softplus(-lead)
             losses[f"order_{order}"] = (term if self.margin is None else term * (lead < self.margin)).mean() / order
         return losses

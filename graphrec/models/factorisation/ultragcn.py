@@ -113,7 +113,7 @@ class UltraGCN(Model):
         terms = (beta * F.softplus(-pos)).sum() + weight * (beta_neg * F.softplus(neg)).sum()
         losses = {"constraint": self.constraint * share * terms / size}
         if self.item_constraint and self.similar.shape[1]:
-            like = torch.bmm(F.embedding(self.similar[batch.items], self.items), users[:, :, None])[:, :, 0]
+            like = self.score(users[:, None], F.embedding(self.similar[batch.items], self.items))
             of_pair = (self.similar_weight[batch.items] * F.softplus(-like)).sum(1)
             losses["item_constraint"] = self.item_constraint * of_pair.mean()
         return losses
