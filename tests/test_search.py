@@ -360,9 +360,12 @@ class Mine(gr.models.MF):
 
 def test_a_class_is_tuned_and_is_no_candidate_of_a_search(split, tmp_path):
     space = {"dim": [2, 4], "lr": [0.05]}
+    space["loss"] = [lambda pos, neg: (neg - pos[:, None]).exp().mean()]
     best = gr.tune(Mine, space, split.train, split.valid, "20s", refit=True, progress=False, device="cpu")
     assert type(best.model) is Mine
     assert set(best.table["model"]) == {"Mine", "refit"}
+    assert best.table.set_index("model").loc["refit", "status"] == "ok"
+    assert len(best.train) == len(split.train) + len(split.valid)
     assert gr.evaluate(best, split).mean["ndcg@20"] > 0
     best.save(tmp_path / "run")
     assert type(gr.load(tmp_path / "run", model=Mine).model) is Mine

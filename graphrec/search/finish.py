@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -198,10 +199,13 @@ def _shares(chosen: Sequence[tuple[Trial, float]]) -> dict[str, str]:
 
 def fitted_anew(run: Run, best: Recommender, parts: Sequence[Trial]) -> Recommender:
     """On train and validation together, if there is time; otherwise as it is, and the table says so."""
-    return _anew(run, best, run.costs_of_end.refit(parts), run.costs_of_end.writing(parts))[0]
+    of_its_own = parts[0].fit if len(parts) == 1 else {}
+    return _anew(run, best, run.costs_of_end.refit(parts), run.costs_of_end.writing(parts), of_its_own)[0]
 
 
-def _anew(run: Run, best: Recommender, expected: float, writing: float) -> tuple[Recommender, bool]:
+def _anew(
+    run: Run, best: Recommender, expected: float, writing: float, objects: Mapping[str, Any] | None = None
+) -> tuple[Recommender, bool]:
     """See :func:`fitted_anew`; and whether there was time, with so many seconds for writing it down."""
     task, trial = run.task, Trial("refit", {}, {})
     left = run.budget.left - writing
@@ -213,7 +217,8 @@ def _anew(run: Run, best: Recommender, expected: float, writing: float) -> tuple
         return best, False
     started = run.budget.spent
     try:
-        again = refitted(best, joined(task.train, task.valid), task.device, [Deadline(np.inf, max(1.0, left))])
+        ends = Deadline(np.inf, max(1.0, left))
+        again = refitted(best, joined(task.train, task.valid), task.device, [ends], objects or {})
     except (OutOfTime, Exception) as error:
         run.tell(trial, "failed", f"{reason_of(error)}: fitted on train alone")
         best._state = as_it_is
