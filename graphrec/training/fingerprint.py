@@ -58,7 +58,8 @@ def held_by(part: Any) -> dict[str, Any]:
     An object that can load a state is told of by that.
     """
     if isinstance(part, nn.Module):
-        return {name: zlib.crc32(tensor.cpu().float().numpy().tobytes()) for name, tensor in part.state_dict().items()}
+        arrays = {name: tensor.cpu().float().contiguous().numpy() for name, tensor in part.state_dict().items()}
+        return {name: zlib.crc32(array) for name, array in arrays.items()}  # which copies nothing
     code, held = getattr(part, "__code__", None), dict[str, Any]()
     if code is not None:
         held = dict(zip(code.co_freevars, (_content(cell) for cell in part.__closure__ or ()), strict=True))
