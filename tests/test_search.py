@@ -369,5 +369,9 @@ def test_a_class_is_tuned_and_is_no_candidate_of_a_search(split, tmp_path):
     assert gr.evaluate(best, split).mean["ndcg@20"] > 0
     best.save(tmp_path / "run")
     assert type(gr.load(tmp_path / "run", model=Mine).model) is Mine
+    solved = type("Near", (gr.models.ItemKNN,), {})
+    table = gr.tune(solved, {"neighbours": [2, 5]}, split.train, split.valid, "20s", progress=False, device="cpu").table
+    assert set(table["model"]) == {"Near"}
+    assert table["ndcg@20"].notna().all()
     with pytest.raises(gr.errors.InputError, match=r"models by name, and Mine is a class: graphrec\.tune takes one"):
         gr.search(split.train, split.valid, "5s", models=["itempop", Mine], progress=False)

@@ -60,12 +60,12 @@ def chosen(
 def entry_of(name: str | type[Scorer]) -> Entry:
     """What is declared of a model or a preset; one that is not declared is judged by its model, with default settings."""
     if not isinstance(name, str):
-        return Entry(name.__name__, seconds=of_epochs(0, 5e-6), bytes=of_tables)
+        return _like_any(name.__name__, name)
     declared = next((entry for entry in (*SOLVED, *TRAINED) if entry.model == name), None)
     if declared is not None:
         return declared
     if name in MODELS:
-        return Entry(name) if _is_solved(name) else Entry(name, seconds=of_epochs(0, 5e-6), bytes=of_tables)
+        return _like_any(name, MODELS[name])
     recipe = read_preset(name)
     settings, fit = dict(recipe["model"]), recipe.get("fit", {})
     like = entry_of(settings.pop("name"))
@@ -77,6 +77,10 @@ def entry_of(name: str | type[Scorer]) -> Entry:
     times = 1.0 if work is of_shared_softmax else epochs
     seconds = _with(settings, lambda facts, hyper: times * work(facts, hyper))
     return Entry(name, why=recipe["source"], whole=whole, seconds=seconds, bytes=_with(settings, like.bytes))
+
+
+def _like_any(name: str, kind: type[Scorer]) -> Entry:
+    return Entry(name) if issubclass(kind, Solved) else Entry(name, seconds=of_epochs(0, 5e-6), bytes=of_tables)
 
 
 def by_epochs(entry: Entry) -> Entry:
